@@ -1,0 +1,438 @@
+"""The values that flow through the pipeline, from a video's timeline to an answer.
+
+Every value is a frozen dataclass that checks itself when it is made and prints shapes instead of tensors. This file knows
+torch and nothing of ours: no model, no strategy, no configuration.
+
+Shape letters: T ticks, Tg ticks in a group, F frames per tick, G groups, N tokens in a group, C candidates, K kept tokens,
+L text tokens, D width, V vocabulary, R response tokens, O options.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class MissingNeed(AttributeError):
+    """A strategy read something of a group that it had not asked for in its `needs`."""
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_show(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (tuple, list)) and len(value) > 8:
+        return f"<{len(value)} items>"
+    return repr(value)
+
+
+def _check(condition: bool, owner: object, message: str) -> None:
+    if not condition:
+        raise ValueError(f"{type(owner).__name__}: {message}")
+
+
+class Value:
+    """Base of all values: prints shapes, never contents."""
+
+    def __repr__(self) -> str:
+        """Name and fields, tensors as dtype and shape."""
+        shown = ", ".join(f"{f.name}={_show(getattr(self, f.name))}" for f in fields(self) if f.repr)  # type: ignore[arg-type]
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, repr=False)
+class Timeline(Value):
+    """Which frames of a file are looked at, and when they are shown. No pixels."""
+
+    path: str
+    seconds: Tensor  # f64 [T], time of the first frame of each tick, ascending
+    frames: Tensor  # i64 [T, F], frame numbers in the file
+
+    def __post_init__(self) -> None:
+        _check(self.seconds.ndim == 1 and self.frames.ndim == 2, self, f"seconds must be [T] and frames [T, F], got {self}")
+        _check(len(self.seconds) > 0, self, "a timeline needs at least one tick, got 0")
+        _check(len(self.seconds) == len(self.frames), self, f"{len(self.seconds)} times for {len(self.frames)} ticks")
+        _check(bool((self.seconds.diff() >= 0).all()), self, "seconds must ascend")
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def seconds_per_tick(self) -> float:
+        """Median distance between neighbouring ticks, in seconds; 1.0 for a single tick."""
+        return float(self.seconds.diff().median()) if len(self) > 1 else 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class Group(Value):
+    """Ticks that are probed in one forward pass: an index set into the timeline, not a range."""
+
+    index: int
+    ticks: Tensor  # i64 [Tg], ascending
+    hint: float | None = None  # from a declared, costed preview such as packet sizes; higher = look sooner
+
+    def __post_init__(self) -> None:
+        _check(self.ticks.ndim == 1 and len(self.ticks) > 0, self, f"ticks must be [Tg] with Tg > 0, got {_show(self.ticks)}")
+        _check(bool((self.ticks.diff() > 0).all()), self, "ticks must ascend without duplicates")
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+
+@dataclass(frozen=True, repr=False)
+class Frames(Value):
+    """The pixels of a group, already resized to what the backbone reads."""
+
+    pixels: Tensor  # u8 [Tg, F, 3, H, W]
+    seconds: Tensor  # f64 [Tg]
+
+    def __post_init__(self) -> None:
+        _check(self.pixels.ndim == 5 and self.pixels.shape[2] == 3, self, f"pixels must be [Tg, F, 3, H, W], got {self}")
+        _check(self.pixels.dtype == torch.uint8, self, f"pixels must be uint8, got {self.pixels.dtype}")
+        _check(len(self.pixels) == len(self.seconds), self, f"{len(self.pixels)} ticks for {len(self.seconds)} times")
+
+
+@dataclass(frozen=True, repr=False)
+class Layout(Value):
+    """The grid of tokens that `encode` would make of a group: where each token lies in time and in the picture."""
+
+    tick: Tensor  # i64 [N], index into the timeline
+    row: Tensor  # i64 [N]
+    column: Tensor  # i64 [N]
+    cell_pixels: tuple[int, int]  # height and width of one token's cell in the resized frame
+
+    def __post_init__(self) -> None:
+        _check(len(self.tick) == len(self.row) == len(self.column), self, f"tick, row and column differ in length: {self}")
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+    def __getitem__(self, index: Tensor) -> Layout:
+        return Layout(self.tick[index], self.row[index], self.column[index], self.cell_pixels)
+
+
+@dataclass(frozen=True, repr=False)
+class Tokens(Value):
+    """Visual embeddings entering the LLM, each with its place in the whole video."""
+
+    embeddings: Tensor  # [N, D]
+    tick: Tensor  # i64 [N], index into the timeline, also inside a group
+    row: Tensor  # i64 [N]
+    column: Tensor  # i64 [N]
+    seconds: Tensor  # f64 [N]
+    extra: Mapping[str, Tensor] = field(default_factory=dict)  # what else a family carries per token, first axis N
+
+    def __post_init__(self) -> None:
+        sizes = {len(t) for t in (self.embeddings, self.tick, self.row, self.column, self.seconds, *self.extra.values())}
+        _check(len(sizes) == 1, self, f"all fields must have the same N, got {self}")
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+    def __getitem__(self, index: Tensor) -> Tokens:
+        """The tokens at `index` (i64 or bool [N])."""
+        at = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "extra"}
+        return Tokens(**at, extra={key: value[index] for key, value in self.extra.items()})
+
+    def to(self, device: torch.device | str) -> Tokens:
+        """The same tokens on another device."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "extra"}
+        return Tokens(**moved, extra={key: value.to(device) for key, value in self.extra.items()})
+
+    @staticmethod
+    def cat(parts: list[Tokens]) -> Tokens:
+        """All tokens of `parts`, one after the other."""
+        _check(len(parts) > 0, parts, "nothing to join")
+        joined = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Tokens) if f.name != "extra"}
+        return Tokens(**joined, extra={key: torch.cat([p.extra[key] for p in parts]) for key in parts[0].extra})
+
+
+@dataclass(frozen=True, repr=False)
+class Question(Value):
+    """What is asked: the exact text the model reads, and the question alone."""
+
+    id: str
+    prompt: str  # the exact user text, options and instruction included
+    bare: str  # the question alone, contained in the prompt
+    options: tuple[str, ...] = ()  # empty: open-ended
+    cue: str = ""  # start of the answer, placed after the assistant header
+    max_new_tokens: int = 1
+
+    def __post_init__(self) -> None:
+        _check(bool(self.bare.strip()), self, "the question is empty (key: question)")
+        _check(self.bare in self.prompt, self, "`prompt` must contain `bare` word for word")
+        _check(len(self.options) != 1, self, f"one option is no choice: {self.options} (key: options)")
+        _check(len(self.options) <= 26, self, f"at most 26 options have letters, got {len(self.options)} (key: options)")
+        _check(self.max_new_tokens >= 1, self, f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """A, B, C, ... one per option."""
+        return tuple(chr(ord("A") + i) for i in range(len(self.options)))
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a strategy must be shown. `a | b` is the union; the pipeline takes the union over all its strategies."""
+
+    attention: tuple[int, ...] = ()  # layers whose attention from the text to the visual tokens is captured
+    logits: bool = False  # response logits of the group
+    tokens: bool = False  # embeddings of the visual tokens
+    pixels: bool = False
+    query: bool = False  # raw embeddings of the bare question
+    prior: bool = False  # a probe of the question without any video
+
+    def __or__(self, other: Needs) -> Needs:
+        return Needs(
+            attention=tuple(sorted({*self.attention, *other.attention})),
+            **{f.name: getattr(self, f.name) or getattr(other, f.name) for f in fields(self) if f.name != "attention"},
+        )
+
+    @property
+    def probe(self) -> bool:
+        """Whether a forward pass of the LLM over the group is needed."""
+        return bool(self.attention) or self.logits
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the group's layout alone is enough, so that nothing has to be decoded first."""
+        return self == Needs()
+
+
+@dataclass(frozen=True, repr=False)
+class Probe(Value):
+    """What one forward pass over a group with a question revealed. Reading what was not asked for raises `MissingNeed`."""
+
+    rows: Mapping[str, Tensor]  # question, question_end, options, template, last: i64 indices into L
+    option_ids: Tensor  # i64 [O], token ids of the option letters
+    captured: Mapping[int, Tensor] = field(default_factory=dict)  # layer -> f32 [heads, L, N]
+    response_logits: Tensor | None = None  # f32 [R, V], end-of-turn excluded, R >= 1
+    response: tuple[int, ...] = ()  # ids that were decoded, end-of-turn excluded
+
+    @property
+    def attention(self) -> Mapping[int, Tensor]:
+        """Layer -> f32 [heads, L, N], softmax over the full row, columns of the visual tokens."""
+        if not self.captured:
+            raise MissingNeed("probe.attention was not captured: declare needs = Needs(attention=(layer, ...))")
+        return self.captured
+
+    @property
+    def logits(self) -> Tensor:
+        """f32 [R, V] raw logits of the response tokens."""
+        if self.response_logits is None:
+            raise MissingNeed("probe.logits were not computed: declare needs = Needs(logits=True)")
+        return self.response_logits
+
+
+@dataclass(frozen=True, repr=False)
+class GroupView(Value):
+    """All that a scorer or a relevance estimator may look at: one group, one question."""
+
+    group: Group
+    question: Question
+    layout: Layout
+    seconds: Tensor  # f64 [Tg]
+    shown_frames: Frames | None = None
+    shown_tokens: Tokens | None = None
+    shown_probe: Probe | None = None
+    shown_query: Tensor | None = None
+    shown_prior: Probe | None = None
+
+    def _shown(self, value: Any, name: str, need: str) -> Any:
+        if value is None:
+            raise MissingNeed(f"view.{name} was not asked for: declare needs = Needs({need})")
+        return value
+
+    @property
+    def frames(self) -> Frames:
+        """Pixels u8 [Tg, F, 3, H, W]; needs `pixels`."""
+        return self._shown(self.shown_frames, "frames", "pixels=True")
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens of the group, embeddings [N, D]; needs `tokens`."""
+        return self._shown(self.shown_tokens, "tokens", "tokens=True")
+
+    @property
+    def probe(self) -> Probe:
+        """What the forward pass revealed; needs `attention` or `logits`."""
+        return self._shown(self.shown_probe, "probe", "attention=(layer,) or logits=True")
+
+    @property
+    def query(self) -> Tensor:
+        """f32 [L, D] raw embeddings of the bare question; needs `query`."""
+        return self._shown(self.shown_query, "query", "query=True")
+
+    @property
+    def prior(self) -> Probe:
+        """A probe of the question without video; needs `prior`."""
+        return self._shown(self.shown_prior, "prior", "prior=True")
+
+
+@dataclass(frozen=True, repr=False)
+class Scores(Value):
+    """One number per token of a group, higher = keep, -inf = never keep."""
+
+    values: Tensor  # f32 [N]
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self.values.ndim == 1, self, f"values must be [N], got {_show(self.values)}")
+        _check(self.values.dtype == torch.float32, self, f"values must be float32, got {self.values.dtype}")
+        _check(not bool(self.values.isnan().any()), self, "values contain NaN")
+        _check(not bool((self.values == math.inf).any()), self, "values contain +inf")
+
+
+@dataclass(frozen=True, repr=False)
+class Relevance(Value):
+    """How relevant a group is, comparable across groups: -ln(options) = uniform, 0 = certain."""
+
+    value: float  # higher = more relevant
+    raw: float
+    unit: str
+
+    def __post_init__(self) -> None:
+        _check(not math.isnan(self.value) and not math.isnan(self.raw), self, f"NaN: {self}")
+
+
+@dataclass(frozen=True, repr=False)
+class Answer(Value):
+    """What the model answered."""
+
+    text: str
+    choice: int | None = None  # index of the option
+    probabilities: tuple[float, ...] = ()  # of the options; sums to 1
+    entropy: float | None = None  # nats, full vocabulary, first response token
+
+
+@dataclass(frozen=True, repr=False)
+class ScoredGroup(Value):
+    """A visited group, for one question."""
+
+    group: Group
+    scores: Tensor  # f32 [N] of the tokens that were encoded
+    relevance: Relevance
+    signals: Mapping[str, float] = field(default_factory=dict)  # entropy, margin, variance, log_probability, top_option
+    answer: Answer | None = None  # the group's own answer, when logits were probed
+    comparable: bool = False  # whether the scores compare across groups
+
+    def __post_init__(self) -> None:
+        _check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, f"scores must be [N] without NaN: {self}")
+
+    @property
+    def usable(self) -> int:
+        """How many tokens may be kept: those whose score is not -inf."""
+        return int((self.scores > -math.inf).sum())
+
+
+@dataclass(frozen=True, repr=False)
+class Candidates(Value):
+    """The over-selected tokens of all groups, in temporal order, for the refiner."""
+
+    tokens: Tokens
+    group: Tensor  # i64 [C], index of the group each comes from
+    score: Tensor  # f32 [C]
+    weight: Tensor  # f32 [C], the group's share of the budget
+    stride_seconds: float  # typical distance between neighbouring ticks of one group
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
+        _check(len(sizes) == 1, self, f"all fields must have the same C, got {self}")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True, repr=False)
+class Selection(Value):
+    """The kept tokens, in temporal order."""
+
+    tokens: Tokens
+    group: Tensor  # i64 [K]
+    budget: int
+
+    def __post_init__(self) -> None:
+        _check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
+        _check(len(self.tokens) <= self.budget, self, f"{len(self.tokens)} tokens exceed the budget of {self.budget}")
+        place = torch.stack([self.tokens.tick, self.tokens.row, self.tokens.column])
+        _check(place.unique(dim=1).shape[1] == len(self.tokens), self, "a token is kept twice")
+        _check(bool((self.tokens.tick.diff() >= 0).all()), self, "tokens are not in temporal order")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @staticmethod
+    def of(candidates: Candidates, keep: Tensor, budget: int) -> Selection:
+        """The candidates at `keep` (i64 or bool [C]), put into temporal order."""
+        tokens, group = candidates.tokens[keep], candidates.group[keep]
+        order = torch.arange(len(tokens))
+        for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first
+            order = order[key.cpu()[order].argsort(stable=True)]
+        return Selection(tokens[order], group[order], budget)
+
+
+@dataclass(frozen=True, repr=False)
+class Cost(Value):
+    """What one stage cost."""
+
+    seconds: float = 0.0
+    passes: int = 0
+    tokens: int = 0
+    flops: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, repr=False)
+class GroupTrace(Value):
+    """What became of one group."""
+
+    index: int
+    seconds: tuple[float, float]  # first and last tick
+    visited: int | None  # position in the visiting order; None = skipped
+    relevance: float | None = None
+    raw: float | None = None
+    unit: str = ""
+    signals: Mapping[str, float] = field(default_factory=dict)
+    choice: int | None = None
+    quota: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Trace(Value):
+    """How an answer came about and what it cost."""
+
+    groups: tuple[GroupTrace, ...]
+    stages: Mapping[str, Cost]
+    tokens_seen: int  # visual tokens of the visited groups
+    tokens_total: int  # visual tokens of the whole timeline
+    tokens_kept: int
+    frames_decoded: int
+    peak_bytes: int
+
+    @property
+    def visited_share(self) -> float:
+        """Share of the groups that were visited."""
+        return sum(g.visited is not None for g in self.groups) / len(self.groups)
+
+
+@dataclass(frozen=True, repr=False)
+class Outcome(Value):
+    """Answer, trace and the selection behind it, for one question."""
+
+    question: Question
+    answer: Answer
+    trace: Trace
+    selection: Selection | None  # None: the answerer never asked for the final pass
+
+    def with_answer(self, answer: Answer) -> Outcome:
+        """The same outcome with another answer."""
+        return replace(self, answer=answer)
