@@ -1,0 +1,1 @@
+"""One small file per benchmark: rows -> (video, questions), prompt, answer extraction, score."""

@@ -1,0 +1,54 @@
+"""Scene to pixels.
+
+A frame depends on its scene and its number alone: rendering in any chunks gives the same bytes, so videos of any length
+stream through bounded memory. It knows nothing of files or models.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from framework.lab.scene import Scene
+from framework.lab.world import CELL, GRID, RGB, SHIFT, SIDE, glyphs
+
+
+def render(scene: Scene, start: int, stop: int) -> np.ndarray:
+    """Frames start..stop-1 of a scene: u8 [stop - start, SIDE, SIDE, 3], RGB."""
+    if not 0 <= start < stop <= scene.frames:
+        raise ValueError(f"frames {start}..{stop} are outside this scene of {scene.frames} frames")
+    count = stop - start
+    canvas = np.empty((count, SIDE, SIDE, 3), np.float32)
+    canvas[:] = np.asarray(scene.background, np.float32) * 255
+    _draw(scene, start, canvas)
+    grain = np.empty((SIDE, SIDE, 3), np.float32)
+    for frame in range(count):
+        # one counter-based stream per frame: what makes a frame independent of the chunk it is rendered in
+        stream = np.random.Generator(np.random.Philox(key=scene.seed, counter=[0, 0, 0, start + frame]))
+        stream.standard_normal(dtype=np.float32, out=grain)
+        grain *= scene.noise * 255
+        canvas[frame] += grain
+    np.clip(canvas, 0, 255, out=canvas)
+    return np.rint(canvas, out=canvas).astype(np.uint8)
+
+
+def _draw(scene: Scene, start: int, canvas: np.ndarray) -> None:
+    """Blend every object that lives in these frames into the canvas, all at once (objects never overlap)."""
+    count = len(canvas)
+    tracks = scene.tracks
+    first = np.maximum(tracks["start"], start)
+    last = np.minimum(tracks["start"] + tracks["length"], start + count)
+    alive = np.flatnonzero(last > first)
+    if not len(alive):
+        return
+    lives = (last - first)[alive]
+    owner = np.repeat(alive, lives)  # [P] pairs of a track and a frame
+    age = np.arange(len(owner)) - np.repeat(np.cumsum(lives) - lives, lives) + np.repeat(first[alive], lives)
+    frame, age = age - start, age - tracks["start"][owner]
+    shown = tracks[owner]
+    down = np.clip(shown["down"] + shown["drift_down"] * age, -SHIFT, SHIFT) + SHIFT
+    right = np.clip(shown["right"] + shown["drift_right"] * age, -SHIFT, SHIFT) + SHIFT
+    cover = glyphs()[shown["shape"], shown["size"], down, right] * shown["opacity"][:, None, None]  # [P, CELL, CELL]
+    cells = canvas.reshape(count, GRID, CELL, GRID, CELL, 3).transpose(0, 1, 3, 2, 4, 5)  # a view
+    row, column = np.divmod(shown["cell"].astype(np.int64), GRID)
+    under = cells[frame, row, column]  # [P, CELL, CELL, 3]
+    cells[frame, row, column] = under + cover[..., None] * (RGB[shown["colour"]][:, None, None] - under)

@@ -1,0 +1,106 @@
+"""A scene: which object is in which cell during which frames, over a plain background with noise.
+
+A scene is a list of tracks, so ten thousand frames cost nothing until they are rendered. It knows nothing of pixels,
+questions or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.lab.world import CELLS, COLOURS, FRAMES_PER_TICK, SHAPES, SHIFT, SIZES
+
+TRACK = np.dtype(
+    [
+        ("shape", "i1"),
+        ("colour", "i1"),
+        ("size", "i1"),
+        ("cell", "i1"),
+        ("start", "i4"),  # first frame
+        ("length", "i4"),  # frames
+        ("opacity", "f4"),  # 0..1
+        ("down", "i1"),  # shift from the middle of the cell at the first frame, pixels
+        ("right", "i1"),
+        ("drift_down", "i1"),  # pixels per frame, until the edge of the cell
+        ("drift_right", "i1"),
+    ]
+)
+EMPTY = -1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A procedural video. `background` is three values 0..1, `noise` the standard deviation of a pixel on that scale."""
+
+    frames: int
+    tracks: np.ndarray  # TRACK [objects]; no two of them in one cell at one time
+    background: tuple[float, float, float]
+    noise: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or self.frames % FRAMES_PER_TICK:
+            raise ValueError(f"a scene needs an even number of frames, at least 2, got {self.frames}")
+        if self.tracks.dtype != TRACK:
+            raise ValueError(f"tracks must have dtype TRACK, got {self.tracks.dtype}")
+        ends = self.tracks["start"] + self.tracks["length"]
+        if len(ends) and (self.tracks["start"].min() < 0 or ends.max() > self.frames):
+            raise ValueError(f"a track leaves the scene of {self.frames} frames")
+
+    @property
+    def ticks(self) -> int:
+        """Length in ticks of two frames."""
+        return self.frames // FRAMES_PER_TICK
+
+    def contents(self) -> np.ndarray:
+        """What is where: i1 [ticks, FRAMES_PER_TICK, CELLS, 3] of shape, colour, size; EMPTY where nothing is."""
+        table = np.full((self.frames, CELLS, 3), EMPTY, np.int8)
+        for track in self.tracks:
+            span = slice(track["start"], track["start"] + track["length"])
+            table[span, track["cell"]] = (track["shape"], track["colour"], track["size"])
+        return table.reshape(self.ticks, FRAMES_PER_TICK, CELLS, 3)
+
+
+def track(
+    generator: np.random.Generator, shape: int, colour: int, size: int, cell: int, start: int, length: int, opacity: float
+) -> np.ndarray:
+    """One track, TRACK [1], with a random place inside its cell and, every other time, a drift."""
+    down, right = generator.integers(-SHIFT, SHIFT + 1, 2)
+    drift = generator.integers(-1, 2, 2) * (generator.random() < 0.5)
+    return np.array([(shape, colour, size, cell, start, length, opacity, down, right, *drift)], TRACK)
+
+
+def scatter(
+    generator: np.random.Generator,
+    frames: int,
+    density: float,
+    lengths: tuple[int, int],
+    opacity: Callable[[], float],
+    taken: np.ndarray,
+    allowed: Callable[[int, int, int], bool],
+) -> np.ndarray:
+    """Random objects that never overlap: TRACK [objects].
+
+    `density` is the expected share of (frame, cell) places filled, were there no collisions; `lengths` the shortest and
+    the longest life in frames; `taken` bool [frames, CELLS] is updated in place; `allowed(shape, colour, size)` refuses.
+    """
+    shortest, longest = min(lengths[0], frames), min(lengths[1], frames)
+    tracks = []
+    for _ in range(generator.poisson(density * frames * CELLS / ((shortest + longest) / 2))):
+        length = int(generator.integers(shortest, longest + 1))
+        start, cell = int(generator.integers(frames - length + 1)), int(generator.integers(CELLS))
+        shape, colour, size = (int(generator.integers(len(names))) for names in (SHAPES, COLOURS, SIZES))
+        if taken[start : start + length, cell].any() or not allowed(shape, colour, size):
+            continue
+        taken[start : start + length, cell] = True
+        tracks.append(track(generator, shape, colour, size, cell, start, length, opacity()))
+    return np.concatenate(tracks) if tracks else np.zeros(0, TRACK)
+
+
+def background(generator: np.random.Generator) -> tuple[float, float, float]:
+    """A random greyish background with a tint."""
+    grey, tint = generator.uniform(0.2, 0.8), generator.uniform(-0.12, 0.12, 3)
+    return (float(grey + tint[0]), float(grey + tint[1]), float(grey + tint[2]))

@@ -1,0 +1,56 @@
+"""Attention over many chunks of equal length in one call, for vision towers that otherwise loop over them in Python.
+
+Register it once with `register()`, then ask for it by name on the vision config alone:
+
+    model.config.vision_config._attn_implementation = equal_chunk_attention.NAME
+
+transformers passes chunk boundaries (`cu_seq_lens_q`) only to implementations whose name contains "flash"; hence the
+name. The result is that of its own "sdpa" loop. It knows nothing of any model class, and changes none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+NAME = "equal_chunk_like_flash"
+
+
+def equal_chunk_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Bidirectional attention inside each chunk; query, key and value are [1, heads, S, d], the result [1, S, heads, d].
+
+    Runs of equally long neighbouring chunks share one call, so ragged boundaries are right too, only slower.
+    """
+    if cu_seq_lens_q is None:
+        raise ValueError(f"attention implementation {NAME!r} serves vision towers only: no chunk boundaries were passed")
+    lengths = torch.diff(cu_seq_lens_q.cpu())  # [chunks]
+    sizes, runs = torch.unique_consecutive(lengths, return_counts=True)
+    outputs, start = [], 0
+    for size, run in zip(sizes.tolist(), runs.tolist(), strict=True):
+        stop = start + size * run
+        # [1, heads, size * run, d] -> [run, heads, size, d]
+        parts = [x[0, :, start:stop].unflatten(1, (run, size)).transpose(0, 1) for x in (query, key, value)]
+        attended = scaled_dot_product_attention(*parts, dropout_p=dropout, scale=scaling)
+        outputs.append(attended.transpose(1, 2).flatten(0, 1))  # [size * run, heads, d]
+        start = stop
+    return torch.cat(outputs)[None], None
+
+
+def register() -> str:
+    """Make the implementation known to transformers; safe to call again. Returns its name."""
+    AttentionInterface.register(NAME, equal_chunk_attention)
+    return NAME
