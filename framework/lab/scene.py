@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.lab.world import CELLS, COLOURS, FRAMES_PER_TICK, SHAPES, SHIFT, SIZES
+from framework.lab.world import CELLS, FRAMES_PER_TICK, SHIFT
 
 TRACK = np.dtype(
     [
@@ -78,25 +78,26 @@ def scatter(
     frames: int,
     density: float,
     lengths: tuple[int, int],
-    opacity: Callable[[], float],
+    whole_ticks: bool,
+    draw: Callable[[], tuple[int, int, int, float]],
     taken: np.ndarray,
-    allowed: Callable[[int, int, int], bool],
 ) -> np.ndarray:
     """Random objects that never overlap: TRACK [objects].
 
     `density` is the expected share of (frame, cell) places filled, were there no collisions; `lengths` the shortest and
-    the longest life in frames; `taken` bool [frames, CELLS] is updated in place; `allowed(shape, colour, size)` refuses.
+    the longest life in frames; `draw()` gives shape, colour, size and opacity; `taken` bool [frames, CELLS] is updated in
+    place. `whole_ticks` starts and ends lives between ticks, so that both frames of a tick show the same objects.
     """
     shortest, longest = min(lengths[0], frames), min(lengths[1], frames)
+    step = FRAMES_PER_TICK if whole_ticks else 1
     tracks = []
     for _ in range(generator.poisson(density * frames * CELLS / ((shortest + longest) / 2))):
-        length = int(generator.integers(shortest, longest + 1))
-        start, cell = int(generator.integers(frames - length + 1)), int(generator.integers(CELLS))
-        shape, colour, size = (int(generator.integers(len(names))) for names in (SHAPES, COLOURS, SIZES))
-        if taken[start : start + length, cell].any() or not allowed(shape, colour, size):
-            continue
-        taken[start : start + length, cell] = True
-        tracks.append(track(generator, shape, colour, size, cell, start, length, opacity()))
+        length = int(generator.integers(shortest, longest + 1)) // step * step
+        start, cell = int(generator.integers(frames - length + 1)) // step * step, int(generator.integers(CELLS))
+        if length and not taken[start : start + length, cell].any():
+            taken[start : start + length, cell] = True
+            shape, colour, size, opacity = draw()
+            tracks.append(track(generator, shape, colour, size, cell, start, length, opacity))
     return np.concatenate(tracks) if tracks else np.zeros(0, TRACK)
 
 

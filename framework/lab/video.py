@@ -1,0 +1,76 @@
+"""Scenes as real H.264 files, two frames a second, written as a stream; and frames through the same codec in memory.
+
+It knows PyAV and how the lab encodes. It knows nothing of questions.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from framework.lab.render import render
+from framework.lab.scene import Scene
+from framework.lab.world import FRAMES_PER_SECOND
+
+CHUNK = 256  # frames rendered at a time
+CRF = 18  # chosen by the table in docs/results/lab_model.md
+BT601 = 6  # SMPTE 170M in the numbering of H.273
+LIMITED_RANGE = 1
+
+
+def write_video(scene: Scene, path: Path | str, crf: int = CRF) -> Path:
+    """Encode a scene to an mp4 file; the file appears under its name only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(unfinished, "wb") as file:
+            _encode(_stream(scene), file, crf)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def through_codec(frames: np.ndarray, crf: int = CRF) -> np.ndarray:
+    """Frames u8 [n, height, width, 3] encoded and decoded again in memory."""
+    file = io.BytesIO()
+    _encode(frames, file, crf)
+    file.seek(0)
+    with av.open(file) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def _stream(scene: Scene) -> Iterator[np.ndarray]:
+    for start in range(0, scene.frames, CHUNK):
+        yield from render(scene, start, min(start + CHUNK, scene.frames))
+
+
+def _encode(frames: Iterable[np.ndarray], file: io.IOBase, crf: int) -> None:
+    """H.264, yuv420p, BT.601 limited range (said so in the stream), one thread so that the bytes are reproducible."""
+    with av.open(file, "w", format="mp4") as container:
+        stream = None
+        for number, pixels in enumerate(frames):
+            if stream is None:
+                stream = container.add_stream("libx264", rate=Fraction(FRAMES_PER_SECOND))
+                stream.height, stream.width = pixels.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"crf": str(crf), "preset": "veryfast", "g": "64", "threads": "1"}
+                stream.codec_context.color_range = LIMITED_RANGE
+                stream.codec_context.colorspace = BT601
+                stream.codec_context.color_primaries = BT601
+                stream.codec_context.color_trc = BT601
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=BT601, dst_color_range=LIMITED_RANGE)
+            frame.pts = number
+            frame.time_base = 1 / stream.codec_context.framerate
+            container.mux(stream.encode(frame))
+        if stream is None:
+            raise ValueError("a video needs at least one frame")
+        container.mux(stream.encode())

@@ -1,0 +1,1 @@
+"""Training: Lightning modules and data for the lab model and for learned strategies."""

@@ -1,0 +1,195 @@
+"""The lab model from nothing to a checkpoint: vision, then language on oracle tokens, then both together.
+
+Every phase is one Lightning fit by steps. A finished phase leaves its weights behind and an interrupted one its last
+checkpoint, so the same command continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger
+from safetensors.torch import load_model, save_model
+from torch.utils.data import DataLoader
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+
+from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
+from framework.networks import equal_chunk_attention
+from framework.training.lab_clips import ClipSettings
+from framework.training.lab_data import LanguageSettings, Steps, language_batch, vision_batch, vocabulary_of
+from framework.training.lab_language import LabLanguage, LossSettings
+from framework.training.lab_questions import Asker, QuestionSettings
+from framework.training.lab_report import answers, by_split
+from framework.training.lab_vision import LabVision
+from framework.training.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the recipe. A vision phase has `vision` = (clips, frames); a language phase has the other three."""
+
+    name: str
+    schedule: Schedule
+    clips: ClipSettings
+    vision: tuple[int, int] | None = None
+    batches: LanguageSettings | None = None
+    questions: QuestionSettings | None = None
+    losses: LossSettings | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Phases in order. `initial` is a checkpoint folder to start from, or None for a fresh model."""
+
+    phases: Sequence[Phase]
+    seed: int
+    initial: str | None = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how a run happens; none of it changes the result but for the order of floating-point sums."""
+
+    folder: Path
+    threads: int
+    workers: int  # 0 or 1 processes that draw batches ahead
+    accelerator: str
+    progress: bool
+    save_every: int  # steps
+    measure_every: int  # steps
+    measure_batches: int
+    logger: Callable[[Path], Logger] | None = None  # CSV if None
+
+
+def train(recipe: Recipe, running: Running) -> Path:
+    """Run every phase that is not finished; the folder of the resulting checkpoint."""
+    torch.set_num_threads(running.threads)
+    lightning.seed_everything(recipe.seed, verbose=False)
+    model, tokenizer = _start(recipe)
+    model.config.vision_config._attn_implementation = equal_chunk_attention.register()
+    for number, phase in enumerate(recipe.phases):
+        finished = running.folder / phase.name / "finished.safetensors"
+        if finished.exists():
+            log.info("phase %s is finished: %s", phase.name, finished)
+            load_model(model, finished)
+            continue
+        _fit(model, tokenizer, phase, (recipe.seed, number), running)
+        save_model(model, str(finished))
+    model.config.vision_config._attn_implementation = "sdpa"
+    return save_checkpoint(model.eval(), tokenizer, running.folder / "checkpoint")
+
+
+def _start(recipe: Recipe) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+    if recipe.initial is None:
+        return build_model(recipe.seed)
+    tokenizer = AutoTokenizer.from_pretrained(recipe.initial)
+    return Qwen2_5_VLForConditionalGeneration.from_pretrained(recipe.initial), tokenizer
+
+
+def _fit(
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    phase: Phase,
+    seeds: tuple[int, int],
+    running: Running,
+) -> None:
+    """One phase, continued from its last checkpoint if there is one."""
+    folder = running.folder / phase.name
+    make = batch_maker(phase, tokenizer)
+    oracle = phase.batches is not None and phase.batches.oracle
+    model.model.visual.requires_grad_(not oracle)
+    callbacks: list[Callback] = [
+        _Feed(Steps(make, phase.schedule.steps, seeds)),
+        ModelCheckpoint(folder, "last", every_n_train_steps=running.save_every, enable_version_counter=False),
+    ]
+    module: lightning.LightningModule
+    if phase.vision is not None:
+        module = LabVision(model, tokenizer, phase.schedule)
+    else:
+        assert phase.losses is not None
+        module = LabLanguage(model, tokenizer, phase.schedule, phase.losses)
+        callbacks.append(_Measure(phase, tokenizer, (*seeds, MEASURED), running))
+    if running.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=20))
+    trainer = lightning.Trainer(
+        max_steps=phase.schedule.steps,
+        accelerator=running.accelerator,
+        devices=1,
+        gradient_clip_val=phase.schedule.clip,
+        callbacks=callbacks,
+        logger=running.logger(folder) if running.logger else CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50),
+        log_every_n_steps=25,
+        enable_progress_bar=running.progress,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+    feed = callbacks[0]
+    assert isinstance(feed, _Feed)
+    loader = DataLoader(feed.steps, batch_size=None, num_workers=running.workers, collate_fn=_as_is)
+    last = folder / "last.ckpt"
+    model.train()
+    trainer.fit(module, loader, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+
+
+MEASURED = 1_000_000  # seed of the clips that are measured: never those of a training step
+
+
+def batch_maker(phase: Phase, tokenizer: PreTrainedTokenizerFast) -> Callable[[Any, int], Any]:
+    """The function (generator, step) -> batch of a phase."""
+    if phase.vision is not None:
+        clips, frames = phase.vision
+        return lambda generator, step: vision_batch(generator, clips, frames, phase.clips)
+    assert phase.batches is not None and phase.questions is not None
+    asker, batches = Asker(phase.questions, vocabulary_of(tokenizer)), phase.batches
+    return lambda generator, step: language_batch(generator, step, batches, phase.clips, asker, SLIDING_WINDOW)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+class _Feed(Callback):
+    """Moves the data to the step that the trainer resumes from."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """The trainer has restored its step by now and has not started to read."""
+        self.steps.first = trainer.global_step
+
+
+class _Measure(Callback):
+    """Every so often: accuracy and entropies on clips that are never trained on, appended to measured.jsonl."""
+
+    def __init__(
+        self, phase: Phase, tokenizer: PreTrainedTokenizerFast, seeds: tuple[int, ...], running: Running
+    ) -> None:
+        self.make, self.seeds, self.running = batch_maker(phase, tokenizer), seeds, running
+        self.steps, self.file = phase.schedule.steps, running.folder / phase.name / "measured.jsonl"
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Measure at the set interval and at the end."""
+        step = trainer.global_step
+        if step % self.running.measure_every and step != self.steps:
+            return
+        data = Steps(lambda generator, _: self.make(generator, self.steps), self.running.measure_batches, self.seeds)
+        module.eval()
+        table = answers(module, (module.transfer_batch_to_device(b, module.device, 0) for b in data))
+        module.train()
+        rows = {name: {k: round(v, 4) for k, v in m.row().items()} for name, m in by_split(table).items()}
+        log.info("%s step %d: %s", self.file.parent.name, step, rows)
+        with open(self.file, "a") as file:
+            file.write(json.dumps({"step": step, **rows}) + "\n")

@@ -1,0 +1,56 @@
+"""Entry of `sieve train`: a resolved configuration to a finished training.
+
+It knows the layout of conf/train.yaml and conf/model/; the modules it calls get plain values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from framework.training.lab import Phase, Recipe, Running, train
+from framework.training.lab_clips import ClipSettings
+from framework.training.lab_data import LanguageSettings
+from framework.training.lab_language import LossSettings
+from framework.training.lab_questions import QuestionSettings
+from framework.training.schedule import Schedule
+
+
+def main(cfg: DictConfig) -> Path:
+    """Train what the configuration names; the folder of the checkpoint."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    if not plain.get("model"):
+        raise ValueError("nothing to train: give model=lab or model=lab_hard")
+    running = Running(folder=Path(plain["folder"]), **plain["running"])
+    start = time.monotonic()
+    checkpoint = train(recipe(plain["model"], plain["seed"]), running)
+    print(f"{checkpoint}  ({(time.monotonic() - start) / 60:.1f} min)")
+    return checkpoint
+
+
+def recipe(model: Mapping[str, Any], seed: int) -> Recipe:
+    """conf/model/*.yaml to a recipe."""
+    return Recipe(tuple(_phase(name, node) for name, node in model["phases"].items()), seed, model["initial"])
+
+
+def _phase(name: str, node: Mapping[str, Any]) -> Phase:
+    try:
+        clips = {key: tuple(value) if isinstance(value, list) else value for key, value in node["clips"].items()}
+        schedule = Schedule(**node["schedule"])
+        if "vision" in node:
+            vision = (node["vision"]["clips"], node["vision"]["frames"])
+            return Phase(name, schedule, ClipSettings(**clips), vision=vision)
+        return Phase(
+            name,
+            schedule,
+            ClipSettings(**clips),
+            batches=LanguageSettings(**node["batches"]),
+            questions=QuestionSettings(**node["questions"]),
+            losses=LossSettings(**node["losses"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"phase {name!r} of the model configuration does not fit: {error}") from error
