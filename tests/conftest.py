@@ -1,0 +1,46 @@
+"""Shared fixtures: composing the real configuration, a short made video, a tiny random checkpoint in the real layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from framework import plugins
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def composed() -> Iterator[Callable[..., DictConfig]]:
+    """`composed("preset=uniform", "budget=8")` gives the root configuration with these overrides."""
+    plugins.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(plugins.CONF), version_base="1.3"):
+        yield lambda *overrides: compose(config_name="config", overrides=list(overrides))
+
+
+@pytest.fixture(scope="session")
+def needle_video(tmp_path_factory: pytest.TempPathFactory, composed: Callable[..., DictConfig]) -> object:
+    """A rendered 256-frame needle video with five questions (`framework.benchmarks.base.VideoItem`)."""
+    from framework.benchmarks.base import Benchmark
+    from framework.build import build
+
+    folder = tmp_path_factory.mktemp("needle")
+    cfg = composed("benchmark.videos=1", "benchmark.frames=256", f"benchmark.folder={folder}", "seed=3")
+    return next(iter(build(cfg.benchmark, Benchmark, "benchmark")))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of small committed files."""
+    return Path(__file__).parent / "data"
