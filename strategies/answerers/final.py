@@ -1,0 +1,18 @@
+"""The model answers from the selected tokens of the whole video, in one last pass. AdaptToken, FlexSelect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from framework.interfaces import Answerer
+from framework.types import Answer, ScoredGroup
+
+
+@dataclass(frozen=True)
+class Final(Answerer):
+    """One pass over the selection."""
+
+    def answer(self, groups: Sequence[ScoredGroup], final: Callable[[], Answer]) -> Answer:
+        """What `final` says."""
+        return final()

@@ -1,0 +1,1 @@
+"""Compare groups with one another."""

@@ -1,0 +1,34 @@
+"""A group is relevant when its own answer is likely: the log-probability of that answer, in nats.
+
+    value = mean over the response tokens of ln max p
+
+On entropy's scale as it stands: -ln n when uniform over n outcomes, 0 when certain. Over the options of a
+multiple-choice question, over the vocabulary for an open-ended one, where the response is decoded greedily, so the
+likeliest token is the answer's; the mean makes long answers comparable with short ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework.interfaces import RelevanceEstimator
+from framework.signals import log_probability, option_logits, probabilities
+from framework.types import GroupView, Needs, Relevance
+
+
+@dataclass(frozen=True)
+class LogProbability(RelevanceEstimator):
+    """The log-probability of the group's own answer, per token."""
+
+    @property
+    def needs(self) -> Needs:
+        """Response logits."""
+        return Needs(logits=True)
+
+    def relevance(self, view: GroupView) -> Relevance:
+        """Value and raw: nats per response token, <= 0."""
+        probe = view.probe
+        choice = len(probe.option_ids) > 0
+        likely = option_logits(probe).softmax(-1)[None] if choice else probabilities(probe.logits)  # [R, n]
+        raw = float(log_probability(likely).mean())
+        return Relevance(raw, raw, "nats")

@@ -1,0 +1,34 @@
+"""A group is relevant when the best answer leads clearly: p1 - p2, mapped onto entropy's scale.
+
+    value = -ln n x (1 - (p1 - p2)),    n outcomes: 0 when certain, -ln n when the two best tie
+
+Over the options of a multiple-choice question, over the vocabulary for an open-ended one (its least certain
+response token). It knows nothing of the outcomes behind the second. Source: margin sampling; an alternative named
+in AdaptToken's setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework.interfaces import RelevanceEstimator
+from framework.signals import margin, on_common_scale, option_logits, probabilities
+from framework.types import GroupView, Needs, Relevance
+
+
+@dataclass(frozen=True)
+class Margin(RelevanceEstimator):
+    """The lead of the most likely outcome."""
+
+    @property
+    def needs(self) -> Needs:
+        """Response logits."""
+        return Needs(logits=True)
+
+    def relevance(self, view: GroupView) -> Relevance:
+        """Value on entropy's scale in nats, raw the margin as a probability, 0..1."""
+        probe = view.probe
+        choice = len(probe.option_ids) > 0
+        likely = option_logits(probe).softmax(-1)[None] if choice else probabilities(probe.logits)  # [R, n]
+        raw = float(margin(likely).min())
+        return Relevance(on_common_scale(raw, likely.shape[-1]), raw, "probability")

@@ -1,0 +1,35 @@
+"""A group is relevant when the probabilities spread: their variance, mapped onto entropy's scale.
+
+    value = -ln n x (1 - var(p) / ((1/n)(1 - 1/n))),    n outcomes: 0 when certain, -ln n when uniform
+
+Over the options of a multiple-choice question, over the vocabulary for an open-ended one (its least certain
+response token). The variance equals (sum p^2 - 1/n) / n: it is the collision probability in another unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework.interfaces import RelevanceEstimator
+from framework.signals import largest_variance, on_common_scale, option_logits, probabilities, variance
+from framework.types import GroupView, Needs, Relevance
+
+
+@dataclass(frozen=True)
+class Variance(RelevanceEstimator):
+    """The population variance of the response probabilities."""
+
+    @property
+    def needs(self) -> Needs:
+        """Response logits."""
+        return Needs(logits=True)
+
+    def relevance(self, view: GroupView) -> Relevance:
+        """Value on entropy's scale in nats, raw the variance in squared probabilities."""
+        probe = view.probe
+        choice = len(probe.option_ids) > 0
+        likely = option_logits(probe).softmax(-1)[None] if choice else probabilities(probe.logits)  # [R, n]
+        raw = float(variance(likely).min())
+        outcomes = likely.shape[-1]
+        share = min(1.0, raw / largest_variance(outcomes))  # rounding may pass 1
+        return Relevance(on_common_scale(share, outcomes), raw, "probability^2")

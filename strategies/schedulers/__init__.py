@@ -1,0 +1,1 @@
+"""Choose which group to look at next."""

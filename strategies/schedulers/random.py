@@ -1,0 +1,29 @@
+"""Groups in random order: the order is fixed by the seed and the number of groups, whatever was seen so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.interfaces import GroupScheduler
+from framework.types import Group, ScoredGroup
+
+
+@dataclass(frozen=True)
+class Random(GroupScheduler):
+    """A seeded permutation of all groups; videos with equally many groups share it."""
+
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must be >= 0, got {self.seed} (keys: seed, scheduler.seed)")
+
+    def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
+        """The first of the permutation that was not visited."""
+        everything = sorted([*(seen.group.index for seen in visited), *(group.index for group in remaining)])
+        place = np.random.default_rng(self.seed).permutation(len(everything))  # [G]
+        rank = dict(zip(everything, place.tolist(), strict=True))
+        return min(remaining, key=lambda group: rank[group.index])

@@ -1,0 +1,18 @@
+"""Groups in falling index order: a control for orders that profit from where the evidence happens to lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framework.interfaces import GroupScheduler
+from framework.types import Group, ScoredGroup
+
+
+@dataclass(frozen=True)
+class Reversed(GroupScheduler):
+    """The highest index first."""
+
+    def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
+        """The remaining group with the highest index."""
+        return max(remaining, key=lambda group: group.index)

@@ -1,0 +1,1 @@
+"""Cut a timeline into groups."""

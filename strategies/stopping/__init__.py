@@ -1,0 +1,1 @@
+"""Decide when the evidence is enough."""

@@ -1,0 +1,18 @@
+"""Look at every group: full AdaptToken, and the identity of early stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framework.interfaces import StoppingPolicy
+from framework.types import ScoredGroup
+
+
+@dataclass(frozen=True)
+class Never(StoppingPolicy):
+    """Never enough."""
+
+    def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
+        """Always false."""
+        return False
