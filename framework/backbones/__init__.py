@@ -1,0 +1,1 @@
+"""Adapters around multimodal LLM families: stock `transformers` models behind the `Backbone` interface."""

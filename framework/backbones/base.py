@@ -1,0 +1,238 @@
+"""What adapters of decoder LLMs share: a visual prefix that runs once, questions that continue it, and the answers.
+
+A family says what the prefix is (`prefix`): embeddings, position ids and the places of the visual tokens in it, which need not
+be contiguous. Everything after the video is text with one id per token. The language model is called directly, with explicit
+ids and an all-ones mask of exact length, so nothing is ever stored on the model between two videos.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+from transformers.cache_utils import Cache
+
+from framework.backbones.cache import ReadOnlyPrefix, branch
+from framework.backbones.capture import Enough, attention_rows, hooked, rotated
+from framework.backbones.text import ChatText, Prompt
+from framework.interfaces import Backbone
+from framework.signals import entropy, probabilities
+from framework.types import Answer, Needs, Probe, Question, Selection, Tokens
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """All that stands before a question: the start of the chat and the visual tokens."""
+
+    embeddings: Tensor  # [P, D]
+    positions: Tensor  # i64 [A, P], A axes of rotary ids (1 for plain RoPE, 3 for time, row, column)
+    columns: Tensor  # i64 [N], where the visual tokens are among the P
+    text_start: int  # id of the first token after it
+    top: int  # largest id in it
+
+
+@dataclass
+class Reading:
+    """What one question revealed."""
+
+    attention: dict[int, Tensor] = field(default_factory=dict)  # layer -> f32 [heads, L, N]
+    logits: Tensor | None = None  # f32 [R, V]
+    response: tuple[int, ...] = ()
+
+
+class DecoderBackbone(Backbone):
+    """An adapter whose LLM is a stack of decoder layers; a family adds video, `prefix` and the constructor."""
+
+    model: Any  # a transformers model with get_input_embeddings() and lm_head
+    tokenizer: Any
+    chat: ChatText
+    decoder: Any  # the language model: embeddings -> hidden states; has config, layers
+    probe_positions: str
+    answer_positions: str
+    probe_tokens: int
+    questions_per_pass: int
+    end_ids: frozenset[int]  # tokens that end the model's turn
+
+    @abstractmethod
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str) -> Prefix:
+        """The text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order."""
+
+    @torch.no_grad()
+    def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
+        """One probe per question over N tokens; the visual prefix runs once. N = 0: the prompt without a video."""
+        prompts = [self.chat.split(question, len(tokens) > 0) for question in questions]
+        steps = [min(question.max_new_tokens, self.probe_tokens) if needs.logits else 0 for question in questions]
+        readings = self._read(tokens, prompts, self.probe_positions, steps, needs.attention)
+        return [
+            Probe(prompt.rows, prompt.option_ids, reading.attention, reading.logits, reading.response)
+            for prompt, reading in zip(prompts, readings, strict=True)
+        ]
+
+    @torch.no_grad()
+    def query(self, question: Question) -> Tensor:
+        """f32 [L, D]: input embeddings of the bare question."""
+        return self._embedded(torch.tensor(self.chat.literal(question.bare)[0])).float()
+
+    @torch.no_grad()
+    def answer(self, selection: Selection, question: Question) -> Answer:
+        """The greedy answer from the K kept tokens; a choice is the likeliest option letter at the first response token."""
+        prompt = self.chat.split(question, len(selection) > 0)
+        steps = [question.max_new_tokens]
+        (reading,) = self._read(selection.tokens, [prompt], self.answer_positions, steps, ())
+        assert reading.logits is not None
+        return self._answer(reading.logits, reading.response, prompt.option_ids)
+
+    def group_answer(self, probe: Probe, question: Question) -> Answer:
+        """The answer that a group's own probe (with logits) amounts to."""
+        return self._answer(probe.logits, probe.response, probe.option_ids)
+
+    def forward(self, tokens: Tokens, question: Question, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean cross entropy over `labels` i64 [R], logits f32 [R, V]); differentiable, positions as in `answer`."""
+        prompt = self.chat.split(question, len(tokens) > 0)
+        prefix = self.prefix(tokens, prompt.before, self.answer_positions)
+        length, given = len(prompt.after), len(labels) - 1
+        embeddings = torch.cat([prefix.embeddings, self._embedded(torch.cat([prompt.after, labels[:given].cpu()]))])
+        after = torch.arange(prefix.text_start, prefix.text_start + length)
+        said = torch.arange(given) + self._next_id(prefix, length)
+        text = torch.cat([after, said]).to(prefix.positions).expand(len(prefix.positions), -1)
+        hidden = self._run(embeddings[None], torch.cat([prefix.positions, text], 1)[:, None], None)
+        logits = self.model.lm_head(hidden[0, -len(labels) :]).float()
+        return nn.functional.cross_entropy(logits, labels.to(logits.device)), logits
+
+    def _answer(self, logits: Tensor, response: tuple[int, ...], option_ids: Tensor) -> Answer:
+        first = logits[0].float()
+        options = first[option_ids.to(first.device)].softmax(-1)
+        return Answer(
+            text=self.tokenizer.decode(list(response), skip_special_tokens=True).strip(),
+            choice=int(options.argmax()) if len(options) else None,
+            probabilities=tuple(options.tolist()),
+            entropy=float(entropy(probabilities(first))),
+        )
+
+    # One reading: the prefix once, then every question against it.
+
+    def _read(
+        self, tokens: Tokens, prompts: list[Prompt], positions: str, steps: list[int], layers: tuple[int, ...]
+    ) -> list[Reading]:
+        """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
+        total = len(self.decoder.layers)
+        if any(not 0 <= layer < total for layer in layers):
+            raise ValueError(f"attention was asked at layers {layers}, but this model has layers 0..{total - 1} (key: reference_layer)")
+        readings = [Reading() for _ in prompts]
+        if not prompts or not (layers or any(steps)):
+            return readings
+        prefix = self.prefix(tokens, prompts[0].before, positions)
+        modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
+        last = None if any(steps) else max(layers)  # nothing above is run
+        cache = DynamicCache(config=self.decoder.config)
+        keys: dict[int, Tensor] = {}
+
+        def keep(layer: int, module: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> None:
+            keys[layer] = rotated(module.k_proj, module, hidden, rotary)[0]
+            if layer == last:
+                raise Enough
+
+        with hooked(modules, keep):
+            self._run(prefix.embeddings[None], prefix.positions[:, None], cache)
+        for batch in self._batches(prompts, steps):
+            at = [readings[i] for i in batch]
+            seen = self._rows_into(at, [len(prompts[i].after) for i in batch], prefix.columns, keys, last)
+            with hooked(modules, seen) if layers else nullcontext():
+                self._continue(prefix, cache, [prompts[i].after for i in batch], [steps[i] for i in batch], at)
+        return readings
+
+    def _batches(self, prompts: list[Prompt], steps: list[int]) -> Iterator[list[int]]:
+        """Questions that share a pass. Who writes more than one token shares it with prompts of the same length, so that no
+        padding lies between a prompt and its response."""
+        apart: dict[int, list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            apart.setdefault(len(prompt.after) if steps[i] > 1 else 0, []).append(i)
+        for members in apart.values():
+            for start in range(0, len(members), self.questions_per_pass):
+                yield members[start : start + self.questions_per_pass]
+
+    @staticmethod
+    def _rows_into(
+        readings: list[Reading], lengths: list[int], columns: Tensor, keys: dict[int, Tensor], last: int | None
+    ) -> Callable[[int, nn.Module, Tensor, tuple[Tensor, Tensor]], None]:
+        """What a hook does while a batch of suffixes runs: the attention of each question's own rows."""
+
+        def seen(layer: int, module: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> None:
+            if layer in readings[0].attention:  # response tokens are no rows
+                return
+            queries = rotated(module.q_proj, module, hidden, rotary)
+            own = rotated(module.k_proj, module, hidden, rotary)
+            window = getattr(module, "sliding_window", None)
+            at = columns.to(hidden.device)
+            for i, (reading, length) in enumerate(zip(readings, lengths, strict=True)):
+                full = torch.cat([keys[layer], own[i, :, :length]], dim=1)
+                reading.attention[layer] = attention_rows(queries[i, :, :length], full, module.scaling, window, at)
+            if layer == last:
+                raise Enough
+
+        return seen
+
+    def _continue(self, prefix: Prefix, past: Cache, texts: list[Tensor], steps: list[int], readings: list[Reading]) -> None:
+        """Run right-padded suffixes against the prefix and decode greedily. Causality keeps padding unseen."""
+        lengths = torch.tensor([len(text) for text in texts])
+        padded = nn.utils.rnn.pad_sequence(texts, batch_first=True)  # [B, S]
+        axes, batch = len(prefix.positions), len(texts)
+        ids = torch.arange(prefix.text_start, prefix.text_start + padded.shape[1]).expand(axes, batch, -1)
+        cache = branch(past, batch) if max(steps) > 1 else ReadOnlyPrefix(past)
+        hidden = self._run(self._embedded(padded), ids, cache)
+        if not any(steps):
+            return
+        rows = [self.model.lm_head(hidden[torch.arange(batch), lengths - 1]).float()]  # [B, V]
+        said: list[Tensor] = []
+        while len(rows) < max(steps):
+            said.append(rows[-1].argmax(-1))
+            if self._all_ended(said):
+                break
+            place = self._next_id(prefix, int(lengths[0])) + len(said) - 1
+            hidden = self._run(self._embedded(said[-1])[:, None], torch.full((axes, batch, 1), place), cache)
+            rows.append(self.model.lm_head(hidden[:, -1]).float())
+        self._split(torch.stack(rows, 1), steps, readings)
+
+    def _split(self, logits: Tensor, steps: list[int], readings: list[Reading]) -> None:
+        """Cut each question's rows of `logits` [B, R, V] at its end of turn; the first row stays in any case."""
+        for reading, rows, limit in zip(readings, logits, steps, strict=True):
+            response = rows[:limit].argmax(-1).tolist()
+            said = next((i for i, token in enumerate(response) if token in self.end_ids), len(response))
+            reading.logits = rows[: max(said, 1)]
+            reading.response = tuple(response[:said])
+
+    def _all_ended(self, said: list[Tensor]) -> bool:
+        return all(any(token in self.end_ids for token in row) for row in torch.stack(said, 1).tolist())
+
+    def _run(self, embeddings: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
+        """Hidden states [B, S, D] of `embeddings` [B, S, D] with ids i64 [A, B, S], after what `cache` holds."""
+        seen = cache.get_seq_length() if cache is not None else 0
+        mask = torch.ones(len(embeddings), seen + embeddings.shape[1], dtype=torch.long, device=embeddings.device)
+        return self.decoder(
+            inputs_embeds=embeddings,
+            position_ids=positions.to(embeddings.device),
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        embedding = self.model.get_input_embeddings()
+        return embedding(ids.to(embedding.weight.device))
+
+    @staticmethod
+    def _next_id(prefix: Prefix, length: int) -> int:
+        """Position of the first response token after `length` text tokens: one more than the largest id so far."""
+        return max(prefix.top, prefix.text_start + length - 1) + 1
+
+
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token id that ends a turn, according to the checkpoint's generation settings, model and tokenizer."""
+    named = (model.generation_config.eos_token_id, model.config.get_text_config().eos_token_id, tokenizer.eos_token_id)
+    return frozenset(i for ids in named if ids is not None for i in (ids if isinstance(ids, list) else [ids]))

@@ -1,0 +1,167 @@
+"""Qwen2.5-VL (3B, 7B, 32B, 72B and the lab model): stock `transformers` classes behind the `Backbone` interface.
+
+A tick is two frames; a token is a merged cell of 28 x 28 pixels; ids have three axes (time, row, column). The vision tower
+attends within one tick only, so encoding in pieces is exact. Knows no strategy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from framework.backbones import loading
+from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
+from framework.backbones.positions import TEXT_OFFSETS, TIME_MODES, text_ids, text_start, time_ids, visual_ids
+from framework.backbones.text import ChatText
+from framework.networks import equal_chunk_attention
+from framework.types import Frames, Layout, Tokens
+from framework.video.preprocess import normalise, patchify
+from framework.video.resize import target_size
+
+PATCHES_PER_PASS = 2**14  # of the vision tower: 77 MB of fp32 pixels
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class Qwen25VL(DecoderBackbone):
+    """Adapter of the Qwen2.5-VL family.
+
+    The fields are the keys of `adapter` in conf/backbone/*.yaml, where each is explained. Wrong values raise ValueError naming
+    the key before any weight is read.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        dtype: str,
+        device: str,
+        device_map: Any,
+        attention: str,
+        min_pixels: int,
+        max_pixels: int,
+        text_offset: str,
+        probe_positions: str,
+        answer_positions: str,
+        compact_step: int,
+        probe_tokens: int,
+        questions_per_pass: int,
+    ) -> None:
+        loading.one_of("dtype", dtype, loading.DTYPES)
+        loading.one_of("attention", attention, loading.ATTENTION)
+        loading.one_of("text_offset", text_offset, TEXT_OFFSETS)
+        loading.one_of("probe_positions", probe_positions, TIME_MODES)
+        loading.one_of("answer_positions", answer_positions, TIME_MODES)
+        counts = {"min_pixels": min_pixels, "compact_step": compact_step, "probe_tokens": probe_tokens}
+        for key, value in {**counts, "questions_per_pass": questions_per_pass}.items():
+            loading.at_least(key, value, 1)
+        loading.at_least("max_pixels", max_pixels, min_pixels)
+        at = loading.resolved_device(device, device_map)
+        place, local = loading.located(checkpoint, "qwen2_5_vl")
+        self.model, self.tokenizer = loading.load(
+            Qwen2_5_VLForConditionalGeneration, place, local, dtype, at, device_map, attention
+        )
+        self.decoder = self.model.model.language_model
+        self.tower = self.model.model.visual
+        vision = self.model.config.vision_config
+        if attention == "sdpa":  # on the vision config alone
+            vision._attn_implementation = equal_chunk_attention.register()
+        self.patch, self.merge = vision.patch_size, vision.spatial_merge_size
+        self.frames_per_tick = vision.temporal_patch_size
+        self.tokens_per_second = vision.tokens_per_second
+        pixels = loading.preprocessor(place)
+        self.mean, self.std = pixels.get("image_mean", CLIP_MEAN), pixels.get("image_std", CLIP_STD)
+        self.chat = ChatText(self.tokenizer, self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_id))
+        self.end_ids = end_tokens(self.model, self.tokenizer)
+        self.min_pixels, self.max_pixels = min_pixels, max_pixels
+        self.text_offset, self.compact_step = text_offset, compact_step
+        self.probe_positions, self.answer_positions = probe_positions, answer_positions
+        self.probe_tokens, self.questions_per_pass = probe_tokens, questions_per_pass
+
+    def frame_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width in pixels after resizing: multiples of a token's cell within min_pixels..max_pixels."""
+        return target_size(height, width, self.patch * self.merge, self.min_pixels, self.max_pixels)
+
+    def layout(self, ticks: Tensor, height: int, width: int) -> Layout:
+        """Tokens of `ticks` (i64 [Tg]) of frames resized to height x width pixels: tick by tick, row by row."""
+        cell = self.patch * self.merge
+        rows, columns = height // cell, width // cell
+        grid = torch.cartesian_prod(ticks.long(), torch.arange(rows), torch.arange(columns))  # [N, 3]
+        return Layout(grid[:, 0], grid[:, 1], grid[:, 2], (cell, cell))
+
+    @torch.no_grad()
+    def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
+        """Tokens of `frames`; `keep` (bool [N]) drops tokens after the tower, and ticks without any kept token before it."""
+        height, width = frames.pixels.shape[-2:]
+        rows, columns = height // layout.cell_pixels[0], width // layout.cell_pixels[1]
+        per_tick = rows * columns
+        if len(layout) != len(frames.pixels) * per_tick:
+            raise ValueError(f"the layout has {len(layout)} tokens, the frames make {len(frames.pixels)} x {rows} x {columns}")
+        keep = torch.ones(len(layout), dtype=torch.bool) if keep is None else keep.cpu()
+        ticks = keep.view(-1, per_tick).any(1).nonzero()[:, 0]
+        step = max(1, PATCHES_PER_PASS // (per_tick * self.merge**2))
+        parts = [self._tower(frames.pixels[piece]) for piece in ticks.split(step) if len(piece)]
+        width_of_llm = self.decoder.config.hidden_size
+        embeddings = torch.cat(parts) if parts else torch.empty(0, width_of_llm, dtype=self.model.dtype)
+        seconds = frames.seconds.repeat_interleave(per_tick)
+        kept = layout[keep]
+        return Tokens(
+            embeddings=embeddings[keep.view(-1, per_tick)[ticks].flatten().to(embeddings.device)],
+            tick=kept.tick,
+            row=kept.row,
+            column=kept.column,
+            seconds=seconds[keep],
+            extra={"extent": torch.full((len(kept),), max(rows, columns))},  # where text starts may depend on the full grid
+        )
+
+    def _tower(self, pixels: Tensor) -> Tensor:
+        """u8 [Tg, F, 3, H, W] -> [N, D]."""
+        device = self.tower.device
+        ticks, _, _, height, width = pixels.shape
+        patches = patchify(normalise(pixels.to(device), self.mean, self.std), self.patch, self.merge)
+        grid = torch.tensor([[ticks, height // self.patch, width // self.patch]], device=device)
+        return self.tower(patches.to(self.tower.dtype), grid_thw=grid).pooler_output
+
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str) -> Prefix:
+        """Start of the chat, then the visual tokens; without any (N = 0) plain text ids."""
+        text, start = self._embedded(before), len(before)
+        ids = text_ids(0, start)
+        if len(tokens) == 0:
+            return Prefix(text, ids, torch.empty(0, dtype=torch.long), start, start - 1)
+        tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
+        time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
+        visual = visual_ids(time, row, column, start)
+        after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), int(time.max()))
+        return Prefix(
+            embeddings=torch.cat([text, tokens.embeddings.to(text)]),
+            positions=torch.cat([ids, visual], dim=1),
+            columns=torch.arange(start, start + len(tokens)),
+            text_start=after,
+            top=int(visual.max()),
+        )
+
+    def flops(self, stage: str, tokens: int) -> float:
+        """Estimated floating point operations over `tokens` visual tokens: 2 per weight and position, plus attention.
+
+        `encode`: `merge`^2 patches per token; windowed blocks attend to a window, full blocks to at most a frame of
+        max_pixels. `probe` and `answer`: the LLM's layers over the visual tokens, with causal attention; the text, a few dozen
+        tokens, and the head on one row are left out.
+        """
+        if stage == "encode":
+            vision = self.model.config.vision_config
+            patches = tokens * self.merge**2
+            window = (vision.window_size // self.patch) ** 2
+            full = self.max_pixels // self.patch**2
+            seen = sum(full if i in vision.fullatt_block_indexes else window for i in range(vision.depth))
+            return 2.0 * patches * _weights(self.tower) + 4.0 * patches * seen * vision.hidden_size
+        if stage in ("probe", "answer"):
+            text = self.decoder.config
+            causal = 2.0 * tokens * tokens * text.hidden_size * text.num_hidden_layers
+            return 2.0 * tokens * _weights(self.decoder.layers) + causal
+        raise ValueError(f"stage must be encode, probe or answer; got {stage!r}")
+
+
+def _weights(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

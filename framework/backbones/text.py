@@ -1,0 +1,114 @@
+"""From a question to the token ids around the visual tokens, and which of them are what.
+
+The checkpoint's own chat template decides everything but the user's text, which is literal: what looks like a special token
+there stays ordinary text. Knows a tokenizer, no model and no video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from framework.types import Question
+
+USER = "[[the user's text]]"  # stands for it while the chat template is rendered
+REMEMBERED = 512  # prompts; groups of one video ask the same questions again
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question as the model reads it."""
+
+    before: Tensor  # i64 [P], ids before the visual tokens
+    after: Tensor  # i64 [L], ids after them, up to where the answer starts
+    rows: Mapping[str, Tensor]  # question, question_end, options, template, last: i64 indices into L
+    option_ids: Tensor  # i64 [O], what the model writes for each option letter
+
+
+class ChatText:
+    """Splits prompts with one tokenizer and its chat template."""
+
+    def __init__(self, tokenizer: Any, video_token: str) -> None:
+        if not tokenizer.is_fast:
+            raise ValueError(f"backbone.adapter.checkpoint: a fast tokenizer is needed, got {type(tokenizer).__name__}")
+        if not tokenizer.chat_template:
+            raise ValueError("backbone.adapter.checkpoint: its tokenizer has no chat template")
+        self.tokenizer = tokenizer
+        with_video = self._rendered([{"type": "video"}, {"type": "text", "text": USER}])
+        if with_video.count(video_token) != 1:
+            raise ValueError(
+                f"backbone.adapter.checkpoint: its chat template must place a video as one {video_token}, got {with_video!r}"
+            )
+        before, _, after = with_video.partition(video_token)
+        self.head = {True: before, False: self._rendered([{"type": "text", "text": USER}]).partition(USER)[0]}
+        self.between = {True: after.partition(USER)[0], False: ""}
+        self.tail = after.partition(USER)[2]
+        self.split = lru_cache(REMEMBERED)(self._split)
+
+    def _rendered(self, content: list[dict[str, str]]) -> str:
+        text = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        if text.count(USER) != 1:
+            raise ValueError(f"backbone.adapter.checkpoint: its chat template must hold the user's text once, got {text!r}")
+        return text
+
+    def ids(self, text: str) -> list[int]:
+        """Ids of text of the template, special tokens included."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def literal(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids of a user's text and the characters each stands for, without any special token."""
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+        return encoded["input_ids"], encoded["offset_mapping"]
+
+    def _split(self, question: Question, video: bool) -> Prompt:
+        """The prompt of `question`, with or without a video; called `split` and remembered."""
+        between = self.ids(self.between[video])
+        user, spans = self.literal(question.prompt)
+        tail = self.ids(self.tail + question.cue)
+        begin = question.prompt.index(question.bare)
+        end = begin + len(question.bare)
+        asks = torch.tensor([first < end and last > begin for first, last in spans], dtype=torch.bool)
+        at = torch.arange(len(between), len(between) + len(user))
+        length = len(between) + len(user) + len(tail)
+        template = torch.ones(length, dtype=torch.bool)
+        template[at] = False
+        rows = {
+            "question": at[asks],
+            "question_end": at[asks][-1:],
+            "options": at[~asks],
+            "template": template.nonzero()[:, 0],
+            "last": torch.tensor([length - 1]),
+        }
+        return Prompt(
+            before=torch.tensor(self.ids(self.head[video])),
+            after=torch.tensor(between + user + tail),
+            rows=rows,
+            option_ids=torch.tensor(self._letters(question), dtype=torch.long),
+        )
+
+    def _letters(self, question: Question) -> list[int]:
+        """The id of each option letter as the continuation of the assistant header and the cue.
+
+        After a word or a colon a letter is written with a space before it. Where letter and cue would melt into one token,
+        the letter stands alone, because the cue is already in the prompt.
+        """
+        context = self.tail + question.cue
+        known = self.ids(context)
+        space = " " if question.cue and (question.cue[-1].isalnum() or question.cue[-1] in ".,:;!?") else ""
+        found = []
+        for letter in question.letters:
+            ids = self.ids(context + space + letter)
+            ids = ids[len(known) :] if ids[: len(known)] == known else self.ids(space + letter)
+            if len(ids) != 1:
+                raise ValueError(f"option letter {letter!r} is not one token of this tokenizer: {ids}, after cue {question.cue!r}")
+            found += ids
+        if len(set(found)) < len(found):
+            raise ValueError(f"this tokenizer has no separate tokens for the option letters {question.letters}: {found}")
+        return found
