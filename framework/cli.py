@@ -1,0 +1,118 @@
+"""`sieve`: finds the sub-command, makes typed text literal, composes with Hydra, and turns errors into one readable message.
+
+It knows no sub-command from the inside (see `commands/catalogue.py`), and imports torch only once one of them runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from framework.commands.catalogue import COMMANDS, Command
+from framework.errors import UsageError
+from framework.literal import protect
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script. Exit status: 0 fine, 1 failed, 2 wrong use."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or os.environ.get(FULL_ERROR) == "1"
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        from framework.commands.help import show_all
+
+        show_all()
+    elif words[0] in ("-V", "--version", "version"):
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tokensieve {version('tokensieve')}\n")
+    elif (command := COMMANDS.get(words[0])) is None:
+        _fail(UsageError(_unknown(words[0])))
+    elif any(word in ("-h", "--help") for word in words[1:]):
+        from framework.commands.help import show
+
+        show(command)
+    else:
+        _run(command, words[1:], debug)
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    meant = f"; did you mean `sieve {close[0]}`?" if close else ""
+    return f"there is no command {name!r}; expected one of {', '.join(COMMANDS)}{meant}"
+
+
+def _run(command: Command, words: Sequence[str], debug: bool) -> None:
+    """Compose and run; with `debug` errors keep their traceback."""
+    try:
+        _hydra(command, protect(words, command.texts, command.lists))
+    except KeyboardInterrupt:
+        _write("interrupted")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(error, command)
+
+
+def _hydra(command: Command, words: Sequence[str]) -> None:
+    import hydra
+    from omegaconf import DictConfig
+
+    from framework.plugins import CONF, register
+    from framework.tracking import register_resolvers
+
+    register()
+    register_resolvers()
+
+    def task(cfg: DictConfig) -> Any:
+        module, function = command.target.split(":")
+        run: Callable[[DictConfig], Any] = getattr(importlib.import_module(module), function)
+        return run(cfg)
+
+    start = hydra.main(version_base="1.3", config_path=str(CONF), config_name=command.config)(task)
+    with _process_state(["sieve", *words]):
+        start()
+
+
+@contextmanager
+def _process_state(words: list[str]) -> Iterator[None]:
+    """Hydra reads sys.argv, and raises instead of printing and exiting only when asked to in the environment."""
+    argv, full = sys.argv, os.environ.get(FULL_ERROR)
+    sys.argv, os.environ[FULL_ERROR] = words, "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if full is None:
+            del os.environ[FULL_ERROR]
+        else:
+            os.environ[FULL_ERROR] = full
+
+
+def _fail(error: Exception, command: Command | None = None) -> None:
+    """Say what went wrong, and leave with the status that says whose fault it is."""
+    from framework.commands.explain import explain
+
+    message = explain(error, command)
+    if message is None:
+        _write(f"{type(error).__name__}: {error}\nThis is not what should happen; --debug shows where it did.")
+        sys.exit(FAILURE)
+    _write(message)
+    sys.exit(USAGE)
+
+
+def _write(message: str) -> None:
+    sys.stderr.write(f"sieve: {message}\n")
+
+
+if __name__ == "__main__":
+    main()

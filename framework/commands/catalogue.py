@@ -1,0 +1,113 @@
+"""What `sieve` can do: one entry per sub-command, with all that its help says. Imports nothing heavy, so help is instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INTERFACES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sub-command."""
+
+    name: str
+    target: str  # module:function, called with the composed configuration
+    config: str  # conf/<config>.yaml
+    summary: str  # one line
+    text: str  # a paragraph or two
+    examples: tuple[tuple[str, str], ...]  # command line, what it does
+    groups: tuple[str, ...] = ()  # configuration groups that matter here
+    texts: tuple[str, ...] = ()  # keys whose values are taken literally
+    lists: tuple[str, ...] = ()  # keys that take a list of literal items
+
+
+ASK = Command(
+    name="ask",
+    target="framework.commands.ask:run",
+    config="ask",
+    summary="answer a question about a video, and show how the answer came about",
+    text="""Looks at the video group by group, keeps the tokens that matter and lets the backbone answer from those.
+Prints the answer, how sure it is, what became of every group, the tokens kept of those seen, and the seconds per stage;
+writes answer.json and answer.png into the run folder.
+
+video=, question= and options= are taken literally, whatever characters they hold. options is a list; quote an item that
+has a comma in it: options="['red, or blue', green]". Without options the question is open and is answered with text.""",
+    examples=(
+        (
+            'sieve ask video=film.mp4 question="what color is the star ?" options="[red,blue]"',
+            "the lab model, AdaptToken",
+        ),
+        ('sieve ask video=film.mp4 question="what color is the star ?"', "an open question"),
+        (
+            'sieve ask video=film.mp4 question="What\'s he doing?" preset=adapttoken_lite',
+            "stop as soon as it is certain",
+        ),
+        (
+            'sieve ask video=film.mp4 question="Who wins?" relevance=margin budget=64',
+            "AdaptToken with two parts changed",
+        ),
+    ),
+    groups=("preset", *INTERFACES, "backbone", "reader"),
+    texts=("video", "question"),
+    lists=("options",),
+)
+
+EVAL = Command(
+    name="eval",
+    target="framework.commands.evaluate:run",
+    config="eval",
+    summary="run a preset over a benchmark; -m compares several",
+    text="""Answers every question of the benchmark and writes questions.jsonl (one line per question, as soon as it is answered),
+timings.jsonl and summary.json into the run folder. The folder is named after the configuration, so the same command
+continues where it was interrupted, and another configuration never mixes with it.
+
+-m runs every combination of comma-separated values and ends with one table.""",
+    examples=(
+        ("sieve eval preset=adapttoken benchmark=needle", "the lab's needle benchmark"),
+        ("sieve eval preset=uniform benchmark.videos=40 benchmark.frames=1024 seed=1", "another size, another seed"),
+        ("sieve eval -m preset=uniform,flexselect,adapttoken", "three presets, one table"),
+        ("sieve eval -m preset=adapttoken relevance=entropy,margin,variance budget=16,32", "an ablation: six cells"),
+        ("sieve eval preset=adapttoken tracker=wandb", "mirrored to Weights & Biases"),
+    ),
+    groups=("preset", "ablation", *INTERFACES, "backbone", "reader", "benchmark", "tracker", "debug"),
+)
+
+TRAIN = Command(
+    name="train",
+    target="framework.commands.train:run",
+    config="train",
+    summary="train the lab model",
+    text="""Trains one of the models under conf/model and writes the checkpoint into the folder named by `folder`.""",
+    examples=(
+        ("sieve train model=lab", "the shipped lab model, from nothing"),
+        ("sieve train model=lab seed=1 folder=outputs/train/second", "another seed"),
+    ),
+    groups=("model",),
+)
+
+PROBE_LAYERS = Command(
+    name="probe-layers",
+    target="framework.commands.probe_layers:run",
+    config="probe_layers",
+    summary="find the layer whose attention points at the evidence (backbone.reference_layer)",
+    text="""Plants one needle in each of many short clips, probes the backbone with attention captured in every layer, and counts how
+many of the most attended tokens lie on the needle. Prints a table, writes profile.json and profile.png, and names the
+layer to set. Worth running once for every new backbone.""",
+    examples=(
+        ("sieve probe-layers backbone=lab", "the lab model"),
+        ("sieve probe-layers backbone.adapter.checkpoint=PATH clips=100", "a model of your own, more clips"),
+    ),
+    groups=("backbone", "benchmark", "reader"),
+)
+
+DOCTOR = Command(
+    name="doctor",
+    target="framework.commands.doctor:run",
+    config="doctor",
+    summary="what this machine has: versions, readers, devices, attention kernels",
+    text="""Checks what the framework stands on and says what is missing. Exit status 1 when something that is needed is missing.""",
+    examples=(("sieve doctor", "everything"),),
+)
+
+COMMANDS = {command.name: command for command in (ASK, EVAL, TRAIN, PROBE_LAYERS, DOCTOR)}

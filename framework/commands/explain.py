@@ -1,0 +1,93 @@
+"""Errors in words: Hydra's and the configuration's own become what was got, what was expected and which key to change.
+
+Returns None for what is not the user's fault. Knows the names of configuration groups and keys, never their meaning.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from framework.commands.catalogue import Command
+from framework.errors import UsageError
+
+
+def explain(error: BaseException, command: Command | None) -> str | None:
+    """One readable message, or None when a traceback would say more."""
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+
+    if isinstance(error, MissingConfigException):
+        return _option(error)
+    if isinstance(error, OverrideParseException):
+        return _grammar(error.override)
+    if isinstance(error, HydraException):
+        return _key(error, command)
+    if isinstance(error, (UsageError, OmegaConfBaseException)) or type(error).__name__ in ("ConfigError", "VideoError"):
+        return str(error)
+    return None
+
+
+def _option(error: Exception) -> str:
+    """An option that a group does not have."""
+    from framework.plugins import options
+
+    found = re.search(r"Could not find '([^']+)'", str(error))
+    group, _, name = found.group(1).rpartition("/") if found else ("", "", "")
+    if not group:
+        return str(error)
+    known = list(options(group))
+    return f"{group}={name}: {group} has no option {name!r}; it has {', '.join(known) or 'none'}{meant(name, known)}"
+
+
+def _grammar(override: str) -> str:
+    return (
+        f"could not read {override!r}; expected key=value. Values with spaces, commas, brackets or quotes need quotes of "
+        "their own inside the shell's: key=\"'a value'\""
+    )
+
+
+def _key(error: Exception, command: Command | None) -> str:
+    """A key or group that the configuration does not have, or a value that does not fit it."""
+    causes = f"{error}\n{error.__cause__ or ''}"
+    if (found := re.search(r"Could not override '([^']+)'", causes)) and command is not None:
+        key = found.group(1)
+        known = [*_keys(_composed(command)), *command.groups]
+        if key not in known:
+            return f"{key}: there is no such key{meant(key, known)}; `sieve {command.name} --help` lists them"
+    return " ".join(causes.split())
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The closest known name as a question, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _composed(command: Command) -> DictConfig:
+    """The command's configuration without any override."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from framework.plugins import CONF
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(command.config)
+
+
+def _keys(node: object, path: str = "") -> list[str]:
+    """Every dotted key below `node`."""
+    if not isinstance(node, DictConfig):
+        return [path]
+    below = [
+        key
+        for name in node
+        for key in _keys(
+            None if OmegaConf.is_interpolation(node, name) else node._get_node(name), f"{path}.{name}".strip(".")
+        )
+    ]
+    return [path, *below] if path else below

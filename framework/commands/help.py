@@ -1,0 +1,88 @@
+"""What `sieve --help` and `sieve COMMAND --help` print: the catalogue, and the configuration files as they are.
+
+Keys, defaults and their comments are read from the yaml text itself, so help cannot fall behind the configuration. Imports
+neither torch nor Hydra's composition.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from framework.commands.catalogue import COMMANDS, Command
+from framework.plugins import CONF, options
+
+_LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")
+
+
+def show_all() -> None:
+    """All commands and a few real examples."""
+    out = Console(highlight=False)
+    out.print("[bold]sieve[/]: answer questions about long videos from the few visual tokens that matter\n")
+    table = _table()
+    for command in COMMANDS.values():
+        table.add_row(f"sieve {command.name}", command.summary)
+    out.print(table)
+    out.print("\n[bold]Examples[/]")
+    for command in COMMANDS.values():
+        _examples(out, command, 2 if command.name == "eval" else 1)
+    out.print(
+        "\n[bold]sieve COMMAND --help[/] lists keys, defaults and options. [bold]--debug[/] shows where an error arose."
+    )
+    out.print("Everything is key=value, composed by Hydra: [bold]--cfg job[/] prints what a command would run with.")
+
+
+def show(command: Command) -> None:
+    """One command: what it does, keys with defaults, options of its groups, examples."""
+    out = Console(highlight=False)
+    out.print(f"[bold]sieve {command.name}[/]: {command.summary}\n")
+    for paragraph in command.text.split("\n\n"):
+        out.print(escape(" ".join(paragraph.split())))
+    out.print("\n[bold]Examples[/]")
+    _examples(out, command, len(command.examples))
+    if keys := _keys(command):
+        out.print("\n[bold]Keys[/] (key=value)")
+        table = _table()
+        for key, default, comment in keys:
+            table.add_row(key, escape(default), escape(comment))
+        out.print(table)
+    if command.groups:
+        out.print("\n[bold]Groups[/] (group=option; keys inside an option are group.key=value; `*`: the default)")
+        table = _table()
+        chosen = _chosen()
+        for group in command.groups:
+            names = [f"{name}*" if name == chosen.get(group) else name for name in options(group)]
+            table.add_row(group, escape(", ".join(names)) or "none yet")
+        out.print(table)
+
+
+def _table() -> Table:
+    return Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=True)
+
+
+def _examples(out: Console, command: Command, count: int) -> None:
+    for line, effect in command.examples[:count]:
+        out.print(f"  {escape(line)}", soft_wrap=True)
+        out.print(f"      [dim]{escape(effect)}[/]")
+
+
+def _keys(command: Command) -> list[tuple[str, str, str]]:
+    """Root keys with default and comment: the command's own, then those of the page it stands on."""
+    own = _lines(CONF / f"{command.config}.yaml")
+    shared = _lines(CONF / "config.yaml") if "preset" in command.groups else []
+    return [*own, *(line for line in shared if line[0] not in {key for key, _, _ in own})]
+
+
+def _lines(file: Path) -> list[tuple[str, str, str]]:
+    found = [_LINE.match(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [(m.group(1), m.group(2), m.group(3) or "") for m in found if m and m.group(2)]
+
+
+def _chosen() -> dict[str, str]:
+    """Group -> default option, from the defaults list of config.yaml."""
+    text = (CONF / "config.yaml").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\s+- (\w+): (\w+)", text, re.MULTILINE))

@@ -1,0 +1,61 @@
+"""Lines of JSON that survive a kill: appended one at a time, flushed, and read back without a torn last line.
+
+Knows no benchmark: a line is a mapping with an `id`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+DIGITS = 6
+
+
+class Journal:
+    """An append-only file with one JSON object per line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = _repair(path)
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Add a line and hand it to the operating system at once."""
+        rounded = shown(line)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(rounded, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.lines.append(rounded)
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids written so far."""
+        return {line["id"] for line in self.lines}
+
+
+def _repair(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a file; what a kill left half-written is cut off, in the file too."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+    return [json.loads(line) for line in data[:whole].splitlines()]
+
+
+def shown(value: Any) -> Any:
+    """The value with floats rounded to six digits and what JSON cannot say (NaN, infinities) as null."""
+    if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
+        return value
+    if isinstance(value, float):
+        return round(value, DIGITS) + 0.0 if math.isfinite(value) else None  # + 0.0: no negative zero
+    if isinstance(value, Mapping):
+        return {str(key): shown(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [shown(item) for item in value]
+    raise TypeError(f"a result line holds numbers, text, lists and mappings, got {type(value).__name__}")
