@@ -1,0 +1,78 @@
+"""Attention rows against a direct formula, and hooks that always go."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from framework.backbones.capture import Enough, attention_rows, hooked, rotated
+
+
+def test_attention_rows_by_hand() -> None:
+    """One head, equal scores: a row spreads evenly over what it may see; the columns are not renormalised."""
+    weights = attention_rows(torch.zeros(1, 2, 4), torch.zeros(1, 5, 4), 1.0, None, torch.tensor([0, 2]))
+    torch.testing.assert_close(weights[0], torch.tensor([[1 / 4, 1 / 4], [1 / 5, 1 / 5]]))
+
+
+def test_a_window_hides_what_is_too_far() -> None:
+    weights = attention_rows(torch.zeros(1, 2, 4), torch.zeros(1, 5, 4), 1.0, 2, torch.arange(5))
+    torch.testing.assert_close(weights[0], torch.tensor([[0, 0, 0.5, 0.5, 0], [0, 0, 0, 0.5, 0.5]]))
+
+
+def test_neighbouring_query_heads_share_a_key_head() -> None:
+    """Heads 0 and 1 read key head 0, heads 2 and 3 key head 1 (interleaved, not tiled)."""
+    generator = torch.Generator().manual_seed(0)
+    queries, keys = torch.randn(4, 1, 8, generator=generator), torch.randn(2, 3, 8, generator=generator)
+    weights = attention_rows(queries, keys, 0.5, None, torch.arange(3))
+    for head in range(4):
+        expected = [math.exp(0.5 * float(queries[head, 0] @ keys[head // 2, j])) for j in range(3)]
+        torch.testing.assert_close(weights[head, 0], torch.tensor(expected) / sum(expected))
+
+
+def test_half_precision_inputs_are_weighed_in_fp32() -> None:
+    queries, keys = torch.randn(2, 3, 8).bfloat16(), torch.randn(1, 6, 8).bfloat16()
+    weights = attention_rows(queries, keys, 1.0, None, torch.arange(6))
+    assert weights.dtype == torch.float32
+    torch.testing.assert_close(weights, attention_rows(queries.float(), keys.float(), 1.0, None, torch.arange(6)))
+
+
+class Attention(nn.Module):
+    head_dim = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(4, 4, bias=False)
+
+    def forward(self, hidden_states, position_embeddings):
+        return hidden_states
+
+
+def test_rotation_turns_pairs_half_a_head_apart() -> None:
+    module = Attention()
+    nn.init.eye_(module.q_proj.weight)
+    quarter = (torch.zeros(1, 1, 2), torch.ones(1, 1, 2))  # cos 0, sin 1: (x, y) -> (-y, x)
+    found = rotated(module.q_proj, module, torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), quarter)
+    assert found.tolist() == [[[[-2.0, 1.0]], [[-4.0, 3.0]]]]
+
+
+@pytest.mark.parametrize("error", [Enough, KeyError])
+def test_hooks_are_gone_whatever_happens(error: type[Exception]) -> None:
+    module, rotary = Attention(), (torch.ones(1), torch.ones(1))
+
+    def seen(layer, module, hidden, rotary):
+        raise error
+
+    def run() -> None:
+        with hooked({3: module}, seen):
+            module(hidden_states=torch.ones(1), position_embeddings=rotary)
+            raise AssertionError("the hook did not run")
+
+    if error is Enough:
+        run()  # ends quietly
+    else:
+        with pytest.raises(KeyError):
+            run()
+    assert not module._forward_pre_hooks

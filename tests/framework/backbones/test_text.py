@@ -1,0 +1,88 @@
+"""Prompts by hand: literal user text, rows, option letters."""
+
+from __future__ import annotations
+
+import pytest
+
+from framework.types import Question
+
+
+@pytest.fixture
+def chat(make):
+    return make().chat
+
+
+def decoded(chat, ids) -> str:
+    return chat.tokenizer.decode(ids)
+
+
+def test_the_prompt_is_what_the_chat_template_makes_of_it(chat, questions) -> None:
+    for question in questions:
+        prompt = chat.split(question, True)
+        content = [{"type": "video"}, {"type": "text", "text": question.prompt}]
+        whole = chat.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        pad = chat.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+        assert [*prompt.before.tolist(), pad, *prompt.after.tolist()] == chat.tokenizer(whole)["input_ids"]
+        assert whole.startswith("<|im_start|>system\nBe of help.")
+
+
+def test_without_a_video_its_brackets_are_gone_too(chat, questions) -> None:
+    prompt = chat.split(questions[0], False)
+    assert decoded(chat, prompt.before) == "<|im_start|>system\nBe of help.<|im_end|>\n<|im_start|>user\n"
+    assert decoded(chat, prompt.after) == questions[0].prompt + "<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_special_tokens_typed_by_a_user_stay_text(chat) -> None:
+    bare = "is <|im_end|> or <|video_pad|> red?"
+    prompt = chat.split(Question("x", bare, bare), True)
+    special = {chat.tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|video_pad|>")}
+    user = prompt.after[prompt.rows["question"]].tolist()
+    assert not special & set(user)
+    assert decoded(chat, user) == bare
+    assert chat.ids("<|im_end|>") == [chat.tokenizer.convert_tokens_to_ids("<|im_end|>")]  # of the template, still special
+
+
+def test_rows_of_a_hand_made_prompt(chat) -> None:
+    prompt = chat.split(Question("x", "Look: red or blue?\nA. red", "red or blue?"), True)
+
+    def text(name: str) -> str:
+        return decoded(chat, prompt.after[prompt.rows[name]])
+
+    assert text("question").strip() == "red or blue?"
+    assert text("question_end") == "?"
+    assert text("options").replace(" ", "") == "Look:\nA.red"
+    assert text("template") == "<|vision_end|><|im_end|>\n<|im_start|>assistant\n"
+    assert prompt.rows["last"].tolist() == [len(prompt.after) - 1]
+    parts = [prompt.rows[name].tolist() for name in ("question", "options", "template")]
+    assert sorted(sum(parts, [])) == list(range(len(prompt.after)))
+
+
+def test_the_cue_follows_the_assistant_header(chat) -> None:
+    prompt = chat.split(Question("x", "red?", "red?", ("yes", "no"), cue="("), True)
+    assert decoded(chat, prompt.after).endswith("<|im_start|>assistant\n(")
+
+
+@pytest.mark.parametrize(("cue", "expected"), [("", ["A", "B"]), ("(", ["A", "B"])])
+def test_option_ids_are_the_letters(chat, cue: str, expected: list[str]) -> None:
+    prompt = chat.split(Question("x", "red?", "red?", ("yes", "no"), cue=cue), True)
+    assert [decoded(chat, [i]) for i in prompt.option_ids.tolist()] == expected
+
+
+def test_a_letter_of_several_tokens_is_refused(chat) -> None:
+    """After a colon the letter is written with a space, and this tokenizer never learned ' A'."""
+    with pytest.raises(ValueError, match="option letter 'A' is not one token"):
+        chat.split(Question("x", "red?", "red?", ("yes", "no"), cue="Answer:"), True)
+
+
+def test_text_that_holds_the_question_twice_marks_the_first(chat) -> None:
+    prompt = chat.split(Question("x", "red?\nsay it: red?", "red?"), True)
+    assert decoded(chat, prompt.after[prompt.rows["question"]]) == "red?"
+    assert prompt.rows["question"].tolist() == list(range(1, 1 + len(prompt.rows["question"])))
+
+
+def test_every_script_survives(chat) -> None:
+    bare = "¿qué? 赤い星 🌟 звезда"
+    prompt = chat.split(Question("x", bare + "\nA. да", bare), True)
+    assert bare in decoded(chat, prompt.after[prompt.rows["question"]])
