@@ -70,7 +70,7 @@ def test_the_prior_is_taken_off() -> None:
 
 
 def test_options_of_an_open_question_are_an_error_with_a_way_out() -> None:
-    with pytest.raises(ValueError, match="relevance.over=vocabulary"):
+    with pytest.raises(ValueError, match=r"relevance\.over=vocabulary"):
         Entropy("first", 0.1, "options", "none").relevance(view(probe([UNIFORM], options=0)))
 
 

@@ -20,7 +20,8 @@ def measured(probabilities: list[list[float]], options: int) -> Relevance:
     """Of a response with these probabilities over a vocabulary whose first `options` ids are the letters."""
     probe = Probe({}, torch.arange(options), response_logits=torch.tensor(probabilities).log())
     layout = Layout(NOTHING, NOTHING, NOTHING, (28, 28))
-    return Variance().relevance(GroupView(Group(0, NOTHING), QUESTION, layout, NOTHING.double(), shown_probe=probe))
+    view = GroupView(Group(0, NOTHING), QUESTION, layout, NOTHING.double(), shown_probe=probe)
+    return Variance().relevance(view)
 
 
 def test_both_ends_of_the_common_scale() -> None:
