@@ -76,8 +76,8 @@ def _check(split: str, frames: int, questions: int, span: int) -> None:
         raise ValueError(f"questions={questions}: a video holds 1 to {MOST_QUESTIONS} questions with needles of their own")
     if span % FRAMES_PER_TICK or span < FRAMES_PER_TICK:
         raise ValueError(f"span_frames={span}: a needle lives whole ticks, use an even number of at least 2")
-    if frames % FRAMES_PER_TICK or frames < 8 * span:
-        raise ValueError(f"frames={frames}: needles of {span} frames need an even number of at least {8 * span}")
+    if frames % FRAMES_PER_TICK or frames < span:
+        raise ValueError(f"frames={frames}: needles of {span} frames need an even number of at least {span}")
 
 
 def _queries(generator: np.random.Generator, split: str, questions: int) -> list[Query]:
@@ -155,6 +155,8 @@ def _free(generator: np.random.Generator, low: int, high: int, span: int, taken:
     starts = np.arange(-(-low // FRAMES_PER_TICK), high // FRAMES_PER_TICK + 1) * FRAMES_PER_TICK
     places = np.argwhere(filled[starts + span] == filled[starts])  # [P, 2] of start and cell
     if not len(places):
-        raise ValueError(f"no room for a needle of {span} frames between frames {low} and {high}: use more frames")
+        raise ValueError(
+            f"no room for a needle of {span} frames within a video of {len(taken)}: use more frames or fewer questions"
+        )
     start, cell = places[generator.integers(len(places))]
     return int(starts[start]), int(cell)

@@ -5,6 +5,7 @@ It knows PyAV and how the lab encodes. It knows nothing of questions.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ from framework.lab.render import render
 from framework.lab.scene import Scene
 from framework.lab.world import FRAMES_PER_SECOND
 
+WRITER = 1  # raise it when rendering or encoding changes: cached files of before are then left alone
+PRESET = "veryfast"
 CHUNK = 256  # frames rendered at a time
 CRF = 18  # chosen by the table in docs/results/lab_model.md
 BT601 = 6  # SMPTE 170M in the numbering of H.273
@@ -36,6 +39,18 @@ def write_video(scene: Scene, path: Path | str, crf: int = CRF) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def cached_video(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
+    """The file of a scene in a folder, written only if it is not there; its name follows from what it shows."""
+    path = Path(folder).expanduser() / f"{content_key(scene, crf)}.mp4"
+    return path if path.exists() else write_video(scene, path, crf)
+
+
+def content_key(scene: Scene, crf: int) -> str:
+    """A name for what a scene looks like on disk."""
+    told = repr((scene.frames, scene.background, scene.noise, scene.seed, crf, PRESET, WRITER))
+    return hashlib.sha256(told.encode() + scene.tracks.tobytes()).hexdigest()[:20]
 
 
 def through_codec(frames: np.ndarray, crf: int = CRF) -> np.ndarray:
@@ -61,7 +76,7 @@ def _encode(frames: Iterable[np.ndarray], file: io.IOBase, crf: int) -> None:
                 stream = container.add_stream("libx264", rate=Fraction(FRAMES_PER_SECOND))
                 stream.height, stream.width = pixels.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": str(crf), "preset": "veryfast", "g": "64", "threads": "1"}
+                stream.options = {"crf": str(crf), "preset": PRESET, "g": "64", "threads": "1"}
                 stream.codec_context.color_range = LIMITED_RANGE
                 stream.codec_context.colorspace = BT601
                 stream.codec_context.color_primaries = BT601

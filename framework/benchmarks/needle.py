@@ -1,0 +1,86 @@
+"""The lab's benchmark: long made videos, each with several questions that only their own needles decide.
+
+Videos are rendered to real mp4 files on first use and found again by content. It knows the lab's generator; it knows no
+model and no strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from framework.benchmarks.base import Benchmark, Item, VideoItem
+from framework.lab.needles import needle_scene
+from framework.lab.questions import LabQuestion
+from framework.lab.video import cached_video
+from framework.lab.world import FRAMES_PER_SECOND
+from framework.prompts import PromptTemplate
+
+
+class Needle(Benchmark):
+    """`videos` videos of `frames` frames with `questions` questions each; the same arguments give the same files."""
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        videos: int,
+        frames: int,
+        questions: int,
+        options: int,
+        span_frames: int,
+        opacity: float,
+        noise: float,
+        density: float,
+        seed: int,
+        folder: str,
+        prompt: PromptTemplate,
+    ) -> None:
+        if videos < 1:
+            raise ValueError(f"videos must be at least 1, got {videos}")
+        for key, value, highest in (("opacity", opacity, 1.0), ("noise", noise, 0.5), ("density", density, 2.0)):
+            if not 0 <= value <= highest:
+                raise ValueError(f"{key} must lie within 0..{highest}, got {value}")
+        if not 2 <= options <= 8:
+            raise ValueError(f"options must lie within 2..8, got {options}")
+        self.name, self.videos, self.folder, self.prompt, self.seed = name, videos, Path(folder), prompt, seed
+        self.scene = {
+            "split": split,
+            "frames": frames,
+            "questions": questions,
+            "options": options,
+            "span": span_frames,
+            "opacity": opacity,
+            "noise": noise,
+            "density": density,
+        }
+        self._draw(0)  # an impossible combination fails here, before a model is loaded
+
+    def _draw(self, number: int):  # type: ignore[no-untyped-def]
+        return needle_scene(np.random.default_rng([self.seed, number]), **self.scene)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return self.videos
+
+    def __iter__(self) -> Iterator[VideoItem]:
+        for number in range(self.videos):
+            scene, questions = self._draw(number)
+            name = f"{self.scene['split']}-{self.scene['frames']}-{self.seed}-{number:04d}"
+            items = tuple(self._item(f"{name}-{i}", question) for i, question in enumerate(questions))
+            yield VideoItem(name, str(cached_video(scene, self.folder)), items)
+
+    def _item(self, identity: str, question: LabQuestion) -> Item:
+        """A question in the words of the backbone's template, with the seconds in which its needles are seen."""
+        assert question.right is not None  # every question of a needle scene is decided by the whole video
+        spans = tuple(
+            (e.start / FRAMES_PER_SECOND, (e.start + e.length) / FRAMES_PER_SECOND) for e in question.evidence
+        )
+        return Item(
+            question=self.prompt.question(identity, question.bare, question.options),
+            right=question.right,
+            split=question.query.split,
+            evidence=spans,
+            facts={"asked": question.query.keys[0].attribute, "cells": " ".join(str(e.cell) for e in question.evidence)},
+        )
