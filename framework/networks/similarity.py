@@ -1,0 +1,82 @@
+"""Similarity between many tokens in bounded memory: cosines by the block, and nearest neighbours as tokens go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Blocks = Iterator[tuple[Tensor, Tensor, Tensor]]  # rows [r], columns [c], similarities f32 [r, c], -inf: unrelated
+LISTED = 16  # neighbours remembered per token; changes the speed alone
+
+
+def cosine_blocks(
+    unit: Tensor, seconds: Tensor, rows: Tensor, reach: float = math.inf, size: int = 1024
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Compares the tokens `rows` with all tokens that lie at most `reach` seconds away.
+
+    `unit` f32 [n, D] (rows of length 1) and `seconds` f64 [n] belong to tokens in temporal order; `rows` i64 [m].
+    Yields, for at most `size` rows at a time, those rows [r], their columns [c] (a contiguous range), the cosines f32
+    [r, c] and the distances in seconds f64 [r, c]; where the range holds tokens out of reach, the distance says so.
+    The work is m x c x D: only a reach makes it less than quadratic.
+    """
+    for part in rows.split(size) if len(rows) else ():
+        times = seconds[part]
+        ends = torch.stack([times.min() - reach, times.max() + reach])
+        low, high = int(torch.searchsorted(seconds, ends[0])), int(torch.searchsorted(seconds, ends[1], right=True))
+        columns = torch.arange(low, high, device=rows.device)
+        yield part, columns, unit[part] @ unit[low:high].T, (times[:, None] - seconds[low:high]).abs()
+
+
+class LivingNeighbours:
+    """Who is most similar to whom among n tokens, kept up to date while tokens are removed; memory is O(n).
+
+    `blocks(rows)` compares the tokens `rows` i64 [m] with all others. Every token remembers its most similar
+    neighbours and is compared again only when none of these is left.
+    """
+
+    def __init__(self, n: int, blocks: Callable[[Tensor], Blocks]) -> None:
+        self._blocks = blocks
+        self.alive = np.ones(n, dtype=bool)
+        self._values, self._indices = self._look(np.arange(n))  # f32 and i64 [n, LISTED], best first
+        self.similarity = self._values[:, 0].copy()  # f32 [n], to the partner; -inf: no partner, or removed
+        self.partner = np.where(self.similarity > -np.inf, self._indices[:, 0], -1)  # i64 [n]; -1: none
+
+    def closest(self) -> np.ndarray:
+        """The members of the most similar living pairs; all living tokens when no two are related."""
+        members = np.flatnonzero((self.similarity == self.similarity.max()) & self.alive)
+        partners = self.partner[members]
+        return np.append(members, partners[partners >= 0])
+
+    def remove(self, token: int) -> None:
+        """Takes a token away and finds those that it was most similar to their next partner."""
+        self.alive[token], self.similarity[token] = False, -np.inf
+        widows = np.flatnonzero((self.partner == token) & self.alive)
+        living = self._living(widows)
+        spent = widows[~living.any(1) & (self._values[widows, -1] > -np.inf)]  # a full list: there may be more
+        if len(spent):
+            self._values[spent], self._indices[spent] = self._look(spent)
+            living = self._living(widows)
+        first = living.argmax(1)
+        self.similarity[widows] = np.where(living.any(1), self._values[widows, first], -np.inf)
+        self.partner[widows] = np.where(living.any(1), self._indices[widows, first], -1)
+
+    def _living(self, tokens: np.ndarray) -> np.ndarray:
+        """Bool [m, LISTED]: which of their remembered neighbours are still there."""
+        return self.alive[self._indices[tokens]] & (self._values[tokens] > -np.inf)
+
+    def _look(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The most similar living neighbours of `tokens`: similarities f32 and indices i64, both [m, LISTED]."""
+        values = np.full((len(tokens), LISTED), -np.inf, np.float32)
+        indices = np.zeros((len(tokens), LISTED), np.int64)
+        done, dead = 0, np.flatnonzero(~self.alive)
+        for part, columns, similarity in self._blocks(torch.from_numpy(tokens)):
+            gone = torch.isin(columns, torch.from_numpy(dead).to(columns.device))
+            best = similarity.masked_fill(gone, -math.inf).topk(min(LISTED, len(columns)))
+            at = slice(done, done + len(part)), slice(0, best.values.shape[1])
+            values[at], indices[at] = best.values.cpu().numpy(), columns[best.indices].cpu().numpy()
+            done += len(part)
+        return values, indices

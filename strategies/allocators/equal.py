@@ -1,0 +1,22 @@
+"""The same share for every group, whatever it showed: FlexSelect's rule (arXiv 2506.00993), relevance's baseline.
+
+What a short group cannot take goes to the others; tokens that don't divide go to the more relevant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framework.apportion import apportion
+from framework.interfaces import BudgetAllocator
+from framework.types import Question, ScoredGroup
+
+
+@dataclass(frozen=True)
+class Equal(BudgetAllocator):
+    """budget / G tokens per group."""
+
+    def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Quotas [G]."""
+        return apportion([1.0] * len(groups), [g.usable for g in groups], budget, [g.relevance.value for g in groups])

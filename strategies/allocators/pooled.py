@@ -1,0 +1,49 @@
+"""One pool over all tokens: a group's quota is how many of its tokens are among the budget's best of the whole video.
+
+Where scores compare across groups they are pooled as they are. Where they don't, a token's place in the pool is its
+share of its group's softmax times the group's share of the budget,
+
+    value[g, n] = softmax_n(score[g] / score_temperature)[n] x softmax_g(relevance / temperature)[g]
+
+in logarithms. Ties go to the more relevant group, then to the lower index, then to the lower token.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.interfaces import BudgetAllocator
+from framework.types import Question, ScoredGroup
+
+
+@dataclass(frozen=True)
+class Pooled(BudgetAllocator):
+    """The budget's best tokens of the pool, counted by group."""
+
+    temperature: float
+    score_temperature: float
+
+    def __post_init__(self) -> None:
+        for key in ("temperature", "score_temperature"):
+            if not getattr(self, key) > 0:
+                raise ValueError(f"allocator.{key} must be > 0, got {getattr(self, key)}")
+
+    def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Quotas [G]."""
+        values = [self._values(group) for group in groups]  # each f64 [usable]
+        owner = np.repeat(np.arange(len(groups)), [len(one) for one in values])
+        relevance = np.asarray([g.relevance.value for g in groups], dtype=np.float64)
+        pool = np.concatenate([*values, np.empty(0)])
+        best = np.lexsort((owner, -relevance[owner], -pool))[:budget]
+        return np.bincount(owner[best], minlength=len(groups)).tolist()
+
+    def _values(self, group: ScoredGroup) -> np.ndarray:
+        """f64 [usable]: the places of a group's tokens in the pool."""
+        scores = group.scores[group.scores > -math.inf].double().cpu()
+        if not group.comparable:
+            scores = (scores / self.score_temperature).log_softmax(0) + group.relevance.value / self.temperature
+        return scores.numpy()

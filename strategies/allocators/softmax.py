@@ -1,0 +1,39 @@
+"""Shares the budget by a softmax over the groups' relevance: AdaptToken's rule (arXiv 2603.28696).
+
+    quota[g] = budget x exp(relevance[g] / temperature) / sum over groups of exp(relevance / temperature)
+
+Temperature to infinity is an equal share; temperature to 0 fills the most relevant group, then the next. What a full
+group cannot take goes to the others in the same proportions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framework.apportion import apportion, apportion_log
+from framework.interfaces import BudgetAllocator
+from framework.types import Question, ScoredGroup
+
+
+@dataclass(frozen=True)
+class Softmax(BudgetAllocator):
+    """softmax(relevance / temperature) of the budget, after `minimum` tokens for every group while they last."""
+
+    temperature: float
+    minimum: int
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"allocator.temperature must be > 0 nats, got {self.temperature}")
+        if self.minimum < 0:
+            raise ValueError(f"allocator.minimum must be >= 0 tokens, got {self.minimum}")
+
+    def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Quotas [G]."""
+        relevance = [g.relevance.value for g in groups]
+        usable = [g.usable for g in groups]
+        first = apportion([1.0] * len(groups), [min(self.minimum, cap) for cap in usable], budget, relevance)
+        rest = [cap - given for cap, given in zip(usable, first, strict=True)]
+        shares = apportion_log([r / self.temperature for r in relevance], rest, budget - sum(first), relevance)
+        return [given + share for given, share in zip(first, shares, strict=True)]

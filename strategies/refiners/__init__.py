@@ -1,0 +1,1 @@
+"""Token refiners: turn the over-selected candidates into the selection. One idea per file."""

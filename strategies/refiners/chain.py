@@ -1,0 +1,62 @@
+"""Runs several refiners one after the other, each on what the one before kept.
+
+Every part is given its own overshoot: with overshoots a, b, c the chain over-selects a x b x c times the budget, the
+first part brings that down to b x c, the next to c, the last to the budget. Scores and weights stay those of the token
+at the same place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+
+from framework.interfaces import TokenRefiner
+from framework.types import Candidates, Needs, Question, Selection, Tokens
+
+
+@dataclass(frozen=True)
+class Chain(TokenRefiner):
+    """The parts in the order in which they are written."""
+
+    parts: Mapping[str, TokenRefiner]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError("refiner.parts must name at least one refiner, got none")
+
+    @property
+    def overshoot(self) -> float:  # type: ignore[override]
+        """The product of the parts' overshoots."""
+        return math.prod(part.overshoot for part in self.parts.values())
+
+    @property
+    def needs(self) -> Needs:
+        """The union of what the parts need."""
+        return reduce(lambda all_needs, part: all_needs | part.needs, self.parts.values(), Needs())
+
+    def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
+        """What the last part keeps."""
+        *before, last = self.parts.values()
+        ahead = self.overshoot
+        for part in before:
+            ahead /= part.overshoot
+            candidates = _again(candidates, part.refine(candidates, question, math.ceil(ahead * budget - 1e-6)))
+        return last.refine(candidates, question, budget)
+
+
+def _again(candidates: Candidates, selection: Selection) -> Candidates:
+    """The selection as candidates: its tokens, with the scores and weights of the candidates at their places."""
+    index = {place: i for i, place in enumerate(_places(candidates.tokens))}
+    at = torch.tensor([index[place] for place in _places(selection.tokens)], dtype=torch.long)
+    at = at.to(candidates.score.device)
+    return Candidates(
+        selection.tokens, selection.group, candidates.score[at], candidates.weight[at], candidates.stride_seconds
+    )
+
+
+def _places(tokens: Tokens) -> list[tuple[int, int, int]]:
+    return list(zip(tokens.tick.tolist(), tokens.row.tolist(), tokens.column.tolist(), strict=True))

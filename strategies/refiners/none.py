@@ -1,0 +1,24 @@
+"""Keeps the candidates as they are: the plain top-k of every group. Of more than the budget, the best survive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from framework.apportion import worth
+from framework.interfaces import TokenRefiner
+from framework.types import Candidates, Question, Selection
+
+
+@dataclass(frozen=True)
+class Unrefined(TokenRefiner):
+    """At most `budget` candidates, by score x group weight, ties to the earlier place. No over-selection."""
+
+    def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
+        """The selection [K]."""
+        tokens = candidates.tokens
+        keys = (tokens.column, tokens.row, tokens.tick, -worth(candidates))  # the last key decides first
+        best = np.lexsort([key.cpu().numpy() for key in keys])[:budget]
+        return Selection.of(candidates, torch.from_numpy(best).to(tokens.tick.device), budget)

@@ -1,0 +1,1 @@
+"""Token scorers: rank the tokens inside a group, higher = keep. One idea per file."""

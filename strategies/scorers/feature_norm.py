@@ -1,0 +1,26 @@
+"""Scores a token by the L2 norm of its embedding: a question-blind guess at how much it carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from framework.interfaces import TokenScorer
+from framework.types import GroupView, Needs, Scores
+
+
+@dataclass(frozen=True)
+class FeatureNorm(TokenScorer):
+    """|embedding|, f32 [N], comparable across groups."""
+
+    comparable = True
+
+    @property
+    def needs(self) -> Needs:
+        """Embeddings."""
+        return Needs(tokens=True)
+
+    def score(self, view: GroupView) -> Scores:
+        """L2 norm per token."""
+        return Scores(torch.linalg.vector_norm(view.tokens.embeddings.float(), dim=-1))
