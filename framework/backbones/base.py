@@ -1,15 +1,14 @@
 """What adapters of decoder LLMs share: a visual prefix that runs once, questions that continue it, and the answers.
 
-A family says what the prefix is (`prefix`): embeddings, position ids and the places of the visual tokens in it, which need not
-be contiguous. Everything after the video is text with one id per token. The language model is called directly, with explicit
-ids and an all-ones mask of exact length, so nothing is ever stored on the model between two videos.
+A family says what the prefix is (`prefix`): embeddings, position ids and the places of the visual tokens in it, which
+need not be contiguous. Everything after the video is text with one id per token. The language model is called directly,
+with explicit ids and an all-ones mask of exact length, so nothing is ever stored on the model between two videos.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
 from framework.backbones.cache import ReadOnlyPrefix, branch
-from framework.backbones.capture import Enough, attention_rows, hooked, rotated
+from framework.backbones.capture import TextAttention
 from framework.backbones.text import ChatText, Prompt
 from framework.interfaces import Backbone
 from framework.signals import entropy, probabilities
@@ -81,7 +80,7 @@ class DecoderBackbone(Backbone):
 
     @torch.no_grad()
     def answer(self, selection: Selection, question: Question) -> Answer:
-        """The greedy answer from the K kept tokens; a choice is the likeliest option letter at the first response token."""
+        """The greedy answer from the K kept tokens; the choice is the likeliest option letter at its first token."""
         prompt = self.chat.split(question, len(selection) > 0)
         steps = [question.max_new_tokens]
         (reading,) = self._read(selection.tokens, [prompt], self.answer_positions, steps, ())
@@ -123,33 +122,28 @@ class DecoderBackbone(Backbone):
         """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
         total = len(self.decoder.layers)
         if any(not 0 <= layer < total for layer in layers):
-            raise ValueError(f"attention was asked at layers {layers}, but this model has layers 0..{total - 1} (key: reference_layer)")
+            raise ValueError(
+                f"attention was asked at layers {layers}, but this model has layers 0..{total - 1}: "
+                "set backbone.reference_layer"
+            )
         readings = [Reading() for _ in prompts]
         if not prompts or not (layers or any(steps)):
             return readings
         prefix = self.prefix(tokens, prompts[0].before, positions)
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
-        last = None if any(steps) else max(layers)  # nothing above is run
+        capture = TextAttention(modules, prefix.columns, stop=not any(steps))
         cache = DynamicCache(config=self.decoder.config)
-        keys: dict[int, Tensor] = {}
-
-        def keep(layer: int, module: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> None:
-            keys[layer] = rotated(module.k_proj, module, hidden, rotary)[0]
-            if layer == last:
-                raise Enough
-
-        with hooked(modules, keep):
+        with capture.of_prefix():
             self._run(prefix.embeddings[None], prefix.positions[:, None], cache)
         for batch in self._batches(prompts, steps):
-            at = [readings[i] for i in batch]
-            seen = self._rows_into(at, [len(prompts[i].after) for i in batch], prefix.columns, keys, last)
-            with hooked(modules, seen) if layers else nullcontext():
-                self._continue(prefix, cache, [prompts[i].after for i in batch], [steps[i] for i in batch], at)
+            texts, at = [prompts[i].after for i in batch], [readings[i] for i in batch]
+            with capture.of_texts([len(text) for text in texts], [reading.attention for reading in at]):
+                self._continue(prefix, cache, texts, [steps[i] for i in batch], at)
         return readings
 
     def _batches(self, prompts: list[Prompt], steps: list[int]) -> Iterator[list[int]]:
-        """Questions that share a pass. Who writes more than one token shares it with prompts of the same length, so that no
-        padding lies between a prompt and its response."""
+        """Questions that share a pass. Who writes more than one token shares it with prompts of equal length, so that
+        no padding lies between a prompt and its response."""
         apart: dict[int, list[int]] = {}
         for i, prompt in enumerate(prompts):
             apart.setdefault(len(prompt.after) if steps[i] > 1 else 0, []).append(i)
@@ -157,28 +151,9 @@ class DecoderBackbone(Backbone):
             for start in range(0, len(members), self.questions_per_pass):
                 yield members[start : start + self.questions_per_pass]
 
-    @staticmethod
-    def _rows_into(
-        readings: list[Reading], lengths: list[int], columns: Tensor, keys: dict[int, Tensor], last: int | None
-    ) -> Callable[[int, nn.Module, Tensor, tuple[Tensor, Tensor]], None]:
-        """What a hook does while a batch of suffixes runs: the attention of each question's own rows."""
-
-        def seen(layer: int, module: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> None:
-            if layer in readings[0].attention:  # response tokens are no rows
-                return
-            queries = rotated(module.q_proj, module, hidden, rotary)
-            own = rotated(module.k_proj, module, hidden, rotary)
-            window = getattr(module, "sliding_window", None)
-            at = columns.to(hidden.device)
-            for i, (reading, length) in enumerate(zip(readings, lengths, strict=True)):
-                full = torch.cat([keys[layer], own[i, :, :length]], dim=1)
-                reading.attention[layer] = attention_rows(queries[i, :, :length], full, module.scaling, window, at)
-            if layer == last:
-                raise Enough
-
-        return seen
-
-    def _continue(self, prefix: Prefix, past: Cache, texts: list[Tensor], steps: list[int], readings: list[Reading]) -> None:
+    def _continue(
+        self, prefix: Prefix, past: Cache, texts: list[Tensor], steps: list[int], readings: list[Reading]
+    ) -> None:
         """Run right-padded suffixes against the prefix and decode greedily. Causality keeps padding unseen."""
         lengths = torch.tensor([len(text) for text in texts])
         padded = nn.utils.rnn.pad_sequence(texts, batch_first=True)  # [B, S]

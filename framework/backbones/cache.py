@@ -1,7 +1,7 @@
 """Many continuations of one cached prefix, without ever changing the prefix.
 
-Layers are copied, never cropped: a sliding-window layer keeps only its last positions, so what was appended cannot be taken
-back. Knows transformers' `Cache`, no model family.
+Layers are copied, never cropped: a sliding-window layer keeps only its last positions, so what was appended cannot be
+taken back. Knows transformers' `Cache`, no model family.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 
 def widened(layer: CacheLayerMixin, batch: int) -> CacheLayerMixin:
-    """A copy of a cache layer of batch 1 for `batch` continuations; keys and values are views until something is appended."""
+    """A copy of a cache layer of batch 1 for `batch` continuations: views, until something is appended."""
     layer = copy(layer)
     if layer.is_initialized:
         layer.keys = layer.keys.expand(batch, -1, -1, -1)

@@ -4,18 +4,21 @@ A forward pre-hook sees what enters an attention module; queries and keys are re
 projections, and only the rows that are asked for exist: never an [S, S] map. Works for attention modules with `q_proj`,
 `k_proj`, `head_dim`, `scaling` and merged rotary embeddings; knows no prompt and no video.
 
-Source: FlexSelect (arXiv 2506.00993), section 3.1: softmax over the full row, then the columns of the visual tokens.
+Source: FlexSelect (arXiv 2506.00993): softmax over the full row, then the columns of the visual tokens.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+Rotary = tuple[Tensor, Tensor]  # cosine and sine, each [B, S, d]
+Seen = Callable[[int, Any, Tensor, Rotary], None]  # layer, attention module, hidden states [B, S, D], rotary
 
 
 class Enough(Exception):
@@ -23,15 +26,20 @@ class Enough(Exception):
 
 
 @contextmanager
-def hooked(modules: Mapping[int, nn.Module], seen: Callable[[int, nn.Module, Tensor, tuple[Tensor, Tensor]], None]) -> Iterator[None]:
-    """Inside the block, `seen(layer, module, hidden [B, S, D], (cos, sin))` is called before each of `modules` runs.
+def hooked(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
+    """Inside the block, `seen` is called before each of `modules` (layer -> attention module) runs.
 
     `Enough` raised by `seen` ends the block quietly. The hooks are gone afterwards, whatever happened.
     """
 
     def before(layer: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            seen(layer, module, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0], kwargs["position_embeddings"])
+            seen(
+                layer,
+                module,
+                kwargs["hidden_states"] if "hidden_states" in kwargs else args[0],
+                kwargs["position_embeddings"],
+            )
 
         return hook
 
@@ -45,7 +53,7 @@ def hooked(modules: Mapping[int, nn.Module], seen: Callable[[int, nn.Module, Ten
             handle.remove()
 
 
-def rotated(projection: nn.Module, module: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+def rotated(projection: nn.Module, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
     """Queries or keys with rotary embedding, [B, heads, S, d]; `projection` is the module's q_proj or k_proj."""
     states = projection(hidden).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
     cos, sin = (part.unsqueeze(1) for part in rotary)
@@ -56,11 +64,10 @@ def rotated(projection: nn.Module, module: nn.Module, hidden: Tensor, rotary: tu
 def attention_rows(queries: Tensor, keys: Tensor, scaling: float, window: int | None, columns: Tensor) -> Tensor:
     """Attention weights f32 [heads, L, N] of the last L of S positions, at `columns` (i64 [N]).
 
-    `queries` [heads, L, d], `keys` [key heads, S, d]; query head h reads key head h // (heads / key heads). Softmax in fp32
-    over everything the row may see: earlier positions and itself, in a sliding-window layer the last `window` of them.
+    `queries` [heads, L, d], `keys` [key heads, S, d]; query head h reads key head h // (heads / key heads). Softmax in
+    fp32 over everything the row may see: itself and what is earlier, in a sliding-window layer `window` positions.
     """
-    heads, length, _ = queries.shape
-    total = keys.shape[1]
+    length, total = queries.shape[1], keys.shape[1]
     grouped = queries.float().unflatten(0, (len(keys), -1))  # [key heads, heads / key heads, L, d]
     scores = torch.einsum("ghld,gsd->ghls", grouped, keys.float()).flatten(0, 1) * scaling  # [heads, L, S]
     row = torch.arange(total - length, total, device=keys.device)[:, None]
@@ -69,3 +76,45 @@ def attention_rows(queries: Tensor, keys: Tensor, scaling: float, window: int | 
     if window is not None:
         hidden = hidden | (column <= row - window)
     return scores.masked_fill(hidden, -math.inf).softmax(-1)[..., columns]
+
+
+class TextAttention:
+    """Attention of text rows at the asked layers, where one prefix ran once and many texts continue it.
+
+    `modules`: layer -> attention module. `columns`: i64 [N], the visual tokens' places in the prefix. `stop`: end every
+    pass at the last asked layer, before its attention.
+    """
+
+    def __init__(self, modules: Mapping[int, nn.Module], columns: Tensor, stop: bool) -> None:
+        self.modules, self.columns = modules, columns
+        self.last = max(modules) if stop and modules else None
+        self.keys: dict[int, Tensor] = {}  # of the prefix: a sliding-window layer's cache forgets most of them
+
+    def of_prefix(self) -> AbstractContextManager[None]:
+        """Run the prefix (batch 1) inside this block."""
+
+        def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
+            self.keys[layer] = rotated(module.k_proj, module, hidden, rotary)[0]
+            self._enough(layer)
+
+        return hooked(self.modules, seen)
+
+    def of_texts(self, lengths: Sequence[int], found: Sequence[dict[int, Tensor]]) -> AbstractContextManager[None]:
+        """Run right-padded texts of `lengths` inside this block; `found[i][layer]` becomes f32 [heads, L, N]."""
+
+        def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
+            if layer in found[0]:  # a response token, which is no row
+                return
+            queries = rotated(module.q_proj, module, hidden, rotary)
+            own = rotated(module.k_proj, module, hidden, rotary)
+            columns, window = self.columns.to(hidden.device), getattr(module, "sliding_window", None)
+            for i, length in enumerate(lengths):
+                keys = torch.cat([self.keys[layer], own[i, :, :length]], dim=1)
+                found[i][layer] = attention_rows(queries[i, :, :length], keys, module.scaling, window, columns)
+            self._enough(layer)
+
+        return hooked(self.modules, seen)
+
+    def _enough(self, layer: int) -> None:
+        if layer == self.last:
+            raise Enough

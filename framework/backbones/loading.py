@@ -53,7 +53,9 @@ def located(checkpoint: str, model_type: str) -> tuple[str, bool]:
         found = PreTrainedConfig.get_config_dict(place, local_files_only=local)[0].get("model_type")
     except OSError as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{KEY}.checkpoint: {place!r} is no readable folder and could not be had from the Hub: {reason}") from error
+        raise ValueError(
+            f"{KEY}.checkpoint: {place!r} is no readable folder and could not be had from the Hub: {reason}"
+        ) from error
     if found != model_type:
         raise ValueError(f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {model_type!r}")
     return place, local
@@ -70,13 +72,15 @@ def resolved_device(device: str, device_map: Any) -> torch.device:
     except RuntimeError as error:
         raise ValueError(f"{KEY}.device must be auto, cpu, cuda, cuda:1, ...; got {device!r}") from error
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"{KEY}.device is {device!r}, but this machine has {torch.cuda.device_count()} CUDA devices: use auto or cpu")
+        raise ValueError(
+            f"{KEY}.device is {device!r}, but there are {torch.cuda.device_count()} CUDA devices here: take auto or cpu"
+        )
     return found
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """transformers without progress bars and warnings, for as long as the block lasts.
+    """Keep progress bars and warnings of transformers away, for as long as the block lasts.
 
     What is hidden is stale (sliding windows do work with SDPA) or checked by us (missing weights).
     """
@@ -91,11 +95,15 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load(model_class: Any, place: str, local: bool, dtype: str, device: torch.device, device_map: Any, attention: str) -> tuple[Any, Any]:
+def load(
+    model_class: Any, place: str, local: bool, dtype: str, device: torch.device, device_map: Any, attention: str
+) -> tuple[Any, Any]:
     """(model, tokenizer), in evaluation mode. ValueError if weights are missing or of another shape."""
     if attention == "flash_attention_2":
         if not is_flash_attn_2_available():
-            raise ValueError(f"{KEY}.attention is flash_attention_2, which is not installed here: use sdpa, or pip install flash-attn")
+            raise ValueError(
+                f"{KEY}.attention is flash_attention_2, which is not installed: take sdpa, or pip install flash-attn"
+            )
         if dtype == "float32":
             raise ValueError(f"{KEY}.attention=flash_attention_2 needs {KEY}.dtype=bfloat16 or float16; got float32")
     with quiet():
@@ -110,7 +118,9 @@ def load(model_class: Any, place: str, local: bool, dtype: str, device: torch.de
         tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local)
     wrong = sorted(map(str, [*info["missing_keys"], *info.get("mismatched_keys", ())]))
     if wrong:
-        raise ValueError(f"{KEY}.checkpoint: {place} lacks {len(wrong)} weights or holds them in another shape, e.g. {wrong[0]}")
+        raise ValueError(
+            f"{KEY}.checkpoint: {place} lacks {len(wrong)} weights or holds them in another shape, e.g. {wrong[0]}"
+        )
     if device_map is None:
         model = model.to(device)
     return model.eval(), tokenizer

@@ -1,8 +1,8 @@
 """Rotary position ids of Qwen2.5-VL: pure functions of where tokens lie, no model and no text.
 
-A visual token has three ids: time, row, column. A text token has three equal ids. Ids are always computed here and passed
-explicitly, because transformers' own differ between releases: the time step was truncated to whole seconds in some (which
-puts every tick sampled at 4 fps at the same time), and the text after a video moved from `max_id` to `grid`.
+A visual token has three ids: time, row, column. A text token has three equal ids. Ids are always computed here and
+passed explicitly, because transformers' own differ between releases: some truncate the time step to whole seconds, which
+puts every tick sampled at 4 fps at the same time, and the text after a video moved from `max_id` to `grid`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ ROUNDING = 1e-6  # ids; a tick at 2.9999999 of 3 belongs to 3
 def time_ids(mode: str, tick: Tensor, seconds: Tensor, tokens_per_second: float, compact_step: int) -> Tensor:
     """Time ids i64 [N], counted from the start of the video.
 
-    `original`: floor(seconds * tokens_per_second), multiplied before it is truncated; `seconds` f64 [N] is counted from the
-    start of the file. `compact`: the rank of a tick (i64 [N]) among those present, times `compact_step`, as if the ticks
-    made up a short video.
+    `original`: floor(seconds * tokens_per_second), multiplied before it is truncated; `seconds` f64 [N] counts from the
+    start of the file. `compact`: the rank of a tick (i64 [N]) among those present, times `compact_step`, as if the
+    ticks made up a short video.
     """
     if mode == "original":
         return (seconds.double() * tokens_per_second + ROUNDING).floor().long()
@@ -35,9 +35,10 @@ def visual_ids(time: Tensor, row: Tensor, column: Tensor, start: int) -> Tensor:
 def text_start(offset: str, start: int, extent: int, last_time: int) -> int:
     """First id of the text after a video whose ids begin at `start`.
 
-    `grid` (transformers >= 5.3): `extent` = max(rows, columns) of the full frame's token grid later, whatever the duration.
-    `max_id` (Qwen's checkpoints, transformers < 5.3): one more than the largest id, where `last_time` is the last time id of
-    the tokens present, counted from `start`. The grid counts in full, kept or not; ticks after the last kept one do not.
+    `grid` (transformers >= 5.3): `extent` = max(rows, columns) of the full frame's token grid later, whatever the
+    duration. `max_id` (Qwen's checkpoints, transformers < 5.3): one more than the largest id, where `last_time` is the
+    last time id of the tokens present, counted from `start`. The grid counts in full, kept or not; ticks after the last
+    kept one do not, so the text stays beside its evidence (FlexSelect lets it follow the whole video instead).
     """
     return start + (extent if offset == "grid" else max(last_time, extent - 1) + 1)
 

@@ -1,7 +1,7 @@
 """Qwen2.5-VL (3B, 7B, 32B, 72B and the lab model): stock `transformers` classes behind the `Backbone` interface.
 
-A tick is two frames; a token is a merged cell of 28 x 28 pixels; ids have three axes (time, row, column). The vision tower
-attends within one tick only, so encoding in pieces is exact. Knows no strategy.
+A tick is two frames; a token is a merged cell of 28 x 28 pixels; ids have three axes (time, row, column). The vision
+tower attends within one tick only, so encoding in pieces is exact. Knows no strategy.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 class Qwen25VL(DecoderBackbone):
     """Adapter of the Qwen2.5-VL family.
 
-    The fields are the keys of `adapter` in conf/backbone/*.yaml, where each is explained. Wrong values raise ValueError naming
-    the key before any weight is read.
+    The fields are the keys of `adapter` in conf/backbone/*.yaml, where each is explained. Wrong values raise ValueError
+    naming the key before any weight is read.
     """
 
     def __init__(
@@ -93,33 +93,34 @@ class Qwen25VL(DecoderBackbone):
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
-        """Tokens of `frames`; `keep` (bool [N]) drops tokens after the tower, and ticks without any kept token before it."""
+        """Tokens of `frames`; `keep` (bool [N]) drops ticks without a kept token before the tower, the rest after it."""
         height, width = frames.pixels.shape[-2:]
         rows, columns = height // layout.cell_pixels[0], width // layout.cell_pixels[1]
         per_tick = rows * columns
         if len(layout) != len(frames.pixels) * per_tick:
-            raise ValueError(f"the layout has {len(layout)} tokens, the frames make {len(frames.pixels)} x {rows} x {columns}")
+            raise ValueError(
+                f"the layout has {len(layout)} tokens, the frames make {len(frames.pixels)} x {rows} x {columns}"
+            )
         keep = torch.ones(len(layout), dtype=torch.bool) if keep is None else keep.cpu()
-        ticks = keep.view(-1, per_tick).any(1).nonzero()[:, 0]
+        ticks = keep.view(-1, per_tick).any(1).nonzero()[:, 0]  # those that enter the tower
         step = max(1, PATCHES_PER_PASS // (per_tick * self.merge**2))
-        parts = [self._tower(frames.pixels[piece]) for piece in ticks.split(step) if len(piece)]
-        width_of_llm = self.decoder.config.hidden_size
-        embeddings = torch.cat(parts) if parts else torch.empty(0, width_of_llm, dtype=self.model.dtype)
-        seconds = frames.seconds.repeat_interleave(per_tick)
+        parts = [self._tower(frames.pixels[piece]) for piece in ticks.split(step)]
         kept = layout[keep]
         return Tokens(
-            embeddings=embeddings[keep.view(-1, per_tick)[ticks].flatten().to(embeddings.device)],
+            embeddings=torch.cat(parts)[keep.view(-1, per_tick)[ticks].flatten().to(self.tower.device)],
             tick=kept.tick,
             row=kept.row,
             column=kept.column,
-            seconds=seconds[keep],
-            extra={"extent": torch.full((len(kept),), max(rows, columns))},  # where text starts may depend on the full grid
-        )
+            seconds=frames.seconds.repeat_interleave(per_tick)[keep],
+            extra={"extent": torch.full((len(kept),), max(rows, columns))},  # of the full grid: text may start after it
+        ).to(self.tower.device)
 
     def _tower(self, pixels: Tensor) -> Tensor:
         """u8 [Tg, F, 3, H, W] -> [N, D]."""
         device = self.tower.device
         ticks, _, _, height, width = pixels.shape
+        if ticks == 0:
+            return torch.empty(0, self.decoder.config.hidden_size, dtype=self.tower.dtype, device=device)
         patches = patchify(normalise(pixels.to(device), self.mean, self.std), self.patch, self.merge)
         grid = torch.tensor([[ticks, height // self.patch, width // self.patch]], device=device)
         return self.tower(patches.to(self.tower.dtype), grid_thw=grid).pooler_output
@@ -146,8 +147,8 @@ class Qwen25VL(DecoderBackbone):
         """Estimated floating point operations over `tokens` visual tokens: 2 per weight and position, plus attention.
 
         `encode`: `merge`^2 patches per token; windowed blocks attend to a window, full blocks to at most a frame of
-        max_pixels. `probe` and `answer`: the LLM's layers over the visual tokens, with causal attention; the text, a few dozen
-        tokens, and the head on one row are left out.
+        max_pixels. `probe` and `answer`: the LLM's layers over the visual tokens, with causal attention; the text, a
+        few dozen tokens, and the head on one row are left out.
         """
         if stage == "encode":
             vision = self.model.config.vision_config

@@ -1,7 +1,7 @@
 """From a question to the token ids around the visual tokens, and which of them are what.
 
-The checkpoint's own chat template decides everything but the user's text, which is literal: what looks like a special token
-there stays ordinary text. Knows a tokenizer, no model and no video.
+The checkpoint's own chat template decides everything but the user's text, which is literal: what looks like a special
+token there stays ordinary text. Knows a tokenizer, no model and no video.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ChatText:
         with_video = self._rendered([{"type": "video"}, {"type": "text", "text": USER}])
         if with_video.count(video_token) != 1:
             raise ValueError(
-                f"backbone.adapter.checkpoint: its chat template must place a video as one {video_token}, got {with_video!r}"
+                f"backbone.adapter.checkpoint: its chat template must show a video as one {video_token}: {with_video!r}"
             )
         before, _, after = with_video.partition(video_token)
         self.head = {True: before, False: self._rendered([{"type": "text", "text": USER}]).partition(USER)[0]}
@@ -55,7 +55,9 @@ class ChatText:
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
         if text.count(USER) != 1:
-            raise ValueError(f"backbone.adapter.checkpoint: its chat template must hold the user's text once, got {text!r}")
+            raise ValueError(
+                f"backbone.adapter.checkpoint: its chat template must hold the user's text once, got {text!r}"
+            )
         return text
 
     def ids(self, text: str) -> list[int]:
@@ -96,8 +98,8 @@ class ChatText:
     def _letters(self, question: Question) -> list[int]:
         """The id of each option letter as the continuation of the assistant header and the cue.
 
-        After a word or a colon a letter is written with a space before it. Where letter and cue would melt into one token,
-        the letter stands alone, because the cue is already in the prompt.
+        After a word or a colon a letter is written with a space before it. Where letter and cue would melt into one
+        token, the letter stands alone, because the cue is already in the prompt.
         """
         context = self.tail + question.cue
         known = self.ids(context)
@@ -107,8 +109,12 @@ class ChatText:
             ids = self.ids(context + space + letter)
             ids = ids[len(known) :] if ids[: len(known)] == known else self.ids(space + letter)
             if len(ids) != 1:
-                raise ValueError(f"option letter {letter!r} is not one token of this tokenizer: {ids}, after cue {question.cue!r}")
+                raise ValueError(
+                    f"option letter {letter!r} is not one token of this tokenizer: {ids}, after cue {question.cue!r}"
+                )
             found += ids
         if len(set(found)) < len(found):
-            raise ValueError(f"this tokenizer has no separate tokens for the option letters {question.letters}: {found}")
+            raise ValueError(
+                f"this tokenizer has no separate tokens for the option letters {question.letters}: {found}"
+            )
         return found

@@ -1,7 +1,7 @@
 """A minuscule random Qwen2.5-VL, saved like any checkpoint of the family and loaded through the adapter.
 
-Two sliding-window layers and two full ones, grouped-query attention, windows in the vision tower, byte-level tokenizer with
-Qwen's special tokens and a chat template with a system prompt.
+Two sliding-window layers and two full ones, grouped-query attention, windows in the vision tower, byte-level tokenizer
+with Qwen's special tokens and a chat template with a system prompt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLFo
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.types import Frames, Question, Selection, Tokens
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIAL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 TEMPLATE = """\
 {% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system
 Be of help.<|im_end|>
@@ -27,7 +35,9 @@ Be of help.<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
 SPLIT = r"'s|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
-CORPUS = "what color is the star? which shape is red? what happens first? red blue green black answer with the letter only"
+CORPUS = (
+    "what color is the star? which shape is red? what happens first? red blue green black answer with the letter only"
+)
 HEIGHT, WIDTH = 56, 84  # 2 x 3 tokens
 ADAPTER = {
     "dtype": "float32",
@@ -49,10 +59,15 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     from tokenizers import Regex
 
     tokenizer = Tokenizer(models.BPE())
-    pieces = [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    pieces = [
+        pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(pieces)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
     tokenizer.train_from_iterator([CORPUS], trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=SPECIAL
@@ -109,7 +124,9 @@ def build_checkpoint(folder, tied: bool) -> str:
     model.generation_config.eos_token_id = [token("<|im_end|>"), token("<|endoftext|>")]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3]}))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3]})
+    )
     return str(folder)
 
 

@@ -84,7 +84,9 @@ def test_attention_is_the_same_with_and_without_logits(make, film, encoded, ques
 
 @pytest.mark.parametrize("offset", ["grid", "max_id"])
 @pytest.mark.parametrize("count", [1, 2, 7, 16])
-def test_decoding_is_a_full_recomputation_with_explicit_ids(make, stock, film, encoded, offset: str, count: int) -> None:
+def test_decoding_is_a_full_recomputation_with_explicit_ids(
+    make, stock, film, encoded, offset: str, count: int
+) -> None:
     backbone = make(text_offset=offset)
     tokens = encoded(backbone, film(4))
     question = Question("x", "red or blue?", "red or blue?", max_new_tokens=count)
@@ -107,7 +109,9 @@ def test_decoding_is_what_stock_generate_does(make, stock, film, encoded, kept) 
     ids = torch.cat([prompt.before, torch.full((24,), pad), prompt.after])[None]
     embeds = model.get_input_embeddings()(ids).detach()
     embeds[0, ids[0] == pad] = tokens.embeddings
-    positions, deltas = model.model.get_rope_index(ids, 2 * (ids == pad).int(), video_grid_thw=torch.tensor([[4, 4, 6]]))
+    positions, deltas = model.model.get_rope_index(
+        ids, 2 * (ids == pad).int(), video_grid_thw=torch.tensor([[4, 4, 6]])
+    )
     model.model.rope_deltas = deltas
     text = torch.arange(ids.shape[1])[None, None]
     generated = model.generate(
@@ -156,7 +160,8 @@ def test_nothing_above_the_last_asked_layer_is_run(make, film, encoded, question
     tokens = encoded(backbone, film(3))
     ran: list[int] = []
     handles = [
-        layer.mlp.register_forward_hook(lambda *_, i=i: ran.append(i)) for i, layer in enumerate(backbone.decoder.layers)
+        layer.mlp.register_forward_hook(lambda *_, i=i: ran.append(i))
+        for i, layer in enumerate(backbone.decoder.layers)
     ]
     try:
         backbone.probe(tokens, questions, Needs(attention=(0, 2)))

@@ -29,12 +29,14 @@ from framework.backbones import loading
         ("min_pixels", -1, "whole number >= 1"),
         ("max_pixels", 700, "whole number >= 784"),
         ("device", "tpu9", "must be auto, cpu, cuda"),
-        ("device", "cuda:99", "this machine has"),
+        ("device", "cuda:99", "CUDA devices here"),
         ("checkpoint", "asset:nothing", "no shipped weights"),
         ("checkpoint", "./nowhere", "no folder './nowhere'"),
     ],
 )
-def test_a_wrong_setting_is_named_before_anything_is_loaded(make, monkeypatch, key: str, value: object, said: str) -> None:
+def test_a_wrong_setting_is_named_before_anything_is_loaded(
+    make, monkeypatch, key: str, value: object, said: str
+) -> None:
     monkeypatch.setattr(Qwen2_5_VLForConditionalGeneration, "from_pretrained", None)
     with pytest.raises(ValueError, match=rf"backbone\.adapter\.{key}.*{said}"):
         make(**{key: value})
@@ -46,7 +48,7 @@ def test_a_device_map_decides_the_device_alone(make) -> None:
 
 
 def test_a_folder_without_config(make, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no config.json"):
+    with pytest.raises(ValueError, match=r"has no config\.json"):
         make(checkpoint=str(tmp_path))
 
 

@@ -34,7 +34,11 @@ def test_compact_ranks_the_ticks_present() -> None:
 
 def test_visual_ids_by_hand() -> None:
     row, column = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 0])
-    assert visual_ids(torch.tensor([0, 0, 4]), row, column, start=10).tolist() == [[10, 10, 14], [10, 10, 11], [10, 11, 10]]
+    assert visual_ids(torch.tensor([0, 0, 4]), row, column, start=10).tolist() == [
+        [10, 10, 14],
+        [10, 10, 11],
+        [10, 11, 10],
+    ]
 
 
 @pytest.mark.parametrize(

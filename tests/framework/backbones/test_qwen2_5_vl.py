@@ -67,7 +67,9 @@ def stock_logits(model, inputs: dict[str, Tensor], **more: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("step", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("offset", ["grid", "max_id"])
-def test_keeping_all_tokens_is_the_stock_model(make, stock, film, encoded, kept, questions, offset: str, step: float) -> None:
+def test_keeping_all_tokens_is_the_stock_model(
+    make, stock, film, encoded, kept, questions, offset: str, step: float
+) -> None:
     backbone = make(text_offset=offset, probe_positions="original")
     frames = film(5, step=step)
     tokens = encoded(backbone, frames)
@@ -87,9 +89,11 @@ def test_keeping_all_tokens_is_the_stock_model(make, stock, film, encoded, kept,
 
 
 def test_the_two_text_offsets_differ(make, film, encoded, questions) -> None:
-    """Six ticks reach time id 10, the grid only 3: were one rule used for both, the equalities above would mean little."""
+    """Six ticks reach time id 10, the grid only 3: were the rules the same, the equalities above would mean little."""
     tokens = encoded(make(), film(6))
-    grid, max_id = (make(text_offset=offset).probe(tokens, questions[:1], Needs(logits=True))[0] for offset in ("grid", "max_id"))
+    grid, max_id = (
+        make(text_offset=offset).probe(tokens, questions[:1], Needs(logits=True))[0] for offset in ("grid", "max_id")
+    )
     assert (grid.logits - max_id.logits).abs().max() > 1e-2
 
 
@@ -110,7 +114,9 @@ def test_encoding_in_groups_is_encoding_at_once(make, film, encoded) -> None:
     backbone, frames = make(), film(6)
     whole = encoded(backbone, frames)
     for ticks in (torch.tensor([0, 2, 5]), torch.tensor([3])):
-        part = backbone.encode(Frames(frames.pixels[ticks], frames.seconds[ticks]), backbone.layout(ticks, HEIGHT, WIDTH))
+        part = backbone.encode(
+            Frames(frames.pixels[ticks], frames.seconds[ticks]), backbone.layout(ticks, HEIGHT, WIDTH)
+        )
         same = whole[torch.isin(whole.tick, ticks)]
         torch.testing.assert_close(part.embeddings, same.embeddings, **CLOSE)
         for name in ("tick", "row", "column", "seconds"):

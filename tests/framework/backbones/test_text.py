@@ -41,7 +41,9 @@ def test_special_tokens_typed_by_a_user_stay_text(chat) -> None:
     user = prompt.after[prompt.rows["question"]].tolist()
     assert not special & set(user)
     assert decoded(chat, user) == bare
-    assert chat.ids("<|im_end|>") == [chat.tokenizer.convert_tokens_to_ids("<|im_end|>")]  # of the template, still special
+    assert chat.ids("<|im_end|>") == [
+        chat.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    ]  # of the template, still special
 
 
 def test_rows_of_a_hand_made_prompt(chat) -> None:
@@ -56,7 +58,7 @@ def test_rows_of_a_hand_made_prompt(chat) -> None:
     assert text("template") == "<|vision_end|><|im_end|>\n<|im_start|>assistant\n"
     assert prompt.rows["last"].tolist() == [len(prompt.after) - 1]
     parts = [prompt.rows[name].tolist() for name in ("question", "options", "template")]
-    assert sorted(sum(parts, [])) == list(range(len(prompt.after)))
+    assert sorted(row for part in parts for row in part) == list(range(len(prompt.after)))
 
 
 def test_the_cue_follows_the_assistant_header(chat) -> None:
