@@ -30,7 +30,10 @@ def protect(arguments: Sequence[str], texts: Collection[str], lists: Collection[
         if equals and key in texts and value:
             argument = f"{key}={quote(value)}"
         elif equals and key in lists:
-            argument = f"{key}=[{','.join(quote(item) for item in split(value, key))}]"
+            items = split(value, key)
+            if not items:
+                raise UsageError(f"{key}: got an empty list; give at least two, or leave {key} out")
+            argument = f"{key}=[{','.join(quote(item) for item in items)}]"
         protected.append(argument)
     return protected
 

@@ -148,14 +148,15 @@ class WandbTracker(Tracker):
         if self.mode == "online" and not wandb.api.api_key:
             _log.warning("W&B has no key here (wandb login, or WANDB_API_KEY): this run is kept offline in %s", folder)
             self.mode = "offline"
-        for mode in (self.mode, "offline"):
+        attempts = [(self.mode, name), ("offline", f"{name}-offline")]  # a failed attempt may still hold its id
+        for mode, run_id in attempts:
             try:
                 self._run = wandb.init(
                     project=self.project,
                     entity=self.entity,
                     mode=mode,  # type: ignore[arg-type]
                     name=name,
-                    id=name,
+                    id=run_id,
                     resume="allow" if mode == "online" else None,
                     dir=str(folder),
                     tags=self.tags,

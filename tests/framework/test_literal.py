@@ -83,3 +83,9 @@ def test_other_arguments_stay_untouched() -> None:
     words = ["preset=adapttoken,uniform", "-m", "benchmark.videos=4", "video", "~x"]
     assert protect(words, ("video",), ("options",)) == words
     assert protect(["video=a,b.mp4"], ("video",), ()) == ["video='a,b.mp4'"]
+
+
+@pytest.mark.parametrize("typed", ["[]", "", "[ ]"])
+def test_an_empty_list_is_refused(typed: str) -> None:
+    with pytest.raises(UsageError, match="options: got an empty list"):
+        protect([f"options={typed}"], (), ("options",))
