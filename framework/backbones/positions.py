@@ -1,8 +1,8 @@
 """Rotary position ids of Qwen2.5-VL: pure functions of where tokens lie, no model and no text.
 
 A visual token has three ids: time, row, column. A text token has three equal ids. Ids are always computed here and
-passed explicitly, because transformers' own differ between releases: some truncate the time step to whole seconds, which
-puts every tick sampled at 4 fps at the same time, and the text after a video moved from `max_id` to `grid`.
+passed explicitly, because transformers' own differ between releases: some truncate the time step to whole seconds, so
+that every tick sampled at 4 fps has the same time, and the text after a video moved from `max_id` to `grid`.
 """
 
 from __future__ import annotations

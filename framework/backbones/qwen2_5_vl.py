@@ -93,7 +93,7 @@ class Qwen25VL(DecoderBackbone):
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
-        """Tokens of `frames`; `keep` (bool [N]) drops ticks without a kept token before the tower, the rest after it."""
+        """Tokens of `frames`; `keep` (bool [N]) drops ticks without kept tokens before the tower, the rest after it."""
         height, width = frames.pixels.shape[-2:]
         rows, columns = height // layout.cell_pixels[0], width // layout.cell_pixels[1]
         per_tick = rows * columns

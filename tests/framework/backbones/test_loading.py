@@ -92,3 +92,11 @@ def test_the_model_is_stock_and_in_evaluation_mode(make) -> None:
     assert type(backbone.model) is Qwen2_5_VLForConditionalGeneration
     assert not backbone.model.training
     assert backbone.model.dtype == torch.bfloat16
+
+
+def test_a_device_map_goes_through_and_changes_no_answer(make, film, encoded, kept, questions) -> None:
+    answers = []
+    for backbone in (make(), make(device="auto", device_map="cpu")):
+        answers.append(backbone.answer(kept(encoded(backbone, film(2))), questions[0]).probabilities)
+    assert answers[0] == pytest.approx(answers[1], abs=1e-6)
+    assert make(device="auto", device_map="cpu").model.hf_device_map
