@@ -1,7 +1,7 @@
 """Second and third phase: the language model learns to answer, on oracle tokens first, then together with the tower.
 
-Auxiliary targets remove the plateau at chance: the answer word at rows of the question in a middle layer, and each
-option's letter in the first layer. It knows nothing of how clips are drawn.
+Auxiliary targets remove the plateau at chance: the answer word at rows of the question in a middle layer, at each option
+its letter in the first layer and whether it fits in a late one. It knows nothing of how clips are drawn.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class LossSettings:
     word_weight: float
     word_layer: int  # the layer whose output must know the answer word
     letter_weight: float
+    match_weight: float
+    match_layer: int  # the layer whose output must know, at an option, whether it fits
     end_weight: float  # the turn ends after the answer
     oracle_noise: float  # standard deviation added to oracle tokens
 
@@ -49,6 +51,7 @@ class LabLanguage(lightning.LightningModule):
         token = tokenizer.convert_tokens_to_ids
         self.words = torch.tensor(token(list(object_words())))
         self.letters = torch.tensor(token(list(LETTERS)))
+        self.yes_no = torch.tensor(token(["yes", "no"]))
         self.end = int(token(END))
 
     def visual_tokens(self, batch: LanguageBatch) -> torch.Tensor:
@@ -82,6 +85,7 @@ class LabLanguage(lightning.LightningModule):
             "answer": 1.0,
             "word": settings.word_weight,
             "letter": settings.letter_weight,
+            "match": settings.match_weight,
             "end": settings.end_weight,
         }
 
@@ -94,10 +98,12 @@ class LabLanguage(lightning.LightningModule):
         # hidden[0] is the input, so layer l's output is hidden[l + 1]; both are read through the final norm
         middle = network.lm_head(norm(at(hidden[self.settings.word_layer + 1], packed.word_rows)))
         first = norm(at(hidden[1], packed.letter_rows)) @ rows[self.letters].T
+        late = norm(at(hidden[self.settings.match_layer + 1], packed.letter_rows)) @ rows[self.yes_no].T
         losses = {
             "answer": -(packed.targets * logits.log_softmax(-1)).sum(-1).mean(),
             "word": cross_entropy(middle, packed.word_ids),
             "letter": cross_entropy(first, packed.letter_indices),
+            "match": cross_entropy(late, (~packed.fits).long()),
             "end": cross_entropy(ends, torch.full((len(ends),), self.end, device=ends.device)),
         }
         return losses, logits

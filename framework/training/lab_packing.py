@@ -36,6 +36,7 @@ class Packed:
     word_ids: torch.Tensor  # i64 [W]
     letter_rows: torch.Tensor  # [O, 2]
     letter_indices: torch.Tensor  # i64 [O]
+    fits: torch.Tensor  # bool [O]: whether the option is (part of) the answer
 
     def to(self, device: torch.device) -> Packed:
         """The same batch on another device."""
@@ -89,7 +90,7 @@ def pack(
             ends.append((b, start + question.answer_row + 1))
             targets.append(question.target)
             words += [(b, start + place, word) for place, word in question.words]
-            letters += [(b, start + place, letter) for place, letter in question.letters]
+            letters += [(b, start + place, letter, fits) for place, letter, fits in question.letters]
             start = span.stop
     causal = np.tril(np.ones((length, length), bool))
     full = causal & ((block[:, None, :] == SHARED) | (block[:, :, None] == block[:, None, :]))
@@ -98,7 +99,7 @@ def pack(
     for q, target in enumerate(targets):
         dense[q, list(target)] = list(target.values())
     word_table = torch.tensor(words, dtype=torch.long).reshape(-1, 3)
-    letter_table = torch.tensor(letters, dtype=torch.long).reshape(-1, 3)
+    letter_table = torch.tensor(letters, dtype=torch.long).reshape(-1, 4)
     return Packed(
         ids=torch.from_numpy(ids),
         positions=torch.from_numpy(positions),
@@ -111,5 +112,6 @@ def pack(
         word_ids=word_table[:, 2],
         letter_rows=letter_table[:, :2],
         letter_indices=letter_table[:, 2],
+        fits=letter_table[:, 3].bool(),
     )
 

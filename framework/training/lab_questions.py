@@ -47,7 +47,7 @@ class TrainingQuestion:
     answer_row: int  # whose next token is the answer
     target: dict[int, float]  # token id -> probability
     words: list[tuple[int, int]]  # (row, token id): auxiliary targets of the middle layer
-    letters: list[tuple[int, int]]  # (row of an option's word, index of its letter): of the first layer
+    letters: list[tuple[int, int, bool]]  # (row of an option's last word, index of its letter, whether it fits)
     split: str
     right: int | None  # index of the right option; None where nothing decides
     options: int = field(default=0)
@@ -101,7 +101,7 @@ class Asker:
         letters = []
         for index, option in enumerate(options):
             words += [LETTERS[index], *option.split()]
-            letters += [(len(words) - 1, index)] if split != "two_evidence" else []
+            letters.append((len(words) - 1, index, question.target[index] * len(options) > 1))
         words += TAIL
         row = len(words) - 1
         hints = [(r, self.vocabulary[word]) for r, word in zip(rows, answers, strict=True)]
@@ -122,7 +122,7 @@ class Asker:
         mark, letters = len(words) - 1, []
         for index, option in enumerate(options):
             words += [LETTERS[index], option]
-            letters.append((len(words) - 1, index))
+            letters.append((len(words) - 1, index, index == right))
         words += TAIL
         row, word = len(words) - 1, self.vocabulary[options[right]]
         target = {self.vocabulary[LETTERS[right]]: 1.0}
@@ -135,7 +135,7 @@ class Asker:
         row: int,
         target: dict[int, float],
         hints: list[tuple[int, int]],
-        letters: list[tuple[int, int]],
+        letters: list[tuple[int, int, bool]],
         split: str,
         right: int | None,
         options: int,

@@ -1,0 +1,51 @@
+"""The checkpoint is an ordinary one: stock classes load it and reproduce the model that was saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoTokenizer, Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessorPil
+
+from framework.lab.model import build_model, object_words, save_checkpoint
+
+
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
+    model, tokenizer = build_model(seed=4)
+    folder = save_checkpoint(model.eval(), tokenizer, tmp_path / "lab")
+    assert {"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "generation_config.json"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert (folder / "model.safetensors").stat().st_size < 8_000_000
+    loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder).eval()
+    ids = torch.tensor([AutoTokenizer.from_pretrained(folder).encode("what color is the star ?")])
+    with torch.no_grad():
+        assert torch.equal(loaded(input_ids=ids).logits, model(input_ids=ids).logits)
+    assert loaded.get_input_embeddings().weight.data_ptr() == loaded.lm_head.weight.data_ptr()
+
+
+def test_architecture(tmp_path: Path) -> None:
+    model, tokenizer = build_model(seed=0)
+    config = AutoConfig.from_pretrained(save_checkpoint(model, tokenizer, tmp_path))
+    assert config.model_type == "qwen2_5_vl"
+    assert config.text_config.layer_types == ["sliding_attention"] * 2 + ["full_attention"] * 4
+    assert config.text_config.sliding_window == 8
+    assert config.vision_config.tokens_per_second == 2
+    assert config.video_token_id == tokenizer.convert_tokens_to_ids("<|video_pad|>")
+    assert "_attn_implementation" not in json.loads((tmp_path / "config.json").read_text())
+
+
+def test_object_words_start_nearly_orthonormal() -> None:
+    model, tokenizer = build_model(seed=0)
+    rows = model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(list(object_words()))].detach()
+    similar = rows @ rows.T
+    assert torch.allclose(similar.diagonal(), torch.ones(len(rows)), atol=1e-5)
+    assert (similar - torch.eye(len(rows))).abs().max() < 0.4
+
+
+def test_the_image_processor_keeps_the_size_of_a_frame(tmp_path: Path) -> None:
+    model, tokenizer = build_model(seed=0)
+    processor = Qwen2VLImageProcessorPil.from_pretrained(save_checkpoint(model, tokenizer, tmp_path))
+    made = processor(images=[torch.zeros(3, 56, 56, dtype=torch.uint8).numpy()], return_tensors="pt")
+    assert made["image_grid_thw"].tolist() == [[1, 4, 4]]
