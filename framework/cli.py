@@ -1,4 +1,4 @@
-"""`sieve`: finds the sub-command, makes typed text literal, composes with Hydra, and turns errors into one readable message.
+"""`sieve`: finds the sub-command, makes typed text literal, composes with Hydra, turns errors into readable messages.
 
 It knows no sub-command from the inside (see `commands/catalogue.py`), and imports torch only once one of them runs.
 """

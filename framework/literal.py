@@ -1,8 +1,9 @@
-r"""What people type is literal: text is quoted before Hydra's parser, which gives commas, brackets and quotes a meaning.
+r"""What people type is literal: text is quoted before Hydra's parser gives commas, brackets and quotes a meaning.
 
-Two layers read an override. Hydra's grammar ends a quoted value at an apostrophe, unless a backslash stands before it; the
-configuration then takes `${` for an interpolation, unless a backslash stands before that. Backslashes double only in front of
-such a mark, so everything else stays as typed. Knows nothing of which keys are text (see `commands/catalogue.py`).
+Two layers read an override. Hydra's grammar ends a quoted value at an apostrophe, unless a backslash stands before it;
+the configuration then takes `${` for an interpolation, unless a backslash stands before that. Backslashes double only
+in front of such a mark, so everything else stays as typed. Knows nothing of which keys are text (see
+`commands/catalogue.py`).
 """
 
 from __future__ import annotations
@@ -41,15 +42,16 @@ def protect(arguments: Sequence[str], texts: Collection[str], lists: Collection[
 def split(text: str, key: str) -> list[str]:
     """The items of a typed list: `[red,blue]`, `red, blue`, `['red, or blue', green]`.
 
-    Commas inside brackets or inside a quoted item do not separate. Quotes count only around a whole item, so apostrophes in
-    words are letters; a bracket without its partner is a letter, too.
+    Commas inside brackets or inside a quoted item do not separate. Quotes count only around a whole item, so
+    apostrophes in words are letters; a bracket without its partner is a letter, too.
     """
     body = text.strip()
     if body.startswith("[") and body.endswith("]"):
         body = body[1:-1]
     if not body.strip():
         return []
-    items, at = [], 0
+    items: list[str] = []
+    at = 0
     while at <= len(body):
         quoted = re.compile(r"\s*(['\"])(.*?)\1\s*(?:,|\Z)", re.DOTALL).match(body, at)
         end = quoted.end() if quoted else _comma(body, at) + 1

@@ -1,7 +1,7 @@
-"""Who a run is and where its results go: a hash of what was configured, the versions behind it, files first, trackers second.
+"""Who a run is and where its results go: a hash of its configuration, the versions behind it, files, then trackers.
 
-A tracker mirrors what is already on disk. It may fail at any moment without taking the run along. Knows no benchmark and no
-strategy; wandb is imported only when it is chosen.
+A tracker mirrors what is already on disk. It may fail at any moment without taking the run along. Knows no benchmark
+and no strategy; wandb is imported only when it is chosen.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _commit() -> str:
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
-    """Make `folder` the run folder of this configuration, or go on in it. Another configuration's results are refused."""
+    """Make `folder` the run folder of this configuration, or go on in it; results of another one are refused."""
     mine, now = identity(cfg), versions()
     folder.mkdir(parents=True, exist_ok=True)
     about = folder / "run.json"

@@ -65,7 +65,7 @@ def _asked(cfg: DictConfig) -> tuple[str, str, tuple[str, ...]]:
         raise UsageError('question: got nothing, expected a text: question="what color is the star ?"')
     if len(options := tuple(str(option) for option in cfg.options)) == 1:
         raise UsageError(
-            f"options: one option is no choice, got {list(options)}; expected at least two, or none for an open question"
+            f"options: one option is no choice, got {list(options)}; give at least two, or none for an open question"
         )
     if len(set(options)) < len(options):
         raise UsageError(f"options: the same option twice, got {list(options)}")

@@ -1,4 +1,4 @@
-"""What `sieve` can do: one entry per sub-command, with all that its help says. Imports nothing heavy, so help is instant."""
+"""What `sieve` can do: one entry per sub-command, with all that its help says. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ Prints the answer, how sure it is, what became of every group, the tokens kept o
 writes answer.json and answer.png into the run folder.
 
 video=, question= and options= are taken literally, whatever characters they hold. options is a list; quote an item that
-has a comma in it: options="['red, or blue', green]". Without options the question is open and is answered with text.""",
+has a comma in it: options="['red, or blue', green]". Without options the question is open and is answered with
+text.""",
     examples=(
         (
             'sieve ask video=film.mp4 question="what color is the star ?" options="[red,blue]"',
@@ -58,9 +59,9 @@ EVAL = Command(
     target="framework.commands.evaluate:run",
     config="eval",
     summary="run a preset over a benchmark; -m compares several",
-    text="""Answers every question of the benchmark and writes questions.jsonl (one line per question, as soon as it is answered),
-timings.jsonl and summary.json into the run folder. The folder is named after the configuration, so the same command
-continues where it was interrupted, and another configuration never mixes with it.
+    text="""Answers every question of the benchmark and writes questions.jsonl (one line per question, as soon as it is
+answered), timings.jsonl and summary.json into the run folder. The folder is named after the configuration, so the same
+command continues where it was interrupted, and another configuration never mixes with it.
 
 -m runs every combination of comma-separated values and ends with one table.""",
     examples=(
@@ -91,9 +92,9 @@ PROBE_LAYERS = Command(
     target="framework.commands.probe_layers:run",
     config="probe_layers",
     summary="find the layer whose attention points at the evidence (backbone.reference_layer)",
-    text="""Plants one needle in each of many short clips, probes the backbone with attention captured in every layer, and counts how
-many of the most attended tokens lie on the needle. Prints a table, writes profile.json and profile.png, and names the
-layer to set. Worth running once for every new backbone.""",
+    text="""Plants one needle in each of many short clips, probes the backbone with attention captured in every layer,
+and counts how many of the most attended tokens lie on the needle. Prints a table, writes profile.json and profile.png,
+and names the layer to set. Worth running once for every new backbone.""",
     examples=(
         ("sieve probe-layers backbone=lab", "the lab model"),
         ("sieve probe-layers backbone.adapter.checkpoint=PATH clips=100", "a model of your own, more clips"),
@@ -106,7 +107,7 @@ DOCTOR = Command(
     target="framework.commands.doctor:run",
     config="doctor",
     summary="what this machine has: versions, readers, devices, attention kernels",
-    text="""Checks what the framework stands on and says what is missing. Exit status 1 when something that is needed is missing.""",
+    text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.""",
     examples=(("sieve doctor", "everything"),),
 )
 

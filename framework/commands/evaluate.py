@@ -1,4 +1,4 @@
-"""`sieve eval`: a preset over a benchmark, with a progress bar and a summary. Knows the terminal; the runner does the work."""
+"""`sieve eval`: a preset over a benchmark, with a progress bar and a summary. The runner does the work."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
     shown = {
         "accuracy": f"{summary['accuracy']:.3f}{interval}  n = {summary['n']} on {summary['videos']} videos",
         "groups visited": f"{summary['groups_visited_share']:.1%}",
-        "tokens": f"{summary['tokens_kept_mean']:.1f} kept of {summary['tokens_seen']:.0f} seen, {summary['tokens_total']:.0f} in the video",
+        "tokens": f"{summary['tokens_kept_mean']:.1f} kept of {summary['tokens_seen']:.0f} seen, "
+        f"{summary['tokens_total']:.0f} in the video",
         "evidence found": f"{found:.1%}" if found is not None else "unknown",
     }
     if "seconds" in summary:

@@ -45,8 +45,8 @@ def _option(error: Exception) -> str:
 
 def _grammar(override: str) -> str:
     return (
-        f"could not read {override!r}; expected key=value. Values with spaces, commas, brackets or quotes need quotes of "
-        "their own inside the shell's: key=\"'a value'\""
+        f"could not read {override!r}; expected key=value. Values with spaces, commas, brackets or quotes need quotes "
+        "of their own inside the shell's: key=\"'a value'\""
     )
 
 
@@ -85,7 +85,7 @@ def _keys(node: object, path: str = "") -> list[str]:
         return [path]
     below = [
         key
-        for name in node
+        for name in map(str, node)
         for key in _keys(
             None if OmegaConf.is_interpolation(node, name) else node._get_node(name), f"{path}.{name}".strip(".")
         )

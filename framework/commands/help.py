@@ -1,7 +1,7 @@
 """What `sieve --help` and `sieve COMMAND --help` print: the catalogue, and the configuration files as they are.
 
-Keys, defaults and their comments are read from the yaml text itself, so help cannot fall behind the configuration. Imports
-neither torch nor Hydra's composition.
+Keys, defaults and their comments are read from the yaml text itself, so help cannot fall behind the configuration.
+Imports neither torch nor Hydra's composition.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From result lines to a summary, and from an outcome to its line. Pure; knows no files, no model and no benchmark by name."""
+"""From an outcome to its line, and from lines to a summary. Pure; knows no files, no model, no benchmark by name."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def best_group(groups: Sequence[GroupTrace]) -> GroupTrace | None:
 
 
 def evidence_found(groups: Sequence[GroupTrace], evidence: Sequence[tuple[float, float]]) -> bool | None:
-    """Whether tokens were kept from every span of evidence's time (a group from first to last tick); None where unknown."""
+    """Whether every span of evidence overlaps a group of which tokens were kept; None where evidence is unknown."""
     if not evidence:
         return None
     kept = [group.seconds for group in groups if group.kept]
@@ -72,17 +72,14 @@ def summarise(lines: Sequence[Line], timings: Sequence[Line], resamples: int = R
     return {
         **_figures(lines, resamples),
         "splits": {
-            split: _figures([line for line in lines if line["split"] == split], resamples) for split in _splits(lines)
+            split: _figures([line for line in lines if line["split"] == split], resamples)
+            for split in sorted({line["split"] for line in lines})
         },
         "seconds": sum(timing["seconds"] for timing in timings),
         "seconds_per_question": sum(timing["seconds"] for timing in timings) / max(1, len(timings)),
         "seconds_by_stage": seconds,
         "peak_bytes": max((timing["peak_bytes"] for timing in timings), default=0),
     }
-
-
-def _splits(lines: Sequence[Line]) -> list[str]:
-    return sorted({line["split"] for line in lines})
 
 
 def _figures(lines: Sequence[Line], resamples: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A pipeline over a benchmark: answer, write down, go on where the last run stopped. Knows no preset and no terminal."""
+"""A pipeline over a benchmark: answer, write down, go on where the last run stopped. Knows no terminal."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def mean_interval(
 ) -> Interval:
     """Mean of `values` with its percentile bootstrap interval; whole clusters (videos) are drawn with replacement.
 
-    Questions about one video are not independent, so the video is the unit that is drawn; the mean stays one over questions.
+    Questions about one video are not independent, so the video is the unit that is drawn; the mean stays one over
+    questions.
     """
     sums, counts = _per_cluster(np.asarray(values, float), clusters)
     estimate = float(sums.sum() / counts.sum())
@@ -72,7 +73,7 @@ def difference_interval(
 
 
 def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
-    """Exact two-sided p-value that both are right equally often: a binomial test on the questions that only one got right."""
+    """Exact two-sided p-value that both are right equally often: a binomial test on those that only one got right."""
     if len(ours) != len(theirs):
         raise ValueError(f"McNemar's test needs the same questions on both sides, got {len(ours)} and {len(theirs)}")
     only_ours = sum(a and not b for a, b in zip(ours, theirs, strict=True))
@@ -96,4 +97,4 @@ def _per_cluster(
     if len(values) != len(clusters) or not len(values):
         raise ValueError(f"one cluster name per value and at least one value, got {len(values)} and {len(clusters)}")
     _, place = np.unique(np.asarray(clusters), return_inverse=True)
-    return np.bincount(place, values), np.bincount(place).astype(float)
+    return np.bincount(place, values).astype(np.float64), np.bincount(place).astype(np.float64)

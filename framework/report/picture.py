@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from framework.types import GroupTrace, Outcome
@@ -35,15 +36,16 @@ class Shot:
 def draw(path: Path, outcome: Outcome, shots: Sequence[Shot], best: GroupTrace | None) -> None:
     """Write the picture. `shots` are ticks of `best`, the most relevant group."""
     figure = Figure(figsize=(12, 8.5 if shots else 6), dpi=110, layout="constrained")
-    rows = figure.subfigures(2, 1, height_ratios=(3, 1.6)) if shots else [figure]
-    axes = rows[0].subplots(3, 1)
-    rows[0].suptitle(_title(outcome), fontsize=11)
+    upper: FigureBase = figure
+    if shots and best is not None:
+        upper, lower = figure.subfigures(2, 1, height_ratios=(3, 1.6))  # type: ignore[misc]
+        _frames(lower, shots, best)
+    upper.suptitle(_title(outcome), fontsize=11)
+    axes = upper.subplots(3, 1)
     groups = outcome.trace.groups
     _certainty(axes[0], groups, best)
     _shares(axes[1], groups)
     _kept_over_time(axes[2], outcome)
-    if shots and best is not None:
-        _frames(rows[1], shots, best)
     FigureCanvasAgg(figure).print_png(str(path))
 
 
@@ -71,12 +73,11 @@ def _certainty(axes: Axes, groups: Sequence[GroupTrace], best: GroupTrace | None
     visited = np.array([group.visited is not None for group in groups])
     has_entropy = all("entropy" in group.signals for group in groups if group.visited is not None)
     name = "entropy (nats)" if has_entropy else next((g.unit for g in groups if g.unit), "relevance")
-    values = np.array(
-        [(g.signals["entropy"] if has_entropy else g.raw) if g.visited is not None else 0.0 for g in groups]
-    )
-    top = max(float(values.max(initial=0.0)), 1e-3)
-    axes.bar(left[~visited], top, width[~visited], align="edge", color=SKIPPED, label="skipped")
-    axes.bar(left[visited], values[visited], width[visited], align="edge", color=SEEN, label="visited")
+    values = np.array([g.signals["entropy"] if has_entropy else g.raw for g in groups if g.visited is not None], float)
+    if not visited.all():
+        top = max(float(values.max(initial=0.0)), 1e-3)
+        axes.bar(left[~visited], top, width[~visited], align="edge", color=SKIPPED, label="skipped")
+    axes.bar(left[visited], values, width[visited], align="edge", color=SEEN, label="visited")
     if best is not None:
         axes.axvline(left[best.index] + width[best.index] / 2, color=CERTAIN, lw=1, ls=":", label="most relevant")
     axes.set(ylabel=name, xlabel=unit, xlim=(left[0], left[-1] + width[-1]))
@@ -97,10 +98,10 @@ def _kept_over_time(axes: Axes, outcome: Outcome) -> None:
     axes.set(ylabel="kept tokens", xlabel="seconds", xlim=(first, max(last, first + 1.0)))
 
 
-def _frames(figure: object, shots: Sequence[Shot], best: GroupTrace) -> None:
+def _frames(figure: FigureBase, shots: Sequence[Shot], best: GroupTrace) -> None:
     """The shots side by side: what was dropped is dimmed, what was kept is framed."""
-    axes = np.atleast_1d(figure.subplots(1, len(shots)))  # type: ignore[attr-defined]
-    figure.suptitle(f"group {best.index}: kept tokens are framed", fontsize=9)  # type: ignore[attr-defined]
+    axes = np.atleast_1d(figure.subplots(1, len(shots)))
+    figure.suptitle(f"group {best.index}: kept tokens are framed", fontsize=9)
     for one, shot in zip(axes, shots, strict=True):
         picture = shot.pixels.permute(1, 2, 0).numpy().astype(np.float32) / 255
         shown = picture * DIMMED
@@ -110,13 +111,7 @@ def _frames(figure: object, shots: Sequence[Shot], best: GroupTrace) -> None:
             shown[at] = picture[at]
         one.imshow(shown, interpolation="nearest")
         for row, column in shot.kept:
-            edges = (column * width - 0.5, row * height - 0.5)
-            one.add_patch(_frame(edges, width, height))
+            corner = (column * width - 0.5, row * height - 0.5)
+            one.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=KEPT, linewidth=1.5))
         one.set_title(f"{shot.seconds:.1f} s", fontsize=8)
         one.set_axis_off()
-
-
-def _frame(corner: tuple[float, float], width: int, height: int) -> object:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(corner, width, height, fill=False, edgecolor=KEPT, linewidth=1.5)

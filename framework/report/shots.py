@@ -1,4 +1,4 @@
-"""The ticks worth showing of an outcome: read again, a few only. Knows the pipeline's reader and grid, draws nothing."""
+"""The ticks of an outcome that are worth showing, read again. Knows the pipeline's reader and grid, draws nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An outcome in a terminal: the answer, its certainty, what became of every group, what it cost. Knows values and rich."""
+"""An outcome in a terminal: the answer, its certainty, what became of every group, what it cost. Knows values."""
 
 from __future__ import annotations
 

@@ -114,5 +114,5 @@ def test_wandb_that_dies_in_the_middle_only_warns(caplog: pytest.LogCaptureFixtu
 
 
 def test_wrong_mode_is_refused() -> None:
-    with pytest.raises(UsageError, match="tracker.mode"):
+    with pytest.raises(UsageError, match=r"tracker\.mode"):
         wandb("sometimes")

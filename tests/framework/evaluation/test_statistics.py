@@ -54,7 +54,7 @@ def test_unequal_videos_keep_the_mean_over_questions() -> None:
 
 
 def test_coverage_of_simulated_data() -> None:
-    # videos differ in difficulty, so answers within a video go together; the truth should lie inside about 95 times in 100
+    # videos differ in difficulty, so answers within one go together; the truth should lie inside 95 times in 100
     generator = np.random.default_rng(3)
     inside = 0
     for _ in range(200):
