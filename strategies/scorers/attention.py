@@ -51,7 +51,7 @@ class Attention(TokenScorer):
     @property
     def needs(self) -> Needs:
         """Attention in the reference layers."""
-        return Needs(attention=tuple(self.layers))
+        return Needs(attention=tuple(sorted(set(self.layers))))
 
     def score(self, view: GroupView) -> Scores:
         """Reduced attention per token; a sink gets -inf when the filter is on."""
