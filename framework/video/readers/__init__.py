@@ -1,0 +1,1 @@
+"""One reader per decoding library. Each turns frame numbers into pixels, in file order."""

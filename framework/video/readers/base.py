@@ -1,0 +1,38 @@
+"""What every reader offers: facts about a file, and its frames in file order. Knows no library that decodes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from itertools import pairwise
+
+from torch import Tensor
+
+from framework.video.info import VideoInfo, inspect
+
+
+class Reader(ABC):
+    """A way to decode video files. Holds settings only: one reader may serve many files and many threads."""
+
+    def info(self, path: str) -> VideoInfo:
+        """Facts about the file, the same for every reader. VideoError if it is no usable video."""
+        return inspect(path)
+
+    @abstractmethod
+    def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
+        """Yields (frame number, picture u8 [3, H, W]) for each of `frames`, which ascend strictly.
+
+        Pictures are turned the way the file asks. Streams in bounded memory; closing the iterator frees everything.
+        VideoError names the first frame that cannot be decoded; no frame is ever given twice in its place.
+        """
+
+    def checked(self, path: str, frames: Sequence[int]) -> VideoInfo:
+        """The file's facts, after a check that `frames` ascend and exist."""
+        info = self.info(path)
+        if any(b <= a for a, b in pairwise(frames)):
+            raise ValueError("frame numbers must ascend without duplicates")
+        if len(frames) and not 0 <= frames[0] <= frames[-1] < info.frames:
+            raise ValueError(
+                f"frames {frames[0]}..{frames[-1]} were asked of {path}, which has frames 0..{info.frames - 1}"
+            )
+        return info

@@ -1,0 +1,67 @@
+"""Which frames of a file are looked at. Knows times only: no file, no pixels, no model.
+
+Without explicit timestamps:
+N = round(duration * fps / F) * F, at least min_frames, at most max_frames (rounded down to a multiple of F) If the file
+has no more than N frames, or fps is None and max_frames allows it, every frame is used once, in order. Otherwise N
+target times are spread evenly from the first frame to the last, both included, and the frame nearest to each is taken:
+real times, so variable frame rate works; a frame nearest to two targets is used once. No frame is ever repeated to
+reach min_frames: a file that holds fewer gives fewer. (The spec of AdaptToken, section 1.3, step 1, for constant frame
+rate.)
+
+With timestamps: for each, the last frame shown at or before it; a frame hit twice is used once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAME_SECONDS = 1e-6  # times closer than this are one time: containers round theirs
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How many frames, or which. `fps` None: every frame. `timestamps` (seconds) override the rest."""
+
+    fps: float | None
+    max_frames: int
+    min_frames: int
+    timestamps: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise ValueError(f"sampling.fps must be above 0, or null for every frame; got {self.fps}")
+        if not 1 <= self.min_frames <= self.max_frames:
+            raise ValueError(
+                f"expected 1 <= sampling.min_frames <= sampling.max_frames, got {self.min_frames} and {self.max_frames}"
+            )
+        if self.timestamps is not None and (
+            not self.timestamps or not all(0 <= t < float("inf") for t in self.timestamps)
+        ):
+            raise ValueError("sampling.timestamps must be seconds from 0 on, at least one")
+
+    def frames(self, seconds: NDArray[np.float64], duration_seconds: float, frames_per_tick: int) -> NDArray[np.int64]:
+        """Frame numbers, ascending without duplicates: i64 [N].
+
+        `seconds` f64 [n], ascending: when each frame of the file is shown. `duration_seconds`: until the last one
+        disappears.
+        """
+        if self.timestamps is not None:
+            return self._at_timestamps(seconds)
+        most = max(self.max_frames // frames_per_tick, 1) * frames_per_tick
+        wanted = len(seconds)
+        if self.fps is not None:
+            wanted = max(round(duration_seconds * self.fps / frames_per_tick) * frames_per_tick, self.min_frames)
+        wanted = min(wanted, most)
+        if wanted >= len(seconds):
+            return np.arange(len(seconds))
+        targets = np.linspace(seconds[0], seconds[-1], wanted)
+        after = np.clip(np.searchsorted(seconds, targets), 1, len(seconds) - 1)
+        earlier = targets - seconds[after - 1] <= seconds[after] - targets + SAME_SECONDS
+        return np.unique(np.where(earlier, after - 1, after))
+
+    def _at_timestamps(self, seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+        times = np.array(self.timestamps) + SAME_SECONDS
+        return np.unique(np.searchsorted(seconds, times, side="right") - 1)

@@ -1,0 +1,177 @@
+"""Pixels of groups, in whatever order the groups are wished for. Knows no model and no reason for that order.
+
+A thread decodes the needed frames once, in file order, resizes them and hands them over through a short queue. Frames
+of a group not wished for yet wait in a spool, so groups in natural order stream and leave the spool empty, and any
+other order costs no second decoding. Decoding goes only as far as the wished group needs, plus the queue. Reading
+interleaved groups one by one would decode the file once per group: 14-21 s against 0.5 s for 4,096 frames of 56x56 in
+256 groups.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from itertools import islice
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from framework.types import Frames, Group, Timeline
+from framework.video.readers.base import Reader
+from framework.video.resize import resize
+from framework.video.spool import Spool
+
+log = logging.getLogger(__name__)
+SPOOL_RAM_BYTES = 2**29
+CHUNK_BYTES = 2**24  # decoded pictures resized together
+CHUNK_FRAMES = 64
+QUEUE_CHUNKS = 4  # resized chunks decoded ahead
+WAIT_SECONDS = 0.1  # how soon the decoding thread notices that nobody reads any more
+
+
+class FrameSource:
+    """Frames of the groups of one video: use it as a context manager.
+
+    `size`: height and width in pixels of the frames handed out. `groups`: all groups that may be wished for; nothing
+    else is decoded. `progress` is told after each chunk how many of how many frames are decoded (from the decoding
+    thread).
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        reader: Reader,
+        size: tuple[int, int],
+        groups: Sequence[Group],
+        spool_ram_bytes: int = SPOOL_RAM_BYTES,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._timeline, self._reader, self._size, self._progress = timeline, reader, size, progress
+        numbers = [timeline.frames[g.ticks].unique().tolist() for g in groups]
+        self._wishes = Counter(number for group in numbers for number in group)  # frame -> groups that still need it
+        self._needed = sorted(self._wishes)
+        self._spool = Spool((3, *size), spool_ram_bytes, len(self._needed))
+        self._queue: queue.Queue[list[tuple[int, Tensor]] | BaseException | None] = queue.Queue(QUEUE_CHUNKS)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._chunk: list[tuple[int, Tensor]] = []  # frames taken from the queue, the next one last
+        self._entered = False
+        self.decoded = 0  # frames that came out of the decoder
+        self.spooled = 0  # frames that had to wait for their group
+        self.decode_seconds = 0.0  # decoding and resizing, in the background
+        self.waited_seconds = 0.0  # the consumer, for frames not decoded yet
+
+    def __enter__(self) -> FrameSource:
+        self._entered = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the decoding thread and frees the spool. May be called twice."""
+        self._stop.set()
+        self._entered = False
+        if self._thread is not None:
+            self._thread.join()
+        self._spool.close()
+
+    def frames(self, group: Group) -> Frames:
+        """The pixels of `group`, u8 [Tg, F, 3, H, W]; each of the announced groups once. VideoError if the file
+        breaks."""
+        if not self._entered:
+            raise RuntimeError("FrameSource is a context manager: use `with FrameSource(...) as source`")
+        wanted = self._timeline.frames[group.ticks]  # [Tg, F]
+        places: dict[int, list[int]] = {}
+        for place, number in enumerate(wanted.flatten().tolist()):
+            places.setdefault(number, []).append(place)
+        for number in places:
+            if self._wishes[number] == 0:
+                raise ValueError(f"frame {number} of group {group.index} was not announced, or was handed out already")
+        pixels = torch.empty(wanted.numel(), 3, *self._size, dtype=torch.uint8)
+        for number in [n for n in places if n in self._spool]:
+            pixels[places.pop(number)] = self._spool.get(number)
+            self._handed_out(number)
+        while places:
+            number, picture = self._next()
+            here = places.pop(number, None)
+            if here is not None:
+                pixels[here] = picture
+                self._handed_out(number)
+            if self._wishes[number] > 0:
+                self._spool.put(number, picture)
+                self.spooled += 1
+        return Frames(pixels.unflatten(0, tuple(wanted.shape)), self._timeline.seconds[group.ticks])
+
+    def _handed_out(self, number: int) -> None:
+        self._wishes[number] -= 1
+        if self._wishes[number] == 0 and number in self._spool:
+            self._spool.drop(number)
+
+    def _next(self) -> tuple[int, Tensor]:
+        """The next decoded frame in file order."""
+        if not self._chunk:
+            self._chunk = self._next_chunk()[::-1]
+        return self._chunk.pop()
+
+    def _next_chunk(self) -> list[tuple[int, Tensor]]:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._produce, name="decode", daemon=True)
+            self._thread.start()
+        if self._failure is None:
+            started = time.perf_counter()
+            item = self._queue.get()
+            self.waited_seconds += time.perf_counter() - started
+            if isinstance(item, list):
+                return item
+            self._failure = item or RuntimeError("the reader ended without giving all frames it was asked for")
+        raise self._failure
+
+    def _produce(self) -> None:
+        """The decoding thread: chunks of resized frames, then None, or the exception that ended it."""
+        last: BaseException | None = None
+        try:
+            with closing(self._chunks()) as chunks:
+                for chunk in chunks:
+                    if not self._offer(chunk):
+                        return
+        except BaseException as error:  # handed to the consumer, whatever it is
+            last = error
+        self._offer(last)
+
+    def _chunks(self) -> Generator[list[tuple[int, Tensor]], None, None]:
+        with closing(self._reader.decode(self._timeline.path, self._needed)) as pictures:
+            started = time.perf_counter()
+            while raw := list(islice(pictures, self._chunk_frames())):
+                # readers give pictures with colours last in memory; kept so, resizing is up to seven times faster
+                stacked = torch.stack([picture.permute(1, 2, 0) for _, picture in raw]).permute(0, 3, 1, 2)
+                resized = resize(stacked, self._size)
+                self.decoded += len(raw)
+                self.decode_seconds += time.perf_counter() - started
+                if self._progress is not None:
+                    self._progress(self.decoded, len(self._needed))
+                yield [(number, picture) for (number, _), picture in zip(raw, resized, strict=True)]
+                started = time.perf_counter()
+
+    def _offer(self, item: list[tuple[int, Tensor]] | BaseException | None) -> bool:
+        """Waits for room in the queue; False when nobody reads any more."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=WAIT_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _chunk_frames(self) -> int:
+        info = self._reader.info(self._timeline.path)
+        return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (info.height * info.width * 3)))

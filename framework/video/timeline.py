@@ -1,0 +1,28 @@
+"""From a file to its timeline: the ticks that are looked at. Decodes no more than the first frame; knows no group and
+no model.
+
+The time of a tick is the time of its first frame. Frames are paired in order of presentation: tick t holds the sampled
+frames F*t .. F*t + F - 1; if the last tick is short, its last frame is repeated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from framework.types import Timeline
+from framework.video.errors import VideoError
+from framework.video.readers.base import Reader
+from framework.video.sampling import Sampling
+
+
+def timeline(path: str, sampling: Sampling, frames_per_tick: int, reader: Reader) -> Timeline:
+    """The timeline of the file at `path`: seconds f64 [T], frames i64 [T, F]. VideoError if it is no usable video."""
+    info = reader.info(path)
+    if sampling.timestamps is not None and max(sampling.timestamps) > info.duration_seconds:
+        found = f"sampling.timestamps asks for {max(sampling.timestamps)} s"
+        raise VideoError(path, found, f"Expected times within the video's {info.duration_seconds:.3f} s")
+    chosen = sampling.frames(info.seconds, info.duration_seconds, frames_per_tick)
+    padding = np.repeat(chosen[-1:], -len(chosen) % frames_per_tick)
+    frames = np.concatenate([chosen, padding]).reshape(-1, frames_per_tick)
+    return Timeline(path, torch.from_numpy(info.seconds[frames[:, 0]]), torch.from_numpy(frames))
