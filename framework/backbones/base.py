@@ -32,8 +32,7 @@ class Prefix:
     embeddings: Tensor  # [P, D]
     positions: Tensor  # i64 [A, P], A axes of rotary ids (1 for plain RoPE, 3 for time, row, column)
     columns: Tensor  # i64 [N], where the visual tokens are among the P
-    text_start: int  # id of the first token after it
-    top: int  # largest id in it
+    text_start: int  # id of the first token after it; text and response count on from there
 
 
 @dataclass
@@ -95,11 +94,9 @@ class DecoderBackbone(Backbone):
         """(mean cross entropy over `labels` i64 [R], logits f32 [R, V]); differentiable, positions as in `answer`."""
         prompt = self.chat.split(question, len(tokens) > 0)
         prefix = self.prefix(tokens, prompt.before, self.answer_positions)
-        length, given = len(prompt.after), len(labels) - 1
-        embeddings = torch.cat([prefix.embeddings, self._embedded(torch.cat([prompt.after, labels[:given].cpu()]))])
-        after = torch.arange(prefix.text_start, prefix.text_start + length)
-        said = torch.arange(given) + self._next_id(prefix, length)
-        text = torch.cat([after, said]).to(prefix.positions).expand(len(prefix.positions), -1)
+        spoken = torch.cat([prompt.after, labels[:-1].cpu()])
+        embeddings = torch.cat([prefix.embeddings, self._embedded(spoken)])
+        text = torch.arange(prefix.text_start, prefix.text_start + len(spoken)).expand(len(prefix.positions), -1)
         hidden = self._run(embeddings[None], torch.cat([prefix.positions, text], 1)[:, None], None)
         logits = self.model.lm_head(hidden[0, -len(labels) :]).float()
         return nn.functional.cross_entropy(logits, labels.to(logits.device)), logits
@@ -169,7 +166,7 @@ class DecoderBackbone(Backbone):
             said.append(rows[-1].argmax(-1))
             if self._all_ended(said):
                 break
-            place = self._next_id(prefix, int(lengths[0])) + len(said) - 1
+            place = prefix.text_start + int(lengths[0]) + len(said) - 1
             hidden = self._run(self._embedded(said[-1])[:, None], torch.full((axes, batch, 1), place), cache)
             rows.append(self.model.lm_head(hidden[:, -1]).float())
         self._split(torch.stack(rows, 1), steps, readings)
@@ -200,11 +197,6 @@ class DecoderBackbone(Backbone):
     def _embedded(self, ids: Tensor) -> Tensor:
         embedding = self.model.get_input_embeddings()
         return embedding(ids.to(embedding.weight.device))
-
-    @staticmethod
-    def _next_id(prefix: Prefix, length: int) -> int:
-        """Position of the first response token after `length` text tokens: one more than the largest id so far."""
-        return max(prefix.top, prefix.text_start + length - 1) + 1
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -39,6 +39,8 @@ def text_start(offset: str, start: int, extent: int, last_time: int) -> int:
     duration. `max_id` (Qwen's checkpoints, transformers < 5.3): one more than the largest id, where `last_time` is the
     last time id of the tokens present, counted from `start`. The grid counts in full, kept or not; ticks after the last
     kept one do not, so the text stays beside its evidence (FlexSelect lets it follow the whole video instead).
+
+    Question and response count on from there, as in `generate`; under `max_id` that is the largest id so far plus one.
     """
     return start + (extent if offset == "grid" else max(last_time, extent - 1) + 1)
 

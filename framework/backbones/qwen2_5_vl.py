@@ -130,7 +130,7 @@ class Qwen25VL(DecoderBackbone):
         text, start = self._embedded(before), len(before)
         ids = text_ids(0, start)
         if len(tokens) == 0:
-            return Prefix(text, ids, torch.empty(0, dtype=torch.long), start, start - 1)
+            return Prefix(text, ids, torch.empty(0, dtype=torch.long), start)
         tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
         time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
         visual = visual_ids(time, row, column, start)
@@ -140,7 +140,6 @@ class Qwen25VL(DecoderBackbone):
             positions=torch.cat([ids, visual], dim=1),
             columns=torch.arange(start, start + len(tokens)),
             text_start=after,
-            top=int(visual.max()),
         )
 
     def flops(self, stage: str, tokens: int) -> float:

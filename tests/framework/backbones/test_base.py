@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from framework.types import Needs, Question
 
@@ -21,10 +22,8 @@ def whole_prompt(backbone, tokens, question: Question, response: tuple[int, ...]
     text = torch.cat([prompt.after, torch.tensor(response, dtype=torch.long)])
     with torch.no_grad():
         embeddings = torch.cat([prefix.embeddings, backbone.model.get_input_embeddings()(text)])
-    after = list(range(prefix.text_start, prefix.text_start + len(prompt.after)))
-    top = max([*after, int(prefix.positions.max())])
-    after += [top + 1 + i for i in range(len(response))]
-    ids = torch.cat([prefix.positions, torch.tensor(after).expand(3, -1)], 1)
+    after = prefix.text_start + torch.arange(len(text))
+    ids = torch.cat([prefix.positions, after.expand(3, -1)], 1)
     return embeddings[None], ids[:, None], prefix.columns
 
 
@@ -88,7 +87,7 @@ def test_decoding_is_a_full_recomputation_with_explicit_ids(
     make, stock, film, encoded, offset: str, count: int
 ) -> None:
     backbone = make(text_offset=offset)
-    tokens = encoded(backbone, film(4))
+    tokens = encoded(backbone, film(20))
     question = Question("x", "red or blue?", "red or blue?", max_new_tokens=count)
     (probe,) = backbone.probe(tokens, [question], Needs(logits=True))
     assert len(probe.response) == len(probe.logits) == count
@@ -100,34 +99,31 @@ def test_decoding_is_a_full_recomputation_with_explicit_ids(
 
 
 def test_decoding_is_what_stock_generate_does(make, stock, film, encoded, kept) -> None:
+    """Forty-eight seconds: under `grid` the video's ids go further than the text's; the response follows the text."""
     backbone, model = make(), stock("sdpa")
-    frames = film(4)
-    tokens = encoded(backbone, frames)
+    tokens = encoded(backbone, film(48))
     question = Question("x", "red or blue?", "red or blue?", max_new_tokens=16)
     prompt = backbone.chat.split(question, True)
     pad = model.config.video_token_id
-    ids = torch.cat([prompt.before, torch.full((24,), pad), prompt.after])[None]
-    embeds = model.get_input_embeddings()(ids).detach()
-    embeds[0, ids[0] == pad] = tokens.embeddings
-    positions, deltas = model.model.get_rope_index(
-        ids, 2 * (ids == pad).int(), video_grid_thw=torch.tensor([[4, 4, 6]])
-    )
-    model.model.rope_deltas = deltas
-    text = torch.arange(ids.shape[1])[None, None]
-    generated = model.generate(
+    ids = torch.cat([prompt.before, torch.full((len(tokens),), pad), prompt.after])[None]
+    features = BaseModelOutputWithPooling(pooler_output=(tokens.embeddings,))
+    out = model.generate(
         input_ids=ids,
-        inputs_embeds=embeds,
         attention_mask=torch.ones_like(ids),
-        position_ids=torch.cat([text, positions]),
-        video_grid_thw=torch.tensor([[4, 4, 6]]),
+        mm_encoder_outputs={"video": features},
+        video_grid_thw=torch.tensor([[48, 4, 6]]),
+        second_per_grid_ts=torch.tensor([1.0]),
         mm_token_type_ids=2 * (ids == pad).int(),
         max_new_tokens=16,
         do_sample=False,
         pad_token_id=0,
+        output_logits=True,
+        return_dict_in_generate=True,
     )
     model.model.rope_deltas = None
     (probe,) = backbone.probe(tokens, [question], Needs(logits=True))
-    assert list(probe.response) == generated[0, -16:].tolist()
+    assert list(probe.response) == out.sequences[0, ids.shape[1] :].tolist()
+    torch.testing.assert_close(probe.logits, torch.cat(out.logits), atol=3e-5, rtol=1e-5)
     answer = backbone.answer(kept(tokens), question)
     assert answer.text == backbone.tokenizer.decode(probe.response, skip_special_tokens=True).strip()
     assert answer.choice is None and answer.probabilities == ()
