@@ -96,6 +96,7 @@ class LocationAware(TokenRefiner):
         for part, columns, cosine, gap in cosine_blocks(unit, tokens.seconds, rows.to(rank.device), reach):
             rise = tokens.row[part, None] - tokens.row[columns]
             run = tokens.column[part, None] - tokens.column[columns]
+            cosine = cosine.round(decimals=5)  # what is beyond is float noise, and would decide between duplicates
             proximity = (-gap / sigma).exp().float()
             if self.kernel == "spatio_temporal":
                 proximity *= (-(rise**2 + run**2) / (2 * self.sigma_cells**2)).exp()
@@ -105,7 +106,7 @@ class LocationAware(TokenRefiner):
                 related &= (rise == 0) & (run == 0)
             if not self.iterative:  # each is judged against the worthier ones
                 related &= rank[columns] < rank[part, None]
-            yield part, columns, similarity.round(decimals=5).masked_fill(~related, -math.inf)  # beyond is float noise
+            yield part, columns, similarity.masked_fill(~related, -math.inf)
 
 
 def _merged(tokens: Tokens, victims: np.ndarray, partner: np.ndarray) -> Tokens:

@@ -80,9 +80,7 @@ def test_exact_sum_and_caps(rows: list[tuple[float, int, float]], budget: int) -
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(groups, budgets, st.integers(0, 50))
-def test_more_weight_and_priority_never_means_less(
-    rows: list[tuple[float, int, float]], budget: int, cap: int
-) -> None:
+def test_more_weight_and_priority_never_means_less(rows: list[tuple[float, int, float]], budget: int, cap: int) -> None:
     ranked = sorted(rows, key=lambda row: (row[0], row[2]))
     weights = [row[0] for row in ranked]
     quotas = apportion(weights, [cap] * len(ranked), budget, list(range(len(ranked))))
@@ -91,9 +89,7 @@ def test_more_weight_and_priority_never_means_less(
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(groups, budgets)
-def test_every_quota_is_within_one_token_of_its_exact_share(
-    rows: list[tuple[float, int, float]], budget: int
-) -> None:
+def test_every_quota_is_within_one_token_of_its_exact_share(rows: list[tuple[float, int, float]], budget: int) -> None:
     weights = [row[0] + 1e-3 for row in rows]
     quotas = apportion(weights, [10**9] * len(rows), budget, [row[2] for row in rows])
     exact = [budget * weight / math.fsum(weights) for weight in weights]

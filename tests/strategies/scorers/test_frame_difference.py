@@ -13,9 +13,7 @@ from strategies.scorers.frame_difference import FrameDifference
 def _view(pixels: torch.Tensor, ticks: list[int], rows: int, columns: int, cell: tuple[int, int]) -> GroupView:
     tick = torch.tensor(ticks)
     row, column = (at.reshape(-1) for at in torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"))
-    layout = Layout(
-        tick.repeat_interleave(rows * columns), row.repeat(len(ticks)), column.repeat(len(ticks)), cell
-    )
+    layout = Layout(tick.repeat_interleave(rows * columns), row.repeat(len(ticks)), column.repeat(len(ticks)), cell)
     seconds = tick.double()
     return GroupView(Group(0, tick), toys.QUESTION, layout, seconds, shown_frames=Frames(pixels, seconds))
 

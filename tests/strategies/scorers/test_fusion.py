@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ class Given(TokenScorer):
     """Says what it was told."""
 
     values: tuple[float, ...]
-    asks: Needs = Needs()
+    asks: Needs = field(default_factory=Needs)
 
     @property
     def needs(self) -> Needs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -46,7 +47,7 @@ def test_hand_computed_positions(ticks: int, budget: int, expected: list[int]) -
 def test_as_many_as_fit_evenly(ticks: int, budget: int) -> None:
     kept = _kept(ticks, budget)
     assert len(kept) == min(max(1, budget // PER_TICK), ticks)
-    steps = [b - a for a, b in zip(kept, kept[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(kept)]
     assert not steps or (max(steps) - min(steps) <= 1 and kept[0] == 0 and kept[-1] == ticks - 1)
 
 

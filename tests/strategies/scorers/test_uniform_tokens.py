@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def test_a_small_group_by_hand() -> None:
 def test_every_prefix_is_spread_evenly(n: int, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, n))
     chosen = _top(n, k)
-    gaps = {b - a for a, b in zip(chosen, chosen[1:], strict=False)}
+    gaps = {b - a for a, b in pairwise(chosen)}
     assert len(gaps) <= 3  # the three-distance theorem
     assert not gaps or max(gaps) <= 3 * min(gaps)
     for low, high in ((0, n // 2), (n // 4, 3 * n // 4), (n // 2, n)):

@@ -1,0 +1,70 @@
+"""Refiners in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+
+from framework import toys
+from framework.contracts import check_refiner
+from framework.interfaces import TokenRefiner
+from framework.types import Candidates, Needs, Question, Selection
+from strategies.refiners.chain import Chain
+
+
+@dataclass(frozen=True)
+class Best(TokenRefiner):
+    """Keeps the best by score, multiplies embeddings, and remembers what it was given."""
+
+    overshoot: float = field()
+    factor: float = 1.0
+    seen: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(query=self.factor != 1.0, logits=self.factor == 1.0)
+
+    def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
+        self.seen.append((len(candidates), budget))
+        scaled = replace(candidates.tokens, embeddings=candidates.tokens.embeddings * self.factor)
+        best = candidates.score.argsort(descending=True, stable=True)[:budget]
+        return Selection.of(replace(candidates, tokens=scaled), best, budget)
+
+
+def test_contract() -> None:
+    check_refiner(Chain({"a": Best(1.5), "b": Best(1.2)}))
+
+
+def test_every_part_gets_its_own_overshoot() -> None:
+    parts = [Best(1.5), Best(1.2), Best(1.0)]
+    chain = Chain({str(i): part for i, part in enumerate(parts)})
+    assert chain.overshoot == pytest.approx(1.8)
+    chain.refine(toys.candidates(18), toys.QUESTION, 10)
+    assert [part.seen[0] for part in parts] == [(18, 12), (12, 10), (10, 10)]
+
+
+def test_scores_stay_with_their_tokens_and_changes_pass_on() -> None:
+    given = toys.candidates(30)
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(4))
+    mixed = Candidates(given.tokens[order], given.group[order], given.score[order], given.weight[order], 3.0)
+    kept = Chain({"a": Best(2.0, factor=2.0), "b": Best(1.5, factor=5.0)}).refine(mixed, toys.QUESTION, 10)
+    best = given.score.argsort(descending=True)[:10].sort().values
+    assert torch.equal(kept.tokens.embeddings, given.tokens.embeddings[best] * 2.0 * 5.0)
+    assert torch.equal(kept.group, given.group[best])
+
+
+def test_needs_are_the_union() -> None:
+    assert Chain({"a": Best(1.0), "b": Best(1.0, factor=2.0)}).needs == Needs(query=True, logits=True)
+
+
+def test_one_part_is_that_part() -> None:
+    given = toys.candidates(12)
+    alone, chained = Best(1.1).refine(given, toys.QUESTION, 9), Chain({"a": Best(1.1)}).refine(given, toys.QUESTION, 9)
+    assert torch.equal(alone.tokens.embeddings, chained.tokens.embeddings)
+
+
+def test_no_part_is_named() -> None:
+    with pytest.raises(ValueError, match=r"refiner\.parts"):
+        Chain({})
