@@ -53,7 +53,7 @@ def _unknown(name: str) -> str:
 def _run(command: Command, words: Sequence[str], debug: bool) -> None:
     """Compose and run; with `debug` errors keep their traceback."""
     try:
-        _hydra(command, protect(words, command.texts, command.lists))
+        _hydra(command, protect(words, command.texts, command.lists), debug)
     except KeyboardInterrupt:
         _write("interrupted")
         sys.exit(INTERRUPTED)
@@ -63,8 +63,10 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
         _fail(error, command)
 
 
-def _hydra(command: Command, words: Sequence[str]) -> None:
+def _hydra(command: Command, words: Sequence[str], debug: bool) -> None:
     import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
     from omegaconf import DictConfig
 
     from framework.plugins import CONF, register
@@ -76,7 +78,12 @@ def _hydra(command: Command, words: Sequence[str]) -> None:
     def task(cfg: DictConfig) -> Any:
         module, function = command.target.split(":")
         run: Callable[[DictConfig], Any] = getattr(importlib.import_module(module), function)
-        return run(cfg)
+        try:
+            return run(cfg)
+        except Exception as error:
+            if debug or HydraConfig.get().mode is RunMode.MULTIRUN:  # other cells of a sweep go on
+                raise
+            _fail(error, command)
 
     start = hydra.main(version_base="1.3", config_path=str(CONF), config_name=command.config)(task)
     with _process_state(["sieve", *words]):

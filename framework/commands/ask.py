@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 
 from framework.errors import UsageError
 from framework.evaluation.journal import shown
+from framework.report.console import console
 from framework.tracking import identity, versions
 
 FORMAT = 1  # of answer.json
@@ -32,8 +33,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
 
     pipeline = build_pipeline(cfg)
     posed = prompt_template(cfg).question("ask", question, options)
-    out = Console(highlight=False)
-    with _bar(Console(stderr=True)) as progress:
+    out = console()
+    with _bar(console(stderr=True)) as progress:
         (outcome,) = pipeline.answer(video, [posed], progress)
     show(out, outcome)
     hydra = HydraConfig.get()

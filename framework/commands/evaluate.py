@@ -16,6 +16,7 @@ from rich.table import Table
 from framework.benchmarks.base import Benchmark
 from framework.build import build, build_pipeline
 from framework.evaluation.runner import Runner
+from framework.report.console import console as terminal
 from framework.tracking import Tracker, claim, identity
 
 
@@ -31,10 +32,10 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     assert isinstance(plain, dict)
     preset = str(hydra.runtime.choices.get("preset") or "")
     tracker.start(folder, identity(cfg), {**{str(key): value for key, value in plain.items()}, "preset_name": preset})
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     with _bar(console, cfg.progress, len(benchmark), _title(preset, benchmark.name)) as watch:
         summary = Runner(pipeline, benchmark, folder, tracker).run(watch)
-    show(Console(highlight=False), summary, folder)
+    show(terminal(), summary, folder)
     return summary
 
 

@@ -26,7 +26,9 @@ def explain(error: BaseException, command: Command | None) -> str | None:
         return _grammar(error.override)
     if isinstance(error, HydraException):
         return _key(error, command)
-    if isinstance(error, (UsageError, OmegaConfBaseException)) or type(error).__name__ in ("ConfigError", "VideoError"):
+    if isinstance(error, OmegaConfBaseException):
+        return str(error).splitlines()[0] + (f" (key: {error.full_key})" if error.full_key else "")
+    if isinstance(error, UsageError) or type(error).__name__ == "ConfigError":
         return str(error)
     return None
 
@@ -63,7 +65,7 @@ def _key(error: Exception, command: Command | None) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """The closest known name as a question, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
 
 

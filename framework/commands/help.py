@@ -15,13 +15,14 @@ from rich.table import Table
 
 from framework.commands.catalogue import COMMANDS, Command
 from framework.plugins import CONF, options
+from framework.report.console import console
 
 _LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")
 
 
 def show_all() -> None:
     """All commands and a few real examples."""
-    out = Console(highlight=False)
+    out = console()
     out.print("[bold]sieve[/]: answer questions about long videos from the few visual tokens that matter\n")
     table = _table()
     for command in COMMANDS.values():
@@ -38,7 +39,7 @@ def show_all() -> None:
 
 def show(command: Command) -> None:
     """One command: what it does, keys with defaults, options of its groups, examples."""
-    out = Console(highlight=False)
+    out = console()
     out.print(f"[bold]sieve {command.name}[/]: {command.summary}\n")
     for paragraph in command.text.split("\n\n"):
         out.print(escape(" ".join(paragraph.split())))

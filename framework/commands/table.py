@@ -9,8 +9,9 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
+
+from framework.report.console import console
 
 
 class CellTable(Callback):
@@ -31,7 +32,7 @@ class CellTable(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print all cells."""
         if self.cells:
-            Console(highlight=False).print(table(self.cells))
+            console().print(table(self.cells))
 
 
 def table(cells: list[tuple[dict[str, str], dict[str, Any] | None, str]]) -> Table:
@@ -40,7 +41,7 @@ def table(cells: list[tuple[dict[str, str], dict[str, Any] | None, str]]) -> Tab
     varied = [key for key in keys if len({overrides.get(key) for overrides, _, _ in cells}) > 1]
     made = Table(title="accuracy with its 95 % interval (bootstrap over videos)", title_justify="left")
     for name in varied:
-        made.add_column(name)
+        made.add_column(name, no_wrap=True)
     for name in ("accuracy", "95 %", "n", "groups", "kept", "s/question", "run"):
         made.add_column(name, justify="right", no_wrap=True)
     for overrides, summary, run in cells:

@@ -7,7 +7,7 @@ from typing import Any
 
 from framework.benchmarks.base import Item
 from framework.evaluation.statistics import RESAMPLES, mean_interval
-from framework.types import GroupTrace, Outcome
+from framework.types import GroupTrace, Outcome, Selection
 
 Line = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def question_line(video: str, item: Item, outcome: Outcome, score: float) -> dic
         "tokens_total": trace.tokens_total,
         "tokens_seen": trace.tokens_seen,
         "tokens_kept": trace.tokens_kept,
-        "evidence_found": evidence_found(trace.groups, item.evidence),
+        "evidence_found": evidence_found(outcome.selection, item.evidence),
         **{f"fact_{name}": fact for name, fact in item.facts.items()},
     }
 
@@ -55,12 +55,12 @@ def best_group(groups: Sequence[GroupTrace]) -> GroupTrace | None:
     return max(visited, key=lambda group: (group.relevance, group.kept, -group.index)) if visited else None
 
 
-def evidence_found(groups: Sequence[GroupTrace], evidence: Sequence[tuple[float, float]]) -> bool | None:
-    """Whether every span of evidence overlaps a group of which tokens were kept; None where evidence is unknown."""
-    if not evidence:
+def evidence_found(selection: Selection | None, evidence: Sequence[tuple[float, float]]) -> bool | None:
+    """Whether of every span of evidence some token was kept; None where evidence is unknown or nothing was selected."""
+    if not evidence or selection is None:
         return None
-    kept = [group.seconds for group in groups if group.kept]
-    return all(any(first < end and last >= start for first, last in kept) for start, end in evidence)
+    kept = selection.tokens.seconds
+    return all(bool(((kept >= start) & (kept < end)).any()) for start, end in evidence)
 
 
 def summarise(lines: Sequence[Line], timings: Sequence[Line], resamples: int = RESAMPLES) -> dict[str, Any]:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from framework.evaluation.metrics import evidence_found, summarise
-from framework.types import GroupTrace
+from framework.types import Selection, Tokens
 
 
-def group(first: float, last: float, kept: int) -> GroupTrace:
-    return GroupTrace(0, (first, last), 0, 0.0, 0.0, "", kept=kept)
+def kept(*seconds: float) -> Selection:
+    """Tokens kept at these seconds."""
+    place = torch.arange(len(seconds))
+    zeros = torch.zeros_like(place)
+    tokens = Tokens(torch.zeros(len(seconds), 2), place, zeros, zeros, torch.tensor(seconds, dtype=torch.float64))
+    return Selection(tokens, zeros, 8)
 
 
 @pytest.mark.parametrize(
-    ("groups", "evidence", "found"),
+    ("selection", "evidence", "found"),
     [
-        ([group(0, 7, 0), group(8, 15, 4)], [(9.0, 13.0)], True),
-        ([group(0, 7, 4), group(8, 15, 0)], [(9.0, 13.0)], False),
-        ([group(0, 7, 4), group(8, 15, 4)], [(7.0, 8.0), (15.0, 19.0)], True),
-        ([group(0, 7, 4), group(8, 15, 4)], [(1.0, 2.0), (16.0, 19.0)], False),
-        ([group(0, 7, 4)], [], None),
+        (kept(3, 12), [(9.0, 13.0)], True),
+        (kept(3, 13), [(9.0, 13.0)], False),
+        (kept(3, 12), [(3.0, 4.0), (10.0, 13.0)], True),
+        (kept(3, 12), [(3.0, 4.0), (13.0, 14.0)], False),
+        (kept(3, 12), [], None),
+        (None, [(3.0, 4.0)], None),
     ],
 )
-def test_evidence_found(groups: list[GroupTrace], evidence: list[tuple[float, float]], found: bool | None) -> None:
-    assert evidence_found(groups, evidence) is found
+def test_evidence_found(selection: Selection | None, evidence: list[tuple[float, float]], found: bool | None) -> None:
+    assert evidence_found(selection, evidence) is found
 
 
 def test_summary_by_hand() -> None:

@@ -1,0 +1,13 @@
+"""Where people read. Imports nothing heavy, so that help stays instant."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+PAPER = 120  # columns where there is no terminal
+
+
+def console(stderr: bool = False) -> Console:
+    """Standard output or error: colours and its own width on a terminal, plain text and 120 columns elsewhere."""
+    out = Console(stderr=stderr, highlight=False)
+    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=PAPER)
