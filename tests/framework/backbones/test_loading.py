@@ -96,11 +96,18 @@ def test_the_model_is_stock_and_in_evaluation_mode(make) -> None:
     assert backbone.model.dtype == torch.bfloat16
 
 
-def test_a_device_map_goes_through(checkpoint) -> None:
-    model, _ = loading.load(
-        Qwen2_5_VLForConditionalGeneration, checkpoint, True, "float32", torch.device("cpu"), {"": "cpu"}, "sdpa"
-    )
-    assert set(model.hf_device_map) == {""}
+def test_the_wishes_reach_transformers(checkpoint) -> None:
+    wishes = {}
+
+    class Recorder:
+        @staticmethod
+        def from_pretrained(place, **kwargs):
+            wishes.update(kwargs, place=place)
+            return Qwen2_5_VLForConditionalGeneration.from_pretrained(place, **kwargs)
+
+    loading.load(Recorder, checkpoint, True, "bfloat16", torch.device("cpu"), {"": "cpu"}, "eager")
+    assert wishes["device_map"] == {"": "cpu"} and wishes["dtype"] == torch.bfloat16
+    assert wishes["attn_implementation"] == "eager" and wishes["local_files_only"] is True
 
 
 def test_layers_may_live_elsewhere(make, film, encoded, questions) -> None:
