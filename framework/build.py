@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing
+from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from hydra.utils import get_class
@@ -101,7 +102,9 @@ def _plain(node: DictConfig | dict[str, Any], key: str) -> dict[str, Any]:
 def _construct(node: dict[str, Any], interface: type[T], key: str) -> T:
     target = node.get("_target_")
     if not isinstance(target, str):
-        raise ConfigError(f"{key}: no `_target_`; choose an option of this group or name a class (got keys {sorted(node)})")
+        raise ConfigError(
+            f"{key}: no `_target_`; choose an option of this group or name a class (got keys {sorted(node)})"
+        )
     try:
         cls = get_class(target)
     except Exception as error:
@@ -135,6 +138,8 @@ def _value(value: Any, hint: Any, key: str) -> Any:
     if isinstance(value, dict) and value and all(isinstance(v, dict) and "_target_" in v for v in value.values()):
         inner = typing.get_args(hint)[1] if len(typing.get_args(hint)) == 2 else object
         return {name: _construct(part, inner, f"{key}.{name}") for name, part in value.items()}
+    if isinstance(value, dict) and isinstance(hint, type) and is_dataclass(hint):
+        return _construct({"_target_": f"{hint.__module__}.{hint.__qualname__}", **value}, hint, key)
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:

@@ -42,10 +42,16 @@ def check_splitter(splitter: GroupSplitter, timelines: Sequence[Timeline] | None
     for timeline in timelines or [toys.timeline(ticks) for ticks in (1, 2, 7, 8, 9, 64, 257)]:
         groups = splitter.split(timeline)
         ticks = torch.cat([g.ticks for g in groups]).sort().values
-        _hold(torch.equal(ticks, torch.arange(len(timeline))), splitter, f"every one of {len(timeline)} ticks in exactly one group")
+        _hold(
+            torch.equal(ticks, torch.arange(len(timeline))),
+            splitter,
+            f"every one of {len(timeline)} ticks in exactly one group",
+        )
         _hold([g.index for g in groups] == list(range(len(groups))), splitter, "group i of the list has index i")
         again = splitter.split(timeline)
-        same = len(again) == len(groups) and all(torch.equal(a.ticks, b.ticks) for a, b in zip(groups, again, strict=True))
+        same = len(again) == len(groups) and all(
+            torch.equal(a.ticks, b.ticks) for a, b in zip(groups, again, strict=True)
+        )
         _hold(same, splitter, "splitting twice gives the same groups")
 
 
@@ -76,7 +82,11 @@ def check_scorer(scorer: TokenScorer) -> None:
     for ticks in (1, 2, 5):
         first, other = (toys.view(scorer.needs, seed=seed, ticks=ticks) for seed in (0, 1))
         before = scorer.score(first).values
-        _hold(before.shape == (len(first.layout),), scorer, f"one score per token: {len(first.layout)} expected, got {list(before.shape)}")
+        _hold(
+            before.shape == (len(first.layout),),
+            scorer,
+            f"one score per token: {len(first.layout)} expected, got {list(before.shape)}",
+        )
         _hold(bool((before > -math.inf).any()), scorer, "at least one token may be kept")
         scorer.score(other)
         _hold(torch.equal(before, scorer.score(first).values), scorer, "scores do not depend on groups scored before")
@@ -86,9 +96,14 @@ def check_relevance(estimator: RelevanceEstimator) -> None:
     """Higher = more relevant; at most 0 and at least the uniform response's value; deterministic."""
     for question, outcomes in ((toys.QUESTION, 4), (toys.OPEN_QUESTION, toys.VOCABULARY)):
         values = [
-            estimator.relevance(toys.view(estimator.needs, question=question, certainty=c)).value for c in (0.0, 1.0, 100.0)
+            estimator.relevance(toys.view(estimator.needs, question=question, certainty=c)).value
+            for c in (0.0, 1.0, 100.0)
         ]
-        _hold(values[0] <= values[2], estimator, f"a certain response is not less relevant than a uniform one, got {values}")
+        _hold(
+            values[0] <= values[2],
+            estimator,
+            f"a certain response is not less relevant than a uniform one, got {values}",
+        )
         _hold(all(math.isfinite(v) for v in values), estimator, f"finite, got {values}")
         same = estimator.relevance(toys.view(estimator.needs, question=question, certainty=1.0)).value
         _hold(same == values[1], estimator, "the same view gives the same relevance")
@@ -115,19 +130,33 @@ def check_allocator(allocator: BudgetAllocator) -> None:
         count = 1 + seed % 6
         relevances = (-1.386 * torch.rand(count, generator=noise)).tolist()
         sizes = torch.randint(1, 30, (count,), generator=noise).tolist()
-        groups = [toys.scored(i, n, r, seed=i, refused=n // 4) for i, (n, r) in enumerate(zip(sizes, relevances, strict=True))]
+        groups = [
+            toys.scored(i, n, r, seed=i, refused=n // 4) for i, (n, r) in enumerate(zip(sizes, relevances, strict=True))
+        ]
         usable = sum(g.usable for g in groups)
         for budget in (1, 5, usable, usable + 7):
             quotas = allocator.allocate(groups, toys.QUESTION, budget)
             _hold(len(quotas) == count, allocator, f"one quota per group, got {len(quotas)} for {count}")
-            _hold(all(isinstance(k, int) and 0 <= k <= g.usable for k, g in zip(quotas, groups, strict=True)), allocator, f"0..usable: {quotas}")
+            _hold(
+                all(isinstance(k, int) and 0 <= k <= g.usable for k, g in zip(quotas, groups, strict=True)),
+                allocator,
+                f"0..usable: {quotas}",
+            )
             spent = min(budget, usable)
-            _hold(sum(quotas) == spent or (allocator.saves and sum(quotas) <= spent), allocator, f"spends {spent}, got {sum(quotas)}")
+            _hold(
+                sum(quotas) == spent or (allocator.saves and sum(quotas) <= spent),
+                allocator,
+                f"spends {spent}, got {sum(quotas)}",
+            )
         twins = [toys.scored(i, 12, r, seed=3) for i, r in enumerate(relevances)]
         for budget in (1, 7, 12 * count - 1):
             quotas = allocator.allocate(twins, toys.QUESTION, budget)
             ranked = [quota for _, quota in sorted(zip(relevances, quotas, strict=True))]
-            _hold(ranked == sorted(ranked), allocator, f"the more relevant never gets less: {quotas} for relevances {relevances}")
+            _hold(
+                ranked == sorted(ranked),
+                allocator,
+                f"the more relevant never gets less: {quotas} for relevances {relevances}",
+            )
 
 
 def check_refiner(refiner: TokenRefiner) -> None:
@@ -140,10 +169,16 @@ def check_refiner(refiner: TokenRefiner) -> None:
         places = {tuple(p) for p in _places(given).tolist()}
         _hold(all(tuple(p) in places for p in _places(kept).tolist()), refiner, "every position is a candidate's")
         order = torch.randperm(count, generator=torch.Generator().manual_seed(budget))
-        mixed = Candidates(given.tokens[order], given.group[order], given.score[order], given.weight[order], given.stride_seconds)
+        mixed = Candidates(
+            given.tokens[order], given.group[order], given.score[order], given.weight[order], given.stride_seconds
+        )
         again = refiner.refine(mixed, toys.QUESTION, budget)
         _hold(torch.equal(_places(kept), _places(again)), refiner, "the order of the candidates changes nothing")
-        _hold(torch.allclose(kept.tokens.embeddings, again.tokens.embeddings), refiner, "embeddings do not depend on that order")
+        _hold(
+            torch.allclose(kept.tokens.embeddings, again.tokens.embeddings),
+            refiner,
+            "embeddings do not depend on that order",
+        )
 
 
 def _places(value: Any) -> torch.Tensor:

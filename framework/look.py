@@ -17,7 +17,19 @@ from torch import Tensor
 from framework.interfaces import Backbone, RelevanceEstimator, TokenScorer
 from framework.ledger import Ledger
 from framework.signals import signals
-from framework.types import Frames, Group, GroupView, Layout, Needs, Probe, Question, ScoredGroup, Scores, Timeline, Tokens
+from framework.types import (
+    Frames,
+    Group,
+    GroupView,
+    Layout,
+    Needs,
+    Probe,
+    Question,
+    ScoredGroup,
+    Scores,
+    Timeline,
+    Tokens,
+)
 from framework.video.readers.base import Reader
 from framework.video.stream import FrameSource
 
@@ -29,15 +41,19 @@ class _Shown:
     layout: Layout
     frames: Frames | None = None
     tokens: Tokens | None = None
-    index: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))  # i64, places of `tokens` in `layout`
+    index: Tensor = field(
+        default_factory=lambda: torch.zeros(0, dtype=torch.long)
+    )  # i64, places of `tokens` in `layout`
     early: dict[str, Scores] = field(default_factory=dict)  # by question, for scorers that come before the vision tower
-    wanted: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))  # bool [N], kept by some question so far
+    wanted: Tensor = field(
+        default_factory=lambda: torch.zeros(0, dtype=torch.bool)
+    )  # bool [N], kept by some question so far
     encoded: int = 0  # tokens that went through the vision tower
 
 
 @dataclass
-class Look(ExitStack):
-    """One video while its questions are open. A context manager: decoding threads and spools end with it."""
+class Look:
+    """One video while its questions are open. `close` ends decoding threads and spools."""
 
     backbone: Backbone
     scorer: TokenScorer
@@ -51,14 +67,18 @@ class Look(ExitStack):
     ledger: Ledger
 
     def __post_init__(self) -> None:
-        super().__init__()
         info = self.reader.info(self.timeline.path)
         self.size = self.backbone.frame_size(info.height, info.width)
         self.frames_decoded = 0
+        self._open = ExitStack()
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
         self._priors: dict[str, Probe] = {}
         self._queries: dict[str, Tensor] = {}
+
+    def close(self) -> None:
+        """End the decoding thread and free the spool."""
+        self._open.close()
 
     @property
     def tokens_per_tick(self) -> int:
@@ -80,18 +100,17 @@ class Look(ExitStack):
             self._park(shown)
         return [scored[q.id] for q in asking]
 
-    def fetch(self, wanted: dict[int, Tensor]) -> dict[int, Tokens]:
-        """The tokens at `wanted` (group index -> i64 places in the group's layout), on the CPU. Ascending places."""
-        unseen = {g: places for g, places in wanted.items() if len(places) and self._shown[g].tokens is None}
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """Make sure that the tokens at `wanted` (group index -> i64 places) are there: encode what nobody had to look at."""
+        unseen = {index: places for index, places in wanted.items() if self._shown[index].tokens is None}
         if unseen:
             self._encode_places(unseen)
-        found = {}
-        for g, places in wanted.items():
-            if len(places):
-                shown = self._shown[g]
-                assert shown.tokens is not None
-                found[g] = shown.tokens[torch.searchsorted(shown.index, places)]
-        return found
+
+    def tokens(self, group: Group, places: Tensor) -> Tokens:
+        """The tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+        shown = self._shown[group.index]
+        assert shown.tokens is not None, "secure() comes first"
+        return shown.tokens[torch.searchsorted(shown.index, places)]
 
     def _show(self, group: Group, asking: Sequence[Question]) -> _Shown:
         """Decode and encode a group as far as some strategy needs it; drop what a scorer refuses before the vision tower."""
@@ -201,7 +220,9 @@ class Look(ExitStack):
 
     def _decode(self, group: Group, payers: Sequence[str], groups: Sequence[Group] | None = None) -> Frames:
         if self._source is None:
-            self._source = self.enter_context(FrameSource(self.timeline, self.reader, self.size, groups or self.groups))
+            self._source = self._open.enter_context(
+                FrameSource(self.timeline, self.reader, self.size, groups or self.groups)
+            )
         with self.ledger.stage("decode", payers):
             frames = self._source.frames(group)
         self.frames_decoded = self._source.decoded
@@ -238,5 +259,7 @@ def best(scores: Tensor, count: int) -> Tensor:
 
 def _checked(scores: Scores, layout: Layout, scorer: TokenScorer) -> Scores:
     if len(scores.values) != len(layout):
-        raise ValueError(f"{type(scorer).__name__} gave {len(scores.values)} scores for {len(layout)} tokens (key: scorer)")
+        raise ValueError(
+            f"{type(scorer).__name__} gave {len(scores.values)} scores for {len(layout)} tokens (key: scorer)"
+        )
     return scores

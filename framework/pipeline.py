@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import Tensor
 
+from framework.inquiry import Inquiry
 from framework.interfaces import (
     Answerer,
     Backbone,
@@ -29,22 +31,9 @@ from framework.interfaces import (
     TokenRefiner,
     TokenScorer,
 )
-from framework.ledger import Ledger, peak_bytes
-from framework.look import Look, best
-from framework.types import (
-    Answer,
-    Candidates,
-    Group,
-    GroupTrace,
-    Needs,
-    Outcome,
-    Question,
-    ScoredGroup,
-    Selection,
-    Timeline,
-    Tokens,
-    Trace,
-)
+from framework.ledger import Ledger
+from framework.look import Look
+from framework.types import Answer, Needs, Outcome, Question, Selection
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 from framework.video.timeline import timeline as make_timeline
@@ -79,164 +68,82 @@ class Pipeline:
 
     def answer(self, path: str, questions: Sequence[Question], progress: Progress | None = None) -> list[Outcome]:
         """One outcome per question about the video at `path`, in the order asked. Raises VideoError for a bad file."""
-        if len({q.id for q in questions}) < len(questions) or not questions:
-            raise ValueError(f"questions need ids of their own and at least one is needed, got {[q.id for q in questions]}")
+        names = [question.id for question in questions]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"at least one question, and ids of their own, are needed; got {names}")
         if not self.share and len(questions) > 1:
             return [outcome for question in questions for outcome in self.answer(path, [question], progress)]
         ledger = Ledger()
-        with ledger.stage("timeline", [q.id for q in questions]):
+        with ledger.stage("timeline", names):
             timeline = make_timeline(path, self.sampling, self.backbone.frames_per_tick, self.reader)
             groups = self.splitter.split(timeline)
-        most = math.ceil(self.refiner.overshoot * self.budget)
+        inquiries = [Inquiry(question, list(groups)) for question in questions]
         look = Look(
-            self.backbone, self.scorer, self.relevance, self.needs, most, timeline, groups, questions, self.reader, ledger
+            backbone=self.backbone,
+            scorer=self.scorer,
+            relevance=self.relevance,
+            needs=self.needs,
+            most=math.ceil(self.refiner.overshoot * self.budget),
+            timeline=timeline,
+            groups=groups,
+            questions=questions,
+            reader=self.reader,
+            ledger=ledger,
         )
-        with look:
-            visited = self._look(look, groups, questions, progress)
-            quotas = {q.id: self._allocate(visited[q.id], q, ledger) for q in questions}
-            kept = {q.id: self._best(visited[q.id], quotas[q.id]) for q in questions}
-            union: dict[int, Tensor] = {}
-            for places in kept.values():
-                for index, at in places.items():
-                    union[index] = torch.cat([union[index], at]).unique() if index in union else at
-            tokens = look.fetch(union)
-            return [
-                self._conclude(q, look, visited[q.id], quotas[q.id], kept[q.id], {g: (union[g], t) for g, t in tokens.items()})
-                for q in questions
-            ]
+        with closing(look):
+            self._visit(look, inquiries, progress)
+            for inquiry in inquiries:
+                self._share_out(inquiry, ledger)
+            look.secure(_union(inquiries))
+            return [self._conclude(inquiry, look) for inquiry in inquiries]
 
-    def _look(
-        self, look: Look, groups: Sequence[Group], questions: Sequence[Question], progress: Progress | None
-    ) -> dict[str, list[ScoredGroup]]:
-        """Visit groups until every question has seen enough. Equal wishes share a pass."""
-        visited: dict[str, list[ScoredGroup]] = {q.id: [] for q in questions}
-        remaining = {q.id: list(groups) for q in questions}
-        still_open = list(questions)
+    def _visit(self, look: Look, inquiries: Sequence[Inquiry], progress: Progress | None) -> None:
+        """Look at groups until every question has seen enough. Equal wishes share a pass."""
+        still_open = list(inquiries)
         while still_open:
-            wishes: dict[int, list[Question]] = {}
-            for question in still_open:
-                wish = self.scheduler.next(visited[question.id], remaining[question.id])
-                remaining[question.id] = [g for g in remaining[question.id] if g.index != wish.index]
-                wishes.setdefault(wish.index, []).append(question)
+            wishes: dict[int, list[Inquiry]] = {}
+            for inquiry in still_open:
+                wish = self.scheduler.next(inquiry.visited, inquiry.remaining)
+                inquiry.remaining = [group for group in inquiry.remaining if group.index != wish.index]
+                wishes.setdefault(wish.index, []).append(inquiry)
             for index, asking in wishes.items():
-                waiting = any(g.index == index for q in still_open for g in remaining[q.id])
-                for question, scored in zip(asking, look.at(groups[index], asking, waiting), strict=True):
-                    visited[question.id].append(scored)
+                waiting = any(group.index == index for inquiry in still_open for group in inquiry.remaining)
+                seen = look.at(look.groups[index], [inquiry.question for inquiry in asking], waiting)
+                for inquiry, scored in zip(asking, seen, strict=True):
+                    inquiry.visited.append(scored)
             still_open = [
-                q
-                for q in still_open
-                if remaining[q.id] and not self.stopping.enough(visited[q.id], len(remaining[q.id]))
+                i for i in still_open if i.remaining and not self.stopping.enough(i.visited, len(i.remaining))
             ]
             if progress is not None:
-                progress("groups", max(len(v) for v in visited.values()), len(groups))
-        return visited
+                progress("groups", max(len(inquiry.visited) for inquiry in inquiries), len(look.groups))
 
-    def _allocate(self, visited: Sequence[ScoredGroup], question: Question, ledger: Ledger) -> list[int]:
-        """Quotas of the visited groups, checked: within 0..usable, sum within the budget."""
-        with ledger.stage("allocate", [question.id]):
-            quotas = self.allocator.allocate(visited, question, self.budget)
-        if (
-            len(quotas) != len(visited)
-            or sum(quotas) > self.budget
-            or any(not 0 <= k <= g.usable for k, g in zip(quotas, visited, strict=True))
-        ):
-            name = type(self.allocator).__name__
-            raise ValueError(f"{name} shared {sum(quotas)} tokens as {quotas} of a budget of {self.budget} (key: allocator)")
-        return quotas
+    def _share_out(self, inquiry: Inquiry, ledger: Ledger) -> None:
+        """Share the budget between the groups that a question has visited."""
+        with ledger.stage("allocate", [inquiry.question.id]):
+            quotas = self.allocator.allocate(inquiry.visited, inquiry.question, self.budget)
+            inquiry.share_out(quotas, self.budget, self.refiner.overshoot, type(self.allocator).__name__)
 
-    def _best(self, visited: Sequence[ScoredGroup], quotas: Sequence[int]) -> dict[int, Tensor]:
-        """Group index -> places of its best overshoot x quota tokens, ascending."""
-        counts = [math.ceil(self.refiner.overshoot * quota) for quota in quotas]
-        return {s.group.index: best(s.scores, n) for s, n in zip(visited, counts, strict=True) if n}
-
-    def _conclude(
-        self,
-        question: Question,
-        look: Look,
-        visited: list[ScoredGroup],
-        quotas: list[int],
-        kept: dict[int, Tensor],
-        parked: dict[int, tuple[Tensor, Tokens]],
-    ) -> Outcome:
-        """Refine the candidates and answer from what is left."""
+    def _conclude(self, inquiry: Inquiry, look: Look) -> Outcome:
+        """Refine the candidates and answer from what is left; an answerer that votes does neither."""
         selections: list[Selection] = []
+        question, payers = inquiry.question, [inquiry.question.id]
 
         def final() -> Answer:
-            if not selections:
-                selections.append(self._select(question, look, visited, quotas, kept, parked))
-            count = len(selections[0])
-            with look.ledger.stage("answer", [question.id], count, self.backbone.flops("answer", count)):
-                return self.backbone.answer(selections[0], question)
+            with look.ledger.stage("refine", payers, sum(map(len, inquiry.places.values()))):
+                selection = self.refiner.refine(inquiry.candidates(look, self.budget), question, self.budget)
+            selections.append(selection)
+            with look.ledger.stage("answer", payers, len(selection), self.backbone.flops("answer", len(selection))):
+                return self.backbone.answer(selection, question)
 
-        answer = self.answerer.answer(visited, final)
+        answer = self.answerer.answer(inquiry.visited, final)
         selection = selections[0] if selections else None
-        return Outcome(question, answer, self._trace(question, look, visited, quotas, selection), selection)
-
-    def _select(
-        self,
-        question: Question,
-        look: Look,
-        visited: list[ScoredGroup],
-        quotas: list[int],
-        kept: dict[int, Tensor],
-        parked: dict[int, tuple[Tensor, Tokens]],
-    ) -> Selection:
-        with look.ledger.stage("refine", [question.id], sum(len(places) for places in kept.values())):
-            share = {s.group.index: quota / self.budget for s, quota in zip(visited, quotas, strict=True)}
-            scores = {s.group.index: s.scores for s in visited}
-            parts, group, score, weight = [], [], [], []
-            for index, places in kept.items():
-                at, tokens = parked[index]
-                parts.append(tokens[torch.searchsorted(at, places)])
-                group.append(torch.full((len(places),), index))
-                score.append(scores[index][places])
-                weight.append(torch.full((len(places),), share[index]))
-            tokens = Tokens.cat(parts)
-            order = tokens.tick.argsort(stable=True)
-            candidates = Candidates(
-                tokens[order],
-                torch.cat(group)[order],
-                torch.cat(score)[order],
-                torch.cat(weight)[order],
-                _stride_seconds(look.timeline, [s.group for s in visited]),
-            )
-            return self.refiner.refine(candidates, question, self.budget)
-
-    def _trace(
-        self, question: Question, look: Look, visited: list[ScoredGroup], quotas: list[int], selection: Selection | None
-    ) -> Trace:
-        place = {s.group.index: i for i, s in enumerate(visited)}
-        rows = []
-        for group in look.groups:
-            seconds = look.timeline.seconds[group.ticks]
-            row = GroupTrace(group.index, (float(seconds[0]), float(seconds[-1])), None)
-            if (i := place.get(group.index)) is not None:
-                s = visited[i]
-                row = GroupTrace(
-                    group.index,
-                    row.seconds,
-                    i,
-                    s.relevance.value,
-                    s.relevance.raw,
-                    s.relevance.unit,
-                    s.signals,
-                    s.answer.choice if s.answer else None,
-                    quotas[i],
-                    int((selection.group == group.index).sum()) if selection else 0,
-                )
-            rows.append(row)
-        return Trace(
-            groups=tuple(rows),
-            stages=look.ledger.of(question.id),
-            tokens_seen=sum(look.encoded(s.group) for s in visited),
-            tokens_total=look.tokens_per_tick * len(look.timeline),
-            tokens_kept=len(selection) if selection else 0,
-            frames_decoded=look.frames_decoded,
-            peak_bytes=peak_bytes(),
-        )
+        return Outcome(question, answer, inquiry.trace(look, selection), selection)
 
 
-def _stride_seconds(timeline: Timeline, groups: Sequence[Group]) -> float:
-    """Typical distance in seconds between neighbouring ticks of one group (the G ticks of interleaved groups)."""
-    steps = [timeline.seconds[g.ticks].diff() for g in groups if len(g) > 1]
-    return float(torch.cat(steps).median()) if steps else timeline.seconds_per_tick
+def _union(inquiries: Sequence[Inquiry]) -> dict[int, Tensor]:
+    """Group index -> ascending places that some question wants to keep."""
+    wanted: dict[int, Tensor] = {}
+    for inquiry in inquiries:
+        for index, places in inquiry.places.items():
+            wanted[index] = torch.cat([wanted[index], places]).unique() if index in wanted else places
+    return wanted

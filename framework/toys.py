@@ -23,7 +23,9 @@ from framework.types import (
 )
 
 ROWS, COLUMNS, CELL, WIDTH, VOCABULARY, HEADS, TEXT = 3, 4, 8, 16, 32, 4, 9
-QUESTION = Question("toy", "what is shown ?\nA red\nB blue\nC green\nD black", "what is shown ?", ("red", "blue", "green", "black"))
+QUESTION = Question(
+    "toy", "what is shown ?\nA red\nB blue\nC green\nD black", "what is shown ?", ("red", "blue", "green", "black")
+)
 OPEN_QUESTION = Question("toy-open", "what is shown ?", "what is shown ?", max_new_tokens=3)
 
 
@@ -36,7 +38,10 @@ def layout(ticks: torch.Tensor) -> Layout:
     """A 3 x 4 grid of cells of 8 pixels per tick."""
     row, column = torch.meshgrid(torch.arange(ROWS), torch.arange(COLUMNS), indexing="ij")
     return Layout(
-        ticks.repeat_interleave(ROWS * COLUMNS), row.reshape(-1).repeat(len(ticks)), column.reshape(-1).repeat(len(ticks)), (CELL, CELL)
+        ticks.repeat_interleave(ROWS * COLUMNS),
+        row.reshape(-1).repeat(len(ticks)),
+        column.reshape(-1).repeat(len(ticks)),
+        (CELL, CELL),
     )
 
 
@@ -51,7 +56,8 @@ def probe(needs: Needs, visual: int, question: Question, seed: int, certainty: f
     """A probe over `visual` tokens. `certainty` scales the logits: 0 is a uniform response, large is a certain one."""
     noise = torch.Generator().manual_seed(seed)
     attention = {
-        layer: torch.softmax(2 * torch.randn(HEADS, TEXT, visual, generator=noise), -1) * 0.8 for layer in needs.attention
+        layer: torch.softmax(2 * torch.randn(HEADS, TEXT, visual, generator=noise), -1) * 0.8
+        for layer in needs.attention
     }
     logits = certainty * torch.randn(response, VOCABULARY, generator=noise)
     rows = {"question": [1, 2, 3], "question_end": [3], "options": [4, 5], "template": [0, 6, 7, 8], "last": [8]}
@@ -64,7 +70,9 @@ def probe(needs: Needs, visual: int, question: Question, seed: int, certainty: f
     )
 
 
-def view(needs: Needs, seed: int = 0, ticks: int = 5, question: Question = QUESTION, certainty: float = 1.0) -> GroupView:
+def view(
+    needs: Needs, seed: int = 0, ticks: int = 5, question: Question = QUESTION, certainty: float = 1.0
+) -> GroupView:
     """A group of which just what `needs` names can be read."""
     noise = torch.Generator().manual_seed(seed)
     group = Group(seed, torch.arange(ticks) * 2 + seed)
@@ -83,7 +91,9 @@ def view(needs: Needs, seed: int = 0, ticks: int = 5, question: Question = QUEST
     )
 
 
-def scored(index: int, size: int, relevance: float, seed: int = 0, top_option: int = 0, refused: int = 0) -> ScoredGroup:
+def scored(
+    index: int, size: int, relevance: float, seed: int = 0, top_option: int = 0, refused: int = 0
+) -> ScoredGroup:
     """A visited group of `size` tokens, `refused` of them -inf; its entropy is minus its relevance."""
     scores = torch.rand(size, generator=torch.Generator().manual_seed(seed))
     scores[:refused] = -math.inf
@@ -100,7 +110,9 @@ def scored(index: int, size: int, relevance: float, seed: int = 0, top_option: i
         "top_option": float(top_option),
     }
     answer = Answer("ABCD"[top_option], top_option, chances, -relevance)
-    return ScoredGroup(Group(index, torch.tensor([index])), scores, Relevance(relevance, -relevance, "nats"), signals, answer)
+    return ScoredGroup(
+        Group(index, torch.tensor([index])), scores, Relevance(relevance, -relevance, "nats"), signals, answer
+    )
 
 
 def candidates(count: int, seed: int = 0) -> Candidates:

@@ -34,7 +34,7 @@ def _show(value: Any) -> str:
 
 def _check(condition: bool, owner: object, message: str) -> None:
     if not condition:
-        raise ValueError(f"{type(owner).__name__}: {message}")
+        raise ValueError(f"{type(owner).__name__}: {message} ({owner!r})" if isinstance(owner, Value) else message)
 
 
 class Value:
@@ -55,7 +55,7 @@ class Timeline(Value):
     frames: Tensor  # i64 [T, F], frame numbers in the file
 
     def __post_init__(self) -> None:
-        _check(self.seconds.ndim == 1 and self.frames.ndim == 2, self, f"seconds must be [T] and frames [T, F], got {self}")
+        _check(self.seconds.ndim == 1 and self.frames.ndim == 2, self, "seconds must be [T] and frames [T, F]")
         _check(len(self.seconds) > 0, self, "a timeline needs at least one tick, got 0")
         _check(len(self.seconds) == len(self.frames), self, f"{len(self.seconds)} times for {len(self.frames)} ticks")
         _check(bool((self.seconds.diff() >= 0).all()), self, "seconds must ascend")
@@ -78,7 +78,11 @@ class Group(Value):
     hint: float | None = None  # from a declared, costed preview such as packet sizes; higher = look sooner
 
     def __post_init__(self) -> None:
-        _check(self.ticks.ndim == 1 and len(self.ticks) > 0, self, f"ticks must be [Tg] with Tg > 0, got {_show(self.ticks)}")
+        _check(
+            self.ticks.ndim == 1 and len(self.ticks) > 0,
+            self,
+            f"ticks must be [Tg] with Tg > 0, got {_show(self.ticks)}",
+        )
         _check(bool((self.ticks.diff() > 0).all()), self, "ticks must ascend without duplicates")
 
     def __len__(self) -> int:
@@ -93,7 +97,7 @@ class Frames(Value):
     seconds: Tensor  # f64 [Tg]
 
     def __post_init__(self) -> None:
-        _check(self.pixels.ndim == 5 and self.pixels.shape[2] == 3, self, f"pixels must be [Tg, F, 3, H, W], got {self}")
+        _check(self.pixels.ndim == 5 and self.pixels.shape[2] == 3, self, "pixels must be [Tg, F, 3, H, W]")
         _check(self.pixels.dtype == torch.uint8, self, f"pixels must be uint8, got {self.pixels.dtype}")
         _check(len(self.pixels) == len(self.seconds), self, f"{len(self.pixels)} ticks for {len(self.seconds)} times")
 
@@ -108,7 +112,7 @@ class Layout(Value):
     cell_pixels: tuple[int, int]  # height and width of one token's cell in the resized frame
 
     def __post_init__(self) -> None:
-        _check(len(self.tick) == len(self.row) == len(self.column), self, f"tick, row and column differ in length: {self}")
+        _check(len(self.tick) == len(self.row) == len(self.column), self, "tick, row and column differ in length")
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -129,8 +133,10 @@ class Tokens(Value):
     extra: Mapping[str, Tensor] = field(default_factory=dict)  # what else a family carries per token, first axis N
 
     def __post_init__(self) -> None:
-        sizes = {len(t) for t in (self.embeddings, self.tick, self.row, self.column, self.seconds, *self.extra.values())}
-        _check(len(sizes) == 1, self, f"all fields must have the same N, got {self}")
+        sizes = {
+            len(t) for t in (self.embeddings, self.tick, self.row, self.column, self.seconds, *self.extra.values())
+        }
+        _check(len(sizes) == 1, self, "all fields must have the same N")
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -148,7 +154,7 @@ class Tokens(Value):
     @staticmethod
     def cat(parts: list[Tokens]) -> Tokens:
         """All tokens of `parts`, one after the other."""
-        _check(len(parts) > 0, parts, "nothing to join")
+        _check(len(parts) > 0, parts, "no tokens to join")
         joined = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Tokens) if f.name != "extra"}
         return Tokens(**joined, extra={key: torch.cat([p.extra[key] for p in parts]) for key in parts[0].extra})
 
@@ -168,7 +174,9 @@ class Question(Value):
         _check(bool(self.bare.strip()), self, "the question is empty (key: question)")
         _check(self.bare in self.prompt, self, "`prompt` must contain `bare` word for word")
         _check(len(self.options) != 1, self, f"one option is no choice: {self.options} (key: options)")
-        _check(len(self.options) <= 26, self, f"at most 26 options have letters, got {len(self.options)} (key: options)")
+        _check(
+            len(self.options) <= 26, self, f"at most 26 options have letters, got {len(self.options)} (key: options)"
+        )
         _check(self.max_new_tokens >= 1, self, f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
 
     @property
@@ -298,7 +306,7 @@ class Relevance(Value):
     unit: str
 
     def __post_init__(self) -> None:
-        _check(not math.isnan(self.value) and not math.isnan(self.raw), self, f"NaN: {self}")
+        _check(not math.isnan(self.value) and not math.isnan(self.raw), self, "NaN")
 
 
 @dataclass(frozen=True, repr=False)
@@ -323,7 +331,7 @@ class ScoredGroup(Value):
     comparable: bool = False  # whether the scores compare across groups
 
     def __post_init__(self) -> None:
-        _check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, f"scores must be [N] without NaN: {self}")
+        _check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, "scores must be [N] without NaN")
 
     @property
     def usable(self) -> int:
@@ -343,7 +351,7 @@ class Candidates(Value):
 
     def __post_init__(self) -> None:
         sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
-        _check(len(sizes) == 1, self, f"all fields must have the same C, got {self}")
+        _check(len(sizes) == 1, self, "all fields must have the same C")
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -27,7 +27,9 @@ def test_something_was_found() -> None:
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_option_keeps_its_contract(group: str, option: str, composed: Callable[..., DictConfig], request: pytest.FixtureRequest) -> None:
+def test_option_keeps_its_contract(
+    group: str, option: str, composed: Callable[..., DictConfig], request: pytest.FixtureRequest
+) -> None:
     strategy = build(composed(f"{group}={option}")[group], INTERFACES[group], group)
     if isinstance(strategy, GroupSplitter):
         path = request.getfixturevalue("needle_video").path
@@ -75,7 +77,14 @@ ALLOWED = {
     "framework/types.py": {"torch"},
     "framework/interfaces.py": {"torch", "framework.types"},
 }
-STRATEGIES_MAY = ("framework.types", "framework.interfaces", "framework.networks", "framework.video", "framework.signals", "framework.apportion")
+STRATEGIES_MAY = (
+    "framework.types",
+    "framework.interfaces",
+    "framework.networks",
+    "framework.video",
+    "framework.signals",
+    "framework.apportion",
+)
 OUTSIDE = {"hydra", "omegaconf", "wandb", "lightning", "decord", "av", "transformers"}
 
 
@@ -85,7 +94,9 @@ def _imports(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" if node.module == "framework" else node.module for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "framework" else node.module for alias in node.names
+            }
     return found
 
 

@@ -50,13 +50,17 @@ def test_adapttoken_finds_what_uniform_cannot(pipeline: Callable[..., Pipeline],
 
 @pytest.mark.parametrize("budget", [1, 4, 511, 512, 600])
 def test_the_budget_is_spent_exactly(budget: int, pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
-    outcome = pipeline("preset=adapttoken", f"budget={budget}").answer(needle_video.path, [needle_video.items[0].question])[0]
+    outcome = pipeline("preset=adapttoken", f"budget={budget}").answer(
+        needle_video.path, [needle_video.items[0].question]
+    )[0]
     assert outcome.trace.tokens_total == 512
     assert outcome.trace.tokens_kept == sum(g.kept for g in outcome.trace.groups) == min(budget, 512)
     assert sum(g.quota for g in outcome.trace.groups) == min(budget, 512)
 
 
-def test_uniform_decodes_and_encodes_only_what_it_keeps(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+def test_uniform_decodes_and_encodes_only_what_it_keeps(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
     outcome = pipeline("preset=uniform", "budget=32").answer(needle_video.path, [needle_video.items[0].question])[0]
     assert outcome.trace.tokens_seen == outcome.trace.tokens_kept == 32
     assert outcome.trace.frames_decoded == 16
@@ -65,7 +69,9 @@ def test_uniform_decodes_and_encodes_only_what_it_keeps(pipeline: Callable[..., 
     assert outcome.selection.tokens.tick.unique().tolist() == [0, 18, 36, 54, 73, 91, 109, 127]  # linspace(0, 127, 8)
 
 
-def test_every_frame_is_decoded_once_for_interleaved_groups(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+def test_every_frame_is_decoded_once_for_interleaved_groups(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
     outcome = pipeline("preset=adapttoken").answer(needle_video.path, [needle_video.items[0].question])[0]
     assert outcome.trace.frames_decoded == 256
     assert outcome.trace.tokens_seen == 512
@@ -83,7 +89,9 @@ def test_every_frame_is_decoded_once_for_interleaved_groups(pipeline: Callable[.
     ],
     ids=" ".join,
 )
-def test_sharing_changes_no_answer(overrides: tuple[str, ...], pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+def test_sharing_changes_no_answer(
+    overrides: tuple[str, ...], pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
     questions = [item.question for item in needle_video.items[:3]]
     together = pipeline(*overrides).answer(needle_video.path, questions)
     alone = pipeline(*overrides, "share=false").answer(needle_video.path, questions)
@@ -110,11 +118,15 @@ def test_shared_groups_are_encoded_once(
 def test_the_order_changes_nothing_without_stopping(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
     question = [needle_video.items[1].question]
     orders = ["natural", "reversed", "random", "van_der_corput"]
-    results = [facts(pipeline("preset=adapttoken", f"scheduler={o}").answer(needle_video.path, question)[0]) for o in orders]
+    results = [
+        facts(pipeline("preset=adapttoken", f"scheduler={o}").answer(needle_video.path, question)[0]) for o in orders
+    ]
     assert len(set(results)) == 1
 
 
-def test_lite_visits_fewer_groups_and_only_those_get_tokens(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+def test_lite_visits_fewer_groups_and_only_those_get_tokens(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
     outcomes = pipeline("preset=adapttoken_lite").answer(needle_video.path, [i.question for i in needle_video.items])
     assert sum(o.trace.visited_share for o in outcomes) / len(outcomes) < 1
     for outcome in outcomes:
@@ -166,8 +178,8 @@ def test_what_is_parked_is_bounded(
 ) -> None:
     """Of a visited group nothing stays but the tokens that some question may keep; pixels are gone."""
     looks: list[Any] = []
-    stock = Look.fetch
-    monkeypatch.setattr(Look, "fetch", lambda self, wanted: (looks.append(self), stock(self, wanted))[1])
+    stock = Look.secure
+    monkeypatch.setattr(Look, "secure", lambda self, wanted: (looks.append(self), stock(self, wanted))[1])
     built = pipeline("preset=adapttoken", "budget=4")
     built.answer(needle_video.path, [i.question for i in needle_video.items[:2]])
     for shown in looks[0]._shown.values():

@@ -69,8 +69,13 @@ def test_selection_is_ordered_unique_and_within_budget() -> None:
     order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
     mixed = Candidates(given.tokens[order], given.group[order], given.score[order], given.weight[order], 1.0)
     kept = Selection.of(mixed, torch.arange(20), 20)
-    expected = sorted(zip(given.tokens.tick.tolist(), given.tokens.row.tolist(), given.tokens.column.tolist(), strict=True))
-    assert list(zip(kept.tokens.tick.tolist(), kept.tokens.row.tolist(), kept.tokens.column.tolist(), strict=True)) == expected
+    expected = sorted(
+        zip(given.tokens.tick.tolist(), given.tokens.row.tolist(), given.tokens.column.tolist(), strict=True)
+    )
+    assert (
+        list(zip(kept.tokens.tick.tolist(), kept.tokens.row.tolist(), kept.tokens.column.tolist(), strict=True))
+        == expected
+    )
     with pytest.raises(ValueError, match="exceed the budget"):
         Selection.of(mixed, torch.arange(20), 19)
     with pytest.raises(ValueError, match="kept twice"):
