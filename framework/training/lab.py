@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from lightning.pytorch.loggers import CSVLogger, Logger
 from safetensors.torch import load_model, save_model
 from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
 from framework.networks import equal_chunk_attention
@@ -49,11 +49,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Phases in order. `initial` is a checkpoint folder to start from, or None for a fresh model."""
+    """Phases in order, from a fresh model."""
 
     phases: Sequence[Phase]
     seed: int
-    initial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def train(recipe: Recipe, running: Running) -> Path:
     """Run every phase that is not finished; the folder of the resulting checkpoint."""
     torch.set_num_threads(running.threads)
     lightning.seed_everything(recipe.seed, verbose=False)
-    model, tokenizer = _start(recipe)
+    model, tokenizer = build_model(recipe.seed)
     model.config.vision_config._attn_implementation = equal_chunk_attention.register()
     for number, phase in enumerate(recipe.phases):
         finished = running.folder / phase.name / "finished.safetensors"
@@ -87,13 +86,6 @@ def train(recipe: Recipe, running: Running) -> Path:
         save_model(model, str(finished))
     model.config.vision_config._attn_implementation = "sdpa"
     return save_checkpoint(model.eval(), tokenizer, running.folder / "checkpoint")
-
-
-def _start(recipe: Recipe) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    if recipe.initial is None:
-        return build_model(recipe.seed)
-    tokenizer = AutoTokenizer.from_pretrained(recipe.initial)
-    return Qwen2_5_VLForConditionalGeneration.from_pretrained(recipe.initial), tokenizer
 
 
 def _fit(
@@ -108,8 +100,8 @@ def _fit(
     make = batch_maker(phase, tokenizer)
     oracle = phase.batches is not None and phase.batches.oracle
     model.model.visual.requires_grad_(not oracle)
+    feed = _Feed(Steps(make, phase.schedule.steps, seeds), running.workers)
     callbacks: list[Callback] = [
-        _Feed(Steps(make, phase.schedule.steps, seeds)),
         ModelCheckpoint(folder, "last", every_n_train_steps=running.save_every, enable_version_counter=False),
     ]
     module: lightning.LightningModule
@@ -127,18 +119,15 @@ def _fit(
         devices=1,
         gradient_clip_val=phase.schedule.clip,
         callbacks=callbacks,
-        logger=running.logger(folder) if running.logger else CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50),
+        logger=(running.logger or _csv)(folder),
         log_every_n_steps=25,
         enable_progress_bar=running.progress,
         enable_model_summary=False,
         default_root_dir=folder,
     )
-    feed = callbacks[0]
-    assert isinstance(feed, _Feed)
-    loader = DataLoader(feed.steps, batch_size=None, num_workers=running.workers, collate_fn=_as_is)
     last = folder / "last.ckpt"
     model.train()
-    trainer.fit(module, loader, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    trainer.fit(module, feed, ckpt_path=str(last) if last.exists() else None, weights_only=False)
 
 
 MEASURED = 1_000_000  # seed of the clips that are measured: never those of a training step
@@ -154,19 +143,26 @@ def batch_maker(phase: Phase, tokenizer: PreTrainedTokenizerFast) -> Callable[[A
     return lambda generator, step: language_batch(generator, step, batches, phase.clips, asker, SLIDING_WINDOW)
 
 
+def _csv(folder: Path) -> Logger:
+    return CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50)
+
+
 def _as_is(batch: Any) -> Any:
     return batch
 
 
-class _Feed(Callback):
-    """Moves the data to the step that the trainer resumes from."""
+class _Feed(lightning.LightningDataModule):
+    """Reads on from the step that the trainer resumes from: it has restored its step by the time it asks for data."""
 
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
+    def __init__(self, steps: Steps, workers: int) -> None:
+        super().__init__()
+        self.steps, self.workers = steps, workers
 
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """The trainer has restored its step by now and has not started to read."""
-        self.steps.first = trainer.global_step
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Batches in order, one process at most."""
+        assert self.trainer is not None
+        self.steps.first = self.trainer.global_step
+        return DataLoader(self.steps, batch_size=None, num_workers=self.workers, collate_fn=_as_is)
 
 
 class _Measure(Callback):

@@ -58,7 +58,8 @@ class LabLanguage(lightning.LightningModule):
         """The visual tokens that a batch shows: f32 [B, K, D]."""
         if batch.pixels is None:
             tokens = oracle_tokens(self.model.get_input_embeddings().weight[self.words].detach(), batch.objects)
-            return tokens + self.settings.oracle_noise * torch.randn_like(tokens)
+            noise = torch.Generator(tokens.device).manual_seed(self.global_step)  # by step, so that a resumed run repeats it
+            return tokens + self.settings.oracle_noise * torch.randn(tokens.shape, generator=noise, device=tokens.device)
         tokens = encode(self.model, batch.pixels)
         return tokens.gather(1, batch.kept[..., None].expand(-1, -1, tokens.shape[-1]))
 
@@ -121,7 +122,7 @@ class LabLanguage(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW over everything that is not frozen."""
-        return optimizer(self.model.parameters(), self.schedule)
+        return optimizer(self.model, self.schedule)
 
     def transfer_batch_to_device(self, batch: LanguageBatch, device: torch.device, index: int) -> LanguageBatch:
         """Move every tensor."""

@@ -58,7 +58,7 @@ class LabVision(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW over the vision tower."""
-        return optimizer(self.model.model.visual.parameters(), self.schedule)
+        return optimizer(self.model.model.visual, self.schedule)
 
     def transfer_batch_to_device(self, batch: VisionBatch, device: torch.device, index: int) -> VisionBatch:
         """Move the three tensors."""

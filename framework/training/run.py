@@ -34,7 +34,7 @@ def main(cfg: DictConfig) -> Path:
 
 def recipe(model: Mapping[str, Any], seed: int) -> Recipe:
     """conf/model/*.yaml to a recipe."""
-    return Recipe(tuple(_phase(name, node) for name, node in model["phases"].items()), seed, model["initial"])
+    return Recipe(tuple(_phase(name, node) for name, node in model["phases"].items()), seed)
 
 
 def _phase(name: str, node: Mapping[str, Any]) -> Phase:

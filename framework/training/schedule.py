@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +27,14 @@ class Schedule:
         return min(1.0, (step + 1) / self.warmup) * (self.floor + (1 - self.floor) * cosine)
 
 
-def optimizer(parameters: Iterable[nn.Parameter], schedule: Schedule) -> dict[str, Any]:
-    """What Lightning's configure_optimizers returns; only matrices decay."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+def optimizer(module: nn.Module, schedule: Schedule) -> dict[str, Any]:
+    """What Lightning's configure_optimizers returns; only the matrices of linear and convolution layers decay."""
+    rows = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    decaying = [p for p in trained if p.ndim >= 2 and id(p) not in rows]
     groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        {"params": decaying, "weight_decay": schedule.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2 or id(p) in rows], "weight_decay": 0.0},
     ]
     adam = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.98), eps=1e-8)
     rates = torch.optim.lr_scheduler.LambdaLR(adam, schedule.share)
