@@ -52,7 +52,6 @@ def _again(candidates: Candidates, selection: Selection) -> Candidates:
     """The selection as candidates: its tokens, with the scores and weights of the candidates at their places."""
     index = {place: i for i, place in enumerate(_places(candidates.tokens))}
     at = torch.tensor([index[place] for place in _places(selection.tokens)], dtype=torch.long)
-    at = at.to(candidates.score.device)
     return Candidates(
         selection.tokens, selection.group, candidates.score[at], candidates.weight[at], candidates.stride_seconds
     )

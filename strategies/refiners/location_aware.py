@@ -61,15 +61,16 @@ class LocationAware(TokenRefiner):
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """The selection [K], K = min(budget, C)."""
-        device = candidates.tokens.tick.device
         places = (candidates.tokens.column, candidates.tokens.row, candidates.tokens.tick)
         order = np.lexsort([key.cpu().numpy() for key in places])  # ties go by place, not by order of arrival
-        tokens = candidates.tokens[torch.from_numpy(order).to(device)]
+        if len(order) <= budget:
+            return Selection.of(candidates, torch.from_numpy(order), budget)
+        tokens = candidates.tokens[torch.from_numpy(order)]
         rank = np.empty(len(order), dtype=np.int64)  # 0 = worth most
         rank[np.lexsort((np.arange(len(order)), -worth(candidates).cpu().numpy()[order]))] = np.arange(len(order))
         sigma = self.sigma_seconds or max(candidates.stride_seconds, 1e-6)
         unit = normalize(tokens.embeddings.float(), dim=-1)
-        look = partial(self._similarities, tokens, unit, torch.from_numpy(rank).to(device), sigma)
+        look = partial(self._similarities, tokens, unit, torch.from_numpy(rank).to(unit.device), sigma)
         near = LivingNeighbours(len(order), look)
         partner = near.partner.copy()
         if self.iterative:
@@ -81,12 +82,11 @@ class LocationAware(TokenRefiner):
             alive = near.alive
         else:
             alive = np.ones(len(order), dtype=bool)
-            alive[np.lexsort((-rank, -near.similarity))[: max(0, len(order) - budget)]] = False
+            alive[np.lexsort((-rank, -near.similarity))[: len(order) - budget]] = False
         if self.operation == "merge":
             tokens = _merged(tokens, np.flatnonzero(~alive)[np.argsort(-rank[~alive])], partner)
-        kept = torch.from_numpy(np.flatnonzero(alive)).to(device)
-        group = candidates.group.to(device)[torch.from_numpy(order).to(device)]
-        return Selection(tokens[kept], group[kept], budget)
+        kept = np.flatnonzero(alive)
+        return Selection(tokens[torch.from_numpy(kept)], candidates.group[torch.from_numpy(order[kept])], budget)
 
     def _similarities(
         self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor

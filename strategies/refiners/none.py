@@ -21,4 +21,4 @@ class Unrefined(TokenRefiner):
         tokens = candidates.tokens
         keys = (tokens.column, tokens.row, tokens.tick, -worth(candidates))  # the last key decides first
         best = np.lexsort([key.cpu().numpy() for key in keys])[:budget]
-        return Selection.of(candidates, torch.from_numpy(best).to(tokens.tick.device), budget)
+        return Selection.of(candidates, torch.from_numpy(best), budget)

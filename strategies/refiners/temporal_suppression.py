@@ -40,16 +40,15 @@ class TemporalSuppression(TokenRefiner):
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """The selection [K]."""
-        device = candidates.tokens.tick.device
         places = (candidates.tokens.column, candidates.tokens.row, candidates.tokens.tick)
         order = np.lexsort([key.cpu().numpy() for key in places])
-        tokens = candidates.tokens[torch.from_numpy(order).to(device)]
+        tokens = candidates.tokens[torch.from_numpy(order)]
         ranking = np.lexsort((np.arange(len(order)), -worth(candidates).cpu().numpy()[order]))  # best first
         unit = normalize(tokens.embeddings.float(), dim=-1)
         standing = np.ones(len(order), dtype=bool)
         kept: list[int] = []
         for part, columns, cosine, gap in cosine_blocks(
-            unit, tokens.seconds, torch.from_numpy(ranking).to(device), self.window_seconds
+            unit, tokens.seconds, torch.from_numpy(ranking).to(unit.device), self.window_seconds
         ):
             silences = (cosine >= self.threshold - 1e-6) & (gap <= self.window_seconds)  # identical reach 1
             if self.same_place:
@@ -66,4 +65,4 @@ class TemporalSuppression(TokenRefiner):
         if self.fill:
             chosen = set(kept)
             kept += [i for i in ranking.tolist() if i not in chosen][: budget - len(kept)]
-        return Selection.of(candidates, torch.from_numpy(order[np.asarray(kept, dtype=np.int64)]).to(device), budget)
+        return Selection.of(candidates, torch.from_numpy(order[np.asarray(kept, dtype=np.int64)]), budget)
