@@ -2,8 +2,9 @@
 
     python -m experiments.needle frames=256,1024,4096 videos=40 seed=1
 
-Every row is a composed configuration, run like `sieve eval` runs it, into outputs/needle_table/<frames>/<row>; a second call goes
-on where the first stopped. All rows of one length see the same rendered videos and questions, so their differences are paired.
+Every row is a composed configuration, run like `sieve eval` runs it, into outputs/needle_table/<frames>/<row>; a second
+call goes on where the first stopped. All rows of one length see the same rendered videos and questions, so their
+differences are paired.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def table(folders: dict[str, Path]) -> list[str]:
     videos = [lines[REFERENCE][i]["video"] for i in ids]
     reference = [lines[REFERENCE][i]["correct"] for i in ids]
     shown = [
-        f"| | accuracy [95 %] | minus {REFERENCE} [95 %] | McNemar p | groups visited | tokens kept | seconds a question |",
+        f"| | accuracy [95 %] | minus {REFERENCE} [95 %] | McNemar p | groups visited | tokens kept | seconds |",
         "|---|---|---|---|---|---|---|",
     ]
     for row, folder in folders.items():
@@ -88,8 +89,9 @@ def table(folders: dict[str, Path]) -> list[str]:
                 f"{mcnemar(*([bool(c) for c in x] for x in (correct, reference))):.2g}",
             ]
         shown.append(
-            f"| {row} | {mean_interval(correct, videos)} | {versus[0]} | {versus[1]} | {summary['groups_visited_share']:.1%} "
-            f"| {summary['tokens_kept_mean']:.1f} | {summary['seconds_per_question']:.2f} |"
+            f"| {row} | {mean_interval(correct, videos)} | {versus[0]} | {versus[1]} "
+            f"| {summary['groups_visited_share']:.1%} | {summary['tokens_kept_mean']:.1f} "
+            f"| {summary['seconds_per_question']:.2f} |"
         )
     return shown
 

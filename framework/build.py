@@ -1,7 +1,8 @@
 """From a configuration node to a checked object. Nothing else in the project constructs a part from configuration.
 
-Everything is checked against the constructor before anything heavy is loaded: the class, its interface, unknown keys, missing
-keys, types. Strategies are built before the backbone, so that a wrong override costs a second and not a model load.
+Everything is checked against the constructor before anything heavy is loaded: the class, its interface, unknown keys,
+missing keys, types. Strategies are built before the backbone, so that a wrong override costs a second and not a model
+load.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from framework.interfaces import (
 )
 from framework.pipeline import Pipeline
 from framework.prompts import PromptTemplate
+from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 
 T = TypeVar("T")
@@ -58,10 +60,10 @@ def build(node: DictConfig | dict[str, Any], interface: type[T], key: str) -> T:
 
 def build_pipeline(cfg: DictConfig) -> Pipeline:
     """The whole pipeline of a composed configuration: strategies first, the backbone last."""
-    strategies = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
+    strategies: dict[str, Any] = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
     if not isinstance(cfg.budget, int) or cfg.budget < 1:
         raise ConfigError(f"budget must be a whole number of tokens >= 1, got {cfg.budget!r} (key: budget)")
-    reader = build(cfg.reader, object, "reader")
+    reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
     sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
     prompt_template(cfg)
     return Pipeline(
@@ -112,7 +114,7 @@ def _construct(node: dict[str, Any], interface: type[T], key: str) -> T:
     if not issubclass(cls, interface):
         raise ConfigError(f"{key}: {target} is no {interface.__name__}; this group takes classes derived from it")
     try:
-        return typing.cast(T, cls(**_arguments(node, cls, key)))
+        return cls(**_arguments(node, cls, key))
     except (ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -128,7 +130,7 @@ def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:
     required = {name for name, p in parameters.items() if p.default is p.empty}
     if missing := sorted(required - set(given)):
         raise ConfigError(f"{key}.{missing[0]} is missing; {cls.__name__} needs {sorted(required)}")
-    hints = get_type_hints(cls.__init__)
+    hints = get_type_hints(cls.__init__)  # type: ignore[misc]
     return {name: _value(value, hints.get(name, Any), f"{key}.{name}") for name, value in given.items()}
 
 

@@ -78,7 +78,7 @@ def splitter_free_groups(count: int) -> list[Any]:
 
 
 def check_scorer(scorer: TokenScorer) -> None:
-    """One finite number or -inf per token, deterministic, independent of what was scored before, reads only its needs."""
+    """One number per token, deterministic, independent of what was scored before; reads only what it needs."""
     for ticks in (1, 2, 5):
         first, other = (toys.view(scorer.needs, seed=seed, ticks=ticks) for seed in (0, 1))
         before = scorer.score(first).values
@@ -160,7 +160,9 @@ def check_allocator(allocator: BudgetAllocator) -> None:
 
 
 def check_refiner(refiner: TokenRefiner) -> None:
-    """At most the budget, in temporal order, from the candidates; deterministic; the order of the candidates changes nothing."""
+    """At most the budget, in temporal order, from the candidates; deterministic; the order of the candidates changes
+    nothing.
+    """
     _hold(refiner.overshoot >= 1.0, refiner, f"overshoot >= 1, got {refiner.overshoot}")
     for count, budget in ((1, 1), (12, 12), (22, 20), (44, 40), (30, 7)):
         given = toys.candidates(count, seed=count)

@@ -1,4 +1,6 @@
-"""One question while its video is being looked at, and what becomes of it: candidates for the refiner, a trace for people."""
+"""One question while its video is being looked at, and what becomes of it: candidates for the refiner, a trace for
+people.
+"""
 
 from __future__ import annotations
 

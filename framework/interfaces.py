@@ -1,8 +1,8 @@
 """The abstract interfaces: one method each, with the contract that every implementation must keep.
 
-The contracts are checked by `framework/contracts.py`, on every option found in conf/. Training-free strategies are frozen
-dataclasses, learned ones `nn.Module`s. No strategy holds the backbone or sees a configuration object; randomness comes from a
-`seed` field. Research parameters have no default in code: their home is the yaml.
+The contracts are checked by `framework/contracts.py`, on every option found in conf/. Training-free strategies are
+frozen dataclasses, learned ones `nn.Module`s. No strategy holds the backbone or sees a configuration object; randomness
+comes from a `seed` field. Research parameters have no default in code: their home is the yaml.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from framework.types import (
 )
 
 
-class Strategy(ABC):
+class Strategy(ABC):  # noqa: B024
     """What all strategies share: they say what they must be shown."""
 
     @property
@@ -43,8 +43,8 @@ class Strategy(ABC):
 class GroupSplitter(Strategy):
     """Cuts a timeline into groups.
 
-    Contract: every tick lies in exactly one group; group `i` of the list has index `i`; deterministic; works for one tick and
-    for any number of ticks.
+    Contract: every tick lies in exactly one group; group `i` of the list has index `i`; deterministic; works for one
+    tick and for any number of ticks.
     """
 
     @abstractmethod
@@ -63,9 +63,9 @@ class GroupScheduler(Strategy):
 class TokenScorer(Strategy):
     """Ranks the tokens inside a group.
 
-    Contract: one float32 per token of `view.layout`, finite or -inf (never keep); **higher = keep**; comparable within a group
-    only, unless `comparable` is true; independent of other groups and of earlier videos. A greedy order is given as N - rank,
-    so that every top-k is a prefix.
+    Contract: one float32 per token of `view.layout`, finite or -inf (never keep); **higher = keep**; comparable within
+    a group only, unless `comparable` is true; independent of other groups and of earlier videos. A greedy order is
+    given as N - rank, so that every top-k is a prefix.
     """
 
     comparable: bool = False
@@ -78,8 +78,8 @@ class TokenScorer(Strategy):
 class RelevanceEstimator(Strategy):
     """Says how relevant a group is to the question.
 
-    Contract: **higher = more relevant**, comparable across groups, on entropy's scale: -ln(number of options) is a uniform
-    response, 0 a certain one. Raw value and unit are kept.
+    Contract: **higher = more relevant**, comparable across groups, on entropy's scale: -ln(number of options) is a
+    uniform response, 0 a certain one. Raw value and unit are kept.
     """
 
     @abstractmethod
@@ -90,8 +90,8 @@ class RelevanceEstimator(Strategy):
 class StoppingPolicy(Strategy):
     """Decides when the evidence is enough.
 
-    Contract: a pure function of the groups visited so far (in visiting order) and of how many remain. Absolute thresholds read
-    `signals`, not the relevance in use.
+    Contract: a pure function of the groups visited so far (in visiting order) and of how many remain. Absolute
+    thresholds read `signals`, not the relevance in use.
     """
 
     @abstractmethod
@@ -102,8 +102,8 @@ class StoppingPolicy(Strategy):
 class BudgetAllocator(Strategy):
     """Shares the budget between the visited groups.
 
-    Contract: one quota per group, each within 0..usable; their sum is min(budget, usable total) exactly, unless `saves` is
-    true; of two groups with equal scores the more relevant never gets less.
+    Contract: one quota per group, each within 0..usable; their sum is min(budget, usable total) exactly, unless `saves`
+    is true; of two groups with equal scores the more relevant never gets less.
     """
 
     saves: bool = False
@@ -116,8 +116,8 @@ class BudgetAllocator(Strategy):
 class TokenRefiner(Strategy):
     """Turns the over-selected candidates into the selection.
 
-    Contract: receives the best overshoot x quota tokens of every group and returns at most `budget`; may drop, merge (the
-    position is that of a kept token) or re-encode; deterministic and permutation-equivariant.
+    Contract: receives the best overshoot x quota tokens of every group and returns at most `budget`; may drop, merge
+    (the position is that of a kept token) or re-encode; deterministic and permutation-equivariant.
     """
 
     overshoot: float = 1.0
@@ -138,8 +138,8 @@ class Answerer(Strategy):
 class Backbone(ABC):
     """Adapter around one multimodal LLM family.
 
-    Contract: keeping *all* tokens reproduces the untouched model's logits; many questions at once equal one at a time; nothing
-    of one video or question is left for the next; hooks are gone after an exception; no model class is patched.
+    Contract: keeping *all* tokens reproduces the untouched model's logits; many questions at once equal one at a time;
+    nothing of one video or question is left for the next; hooks are gone after an exception; no model class is patched.
     """
 
     frames_per_tick: int
@@ -150,15 +150,21 @@ class Backbone(ABC):
 
     @abstractmethod
     def layout(self, ticks: torch.Tensor, height: int, width: int) -> Layout:
-        """The N tokens that encoding `ticks` (i64 [Tg], timeline indices) of resized frames would make. No pixels needed."""
+        """The N tokens that encoding `ticks` (i64 [Tg], timeline indices) of resized frames would make. No pixels
+        needed.
+        """
 
     @abstractmethod
     def encode(self, frames: Frames, layout: Layout, keep: torch.Tensor | None = None) -> Tokens:
-        """Vision tower and projector. `layout` is that of `frames`; `keep` (bool [N]) drops tokens, before the tower where possible."""
+        """Vision tower and projector. `layout` is that of `frames`; `keep` (bool [N]) drops tokens, before the tower
+        where possible.
+        """
 
     @abstractmethod
     def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
-        """One probe per question over the N tokens of a group (N = 0: no video, the prior). The visual prefix runs once."""
+        """One probe per question over the N tokens of a group (N = 0: no video, the prior). The visual prefix runs
+        once.
+        """
 
     @abstractmethod
     def query(self, question: Question) -> torch.Tensor:
@@ -178,4 +184,4 @@ class Backbone(ABC):
 
     @abstractmethod
     def flops(self, stage: str, tokens: int) -> float:
-        """Estimated floating point operations of `stage` ("encode", "probe" or "answer") over `tokens` visual tokens."""
+        """Estimated operations of `stage` ("encode", "probe" or "answer") over `tokens` visual tokens."""

@@ -1,7 +1,7 @@
 """What every stage cost: seconds, passes, tokens, floating point operations, peak memory. Knows no stage by name.
 
-What several questions share is split equally between those that asked for it, so that the costs of all questions of a video
-add up to what was really spent. Every latency figure of the project comes from here.
+What several questions share is split equally between those that asked for it, so that the costs of all questions of a
+video add up to what was really spent. Every latency figure of the project comes from here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Ledger:
 
     @contextmanager
     def stage(self, name: str, payers: Sequence[str], tokens: int = 0, flops: float = 0.0) -> Iterator[None]:
-        """Time a stage; `payers` are the ids of the questions that share it equally. `tokens` and `flops` are totals."""
+        """Time a stage; `payers` are the questions that share it equally, `tokens` and `flops` are totals."""
         _wait_for_gpu()
         start = time.perf_counter()
         try:
@@ -48,7 +48,7 @@ class Ledger:
 
 
 def peak_bytes() -> int:
-    """Highest memory so far: of the GPU since the ledger began, else the resident memory of the process since it began."""
+    """Highest memory: of the GPU since the ledger began, else resident memory of the process since it began."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,7 +1,8 @@
 """Looking at the groups of one video: decode, encode and probe each group once, score it for every question that asks.
 
-Pixels die here. What stays is, per group and question, scores and signals; the embeddings of the tokens that some question may
-still keep are parked on the CPU, once per video. Nothing of size O(video) lives on the GPU. Knows no concrete strategy.
+Pixels die here. What stays is, per group and question, scores and signals; the embeddings of the tokens that some
+question may still keep are parked on the CPU, once per video. Nothing of size O(video) lives on the GPU. Knows no
+concrete strategy.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ class Look:
         return [scored[q.id] for q in asking]
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
-        """Make sure that the tokens at `wanted` (group index -> i64 places) are there: encode what nobody had to look at."""
+        """Make sure that the tokens at `wanted` (group index -> i64 places) are there: encode what nobody had to look
+        at.
+        """
         unseen = {index: places for index, places in wanted.items() if self._shown[index].tokens is None}
         if unseen:
             self._encode_places(unseen)
@@ -113,7 +116,9 @@ class Look:
         return shown.tokens[torch.searchsorted(shown.index, places)]
 
     def _show(self, group: Group, asking: Sequence[Question]) -> _Shown:
-        """Decode and encode a group as far as some strategy needs it; drop what a scorer refuses before the vision tower."""
+        """Decode and encode a group as far as some strategy needs it; drop what a scorer refuses before the vision
+        tower.
+        """
         payers = [q.id for q in asking]
         layout = self.backbone.layout(group.ticks, *self.size)
         shown = _Shown(layout, wanted=torch.zeros(len(layout), dtype=torch.bool))
@@ -252,7 +257,7 @@ class Look:
 
 
 def best(scores: Tensor, count: int) -> Tensor:
-    """Places of the `count` highest scores, ascending; ties to the lower place, -inf never. f32 [N] -> i64 [<= count]."""
+    """Ascending places of the `count` highest scores, f32 [N] -> i64 [<= count]; ties to the lower, -inf never."""
     order = scores.argsort(descending=True, stable=True)[:count]
     return order[scores[order] > -math.inf].sort().values
 

@@ -3,8 +3,8 @@
     timeline -> groups -> [next group -> decode, encode, probe -> score, relevance -> enough?]
              -> quotas -> best tokens of every group -> selection -> answer
 
-Many questions about one video share decoding, encoding and the visual prefix of every group; sharing changes no answer. This
-file knows no concrete strategy, no model and no benchmark.
+Many questions about one video share decoding, encoding and the visual prefix of every group; sharing changes no answer.
+This file knows no concrete strategy, no model and no benchmark.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Installed packages add their strategies: one entry point that names a folder of configuration.
 
-A package with `[project.entry-points."tokensieve.conf"]` and a line `its_name = "its_package.conf"` ships yaml files under
-`its_package/conf/<group>/`; its options then stand beside ours. We append, so that nobody shadows a built-in option.
+A package with `[project.entry-points."tokensieve.conf"]` and a line `its_name = "its_package.conf"` ships yaml files
+under `its_package/conf/<group>/`; its options then stand beside ours. We append, so that nobody shadows a built-in
+option.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Small made-up values with everything a strategy could ask for: food for the conformance kit and for tests. Knows no model."""
+"""Small made-up values with everything a strategy could ask for: food for the conformance kit and for tests. Knows no
+model.
+"""
 
 from __future__ import annotations
 

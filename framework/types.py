@@ -1,10 +1,10 @@
 """The values that flow through the pipeline, from a video's timeline to an answer.
 
-Every value is a frozen dataclass that checks itself when it is made and prints shapes instead of tensors. This file knows
-torch and nothing of ours: no model, no strategy, no configuration.
+Every value is a frozen dataclass that checks itself when it is made and prints shapes instead of tensors. This file
+knows torch and nothing of ours: no model, no strategy, no configuration.
 
-Shape letters: T ticks, Tg ticks in a group, F frames per tick, G groups, N tokens in a group, C candidates, K kept tokens,
-L text tokens, D width, V vocabulary, R response tokens, O options.
+Shape letters: T ticks, Tg ticks in a group, F frames per tick, G groups, N tokens in a group, C candidates, K kept
+tokens, L text tokens, D width, V vocabulary, R response tokens, O options.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class Needs:
 
 @dataclass(frozen=True, repr=False)
 class Probe(Value):
-    """What one forward pass over a group with a question revealed. Reading what was not asked for raises `MissingNeed`."""
+    """What a forward pass over a group with a question revealed; reading what was not asked raises `MissingNeed`."""
 
     rows: Mapping[str, Tensor]  # question, question_end, options, template, last: i64 indices into L
     option_ids: Tensor  # i64 [O], token ids of the option letters

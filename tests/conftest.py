@@ -1,4 +1,4 @@
-"""Shared fixtures: composing the real configuration, a short made video, a tiny random checkpoint in the real layout."""
+"""Shared fixtures: composing the real configuration, a short made video, small committed files."""
 
 from __future__ import annotations
 

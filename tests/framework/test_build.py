@@ -9,7 +9,7 @@ import torch
 from omegaconf import OmegaConf
 
 from framework.build import ConfigError, build
-from framework.interfaces import TokenScorer, TokenRefiner
+from framework.interfaces import TokenRefiner, TokenScorer
 from framework.types import GroupView, Scores
 
 

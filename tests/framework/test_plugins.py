@@ -46,7 +46,9 @@ class Center(TokenScorer):
     "acme_scorers/conf/scorer/__init__.py": "",
     "acme_scorers/conf/preset/__init__.py": "",
     "acme_scorers/conf/scorer/acme_center.yaml": "_target_: acme_scorers.center.Center\nstrength: 1.0\n",
-    "acme_scorers/conf/preset/acme.yaml": "# @package _global_\ndefaults:\n  - adapttoken\n  - override /scorer: acme_center\n",
+    "acme_scorers/conf/preset/acme.yaml": """# @package _global_
+defaults: [adapttoken, override /scorer: acme_center]
+""",
 }
 USE = """
 from hydra import compose, initialize_config_dir
