@@ -1,4 +1,4 @@
-"""Can evenly spaced frames answer what a long video shows for four seconds? Five questions, three presets, side by side.
+"""Can evenly spaced frames answer what a long video shows for four seconds? Five questions, three presets, one table.
 
     make demo        or        python -m experiments.demo [checkpoint]
 

@@ -1,0 +1,253 @@
+"""The command line as people meet it: help, errors, and whole runs with a tiny random model."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from PIL import Image
+
+from framework.cli import main
+from framework.commands.catalogue import COMMANDS
+from framework.plugins import CONF, options
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sieve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+    """`sieve("ask", "video=...")` in an empty folder; Hydra's global state is put back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    before = Singleton.get_state()
+
+    def call(*words: str) -> Ran:
+        GlobalHydra.instance().clear()
+        out, err = io.StringIO(), io.StringIO()
+        status = 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                main(words)
+            except SystemExit as leaving:
+                status = int(leaving.code or 0)
+        return Ran(status, out.getvalue(), err.getvalue())
+
+    yield call
+    Singleton.set_state(before)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Overrides that choose a random model of the real layout, and a place for rendered videos."""
+    from framework.lab.model import build_model, save_checkpoint
+
+    folder = tmp_path_factory.mktemp("random_model")
+    save_checkpoint(*build_model(0), folder)
+    return [f"backbone.adapter.checkpoint={folder}", f"benchmark.folder={tmp_path_factory.mktemp('rendered')}"]
+
+
+def test_help_lists_every_command_and_real_examples(sieve: Callable[..., Ran]) -> None:
+    ran = sieve("--help")
+    assert ran.status == 0
+    for command in COMMANDS.values():
+        assert f"sieve {command.name}" in ran.out and command.summary in ran.out
+    assert ran.out.count("  sieve ") >= 2 * len(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_names_its_keys_and_options(sieve: Callable[..., Ran], name: str) -> None:
+    command, ran = COMMANDS[name], sieve(name, "--help")
+    assert ran.status == 0 and all(line in ran.out for line, _ in command.examples)
+    words = set(re.findall(r"[\w-]+", ran.out))
+    for group in command.groups:
+        assert {group, *options(group)} <= words
+
+
+def test_help_needs_no_torch() -> None:
+    import subprocess
+
+    program = (
+        "import sys; from framework.cli import main; main(['ask', '--help']);"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_configuration(name: str) -> None:
+    assert (CONF / f"{COMMANDS[name].config}.yaml").is_file()
+
+
+VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked first
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ak",), "did you mean `sieve ask`"),
+        (("ask",), r"video: got nothing, expected a file"),
+        (("ask", "video=nowhere [1], x=2.mp4", "question=a"), r"there is no file 'nowhere \[1\], x=2\.mp4'"),
+        (("ask", VIDEO), "question: got nothing"),
+        (("ask", VIDEO, "question=   "), "question: got nothing"),
+        (("ask", VIDEO, "question=a", "options=[]"), "options: got an empty list"),
+        (("ask", VIDEO, "question=a", "options=[red]"), r"options: one option is no choice, got \['red'\]"),
+        (("ask", VIDEO, "question=a", "options=[red,red]"), "options: the same option twice"),
+        (("ask", VIDEO, "question=a", "options=[red,,blue]"), "options: item 2 of"),
+        (("ask", VIDEO, "question=a", "presett=uniform"), "presett: there is no such key; did you mean preset"),
+        (("ask", VIDEO, "question=a", "budgt=4"), "budgt: there is no such key; did you mean budget"),
+        (("ask", VIDEO, "question=a", "preset=adaptoken"), "no option 'adaptoken'; it has .*did you mean adapttoken"),
+        (("ask", VIDEO, "question=a", "reader=decor"), "did you mean decord"),
+        (("ask", VIDEO, "question=a", "budget=many"), "budget must be a whole number"),
+        (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
+        (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
+        (("train",), "model: got nothing, expected one of .*lab"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_message(sieve: Callable[..., Ran], words: tuple[str, ...], said: str) -> None:
+    ran = sieve(*words)
+    assert ran.status == 2 and ran.out == ""
+    assert re.search(said, ran.err), ran.err
+    assert ran.err.startswith("sieve: ") and "Traceback" not in ran.err and ran.err.count("\n") == 1
+
+
+def test_debug_keeps_the_traceback(sieve: Callable[..., Ran]) -> None:
+    from framework.errors import UsageError
+
+    with pytest.raises(UsageError, match="video: got nothing"):
+        sieve("ask", "--debug")
+
+
+QUESTION = 'What\'s he doing, and (the man) who "wins"? ${x} [red]'
+
+
+def test_ask_writes_everything(sieve: Callable[..., Ran], needle_video: Any, model: list[str], tmp_path: Path) -> None:
+    video = tmp_path / "a clip, no. [1] = 'x'.mp4"
+    video.symlink_to(needle_video.path)
+    asked = (f"video={video}", f"question={QUESTION}", "options=['red, or blue', don't know]")
+    ran = sieve("ask", *asked, *model, "preset=adapttoken", "hydra.run.dir=here")
+    assert ran.status == 0, ran.err
+    data = json.loads((tmp_path / "here" / "answer.json").read_text())
+    assert data["question"] == QUESTION and data["video"] == str(video)
+    assert data["options"] == ["red, or blue", "don't know"]
+    assert data["preset"] == "adapttoken" and data["answer"]["option"] in data["options"]
+    assert sum(data["answer"]["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert data["tokens"]["kept"] <= data["tokens"]["budget"] and data["tokens"]["kept"] == len(
+        data["selection"]["tick"]
+    )
+    assert data["groups"]["total"] == len(data["timeline"])
+    for part in (QUESTION, data["answer"]["option"], "groups", "visited", "tokens", "probe", "answer.png"):
+        assert part in ran.out
+    assert Image.open(tmp_path / "here" / "answer.png").width > 1000
+
+
+@pytest.mark.parametrize("preset", ["uniform", "vote"])
+def test_ask_without_a_probe_and_without_a_final_answer(
+    sieve: Callable[..., Ran], needle_video: Any, model: list[str], tmp_path: Path, preset: str
+) -> None:
+    words = [f"video={needle_video.path}", "question=what color is the star ?", "options=[red,blue]", *model]
+    ran = sieve("ask", *words, f"preset={preset}", "hydra.run.dir=here")
+    assert ran.status == 0, ran.err
+    assert (tmp_path / "here" / "answer.png").exists()
+
+
+def test_open_question(sieve: Callable[..., Ran], needle_video: Any, model: list[str], tmp_path: Path) -> None:
+    words = [f"video={needle_video.path}", "question=what color is the star ?", *model, "picture=false"]
+    ran = sieve("ask", *words, "hydra.run.dir=here")
+    assert ran.status == 0, ran.err
+    data = json.loads((tmp_path / "here" / "answer.json").read_text())
+    assert data["answer"]["choice"] is None and isinstance(data["answer"]["text"], str)
+    assert not (tmp_path / "here" / "answer.png").exists()
+
+
+SMALL = ("benchmark=needle", "benchmark.videos=2", "benchmark.frames=64", "benchmark.questions=2")
+
+
+def test_eval_writes_continues_and_refuses_a_strangers_folder(
+    sieve: Callable[..., Ran], model: list[str], tmp_path: Path
+) -> None:
+    words = ("eval", "preset=uniform", *SMALL, *model, "hydra.run.dir=run")
+    ran = sieve(*words)
+    assert ran.status == 0, ran.err
+    run = tmp_path / "run"
+    written = (run / "questions.jsonl").read_bytes()
+    lines = written.splitlines(keepends=True)
+    assert len(lines) == 4
+    summary = json.loads((run / "summary.json").read_text())
+    right = [json.loads(line)["correct"] for line in lines]
+    assert summary["n"] == 4 and summary["accuracy"] == sum(right) / 4
+    assert {"groups_visited_share", "tokens_seen", "tokens_kept_mean", "seconds"} <= set(summary)
+
+    (run / "questions.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:20])  # killed in the third line
+    (run / "summary.json").unlink()
+    assert sieve(*words).status == 0
+    assert (run / "questions.jsonl").read_bytes() == written
+    assert len((run / "timings.jsonl").read_bytes().splitlines()) == 4
+    assert json.loads((run / "summary.json").read_text())["accuracy"] == summary["accuracy"]
+
+    ran = sieve(*words, "seed=1")
+    assert ran.status == 2 and "holds the results of another configuration" in ran.err
+
+
+def test_multirun_ends_with_one_table(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
+    ran = sieve("eval", "-m", "preset=uniform", "budget=8,16", *SMALL, *model, "hydra.sweep.dir=sweep")
+    assert ran.status == 0, ran.err
+    cells = sorted(tmp_path.glob("sweep/*/summary.json"))
+    assert len(cells) == 2
+    table = ran.out[ran.out.index("accuracy with its 95 %") :]
+    assert "budget" in table and all(cell.parent.name in table for cell in cells)
+    kept = {json.loads(cell.read_text())["tokens_kept_mean"] for cell in cells}
+    assert kept == {8, 16}
+
+
+def test_a_failing_cell_does_not_stop_the_others(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
+    ran = sieve("eval", "-m", "preset=uniform", "budget=0,16", *SMALL, *model, "hydra.sweep.dir=sweep")
+    assert ran.status == 2 and "budget must be" in ran.err
+    assert len(list(tmp_path.glob("sweep/*/summary.json"))) == 1 and "failed" in ran.out
+
+
+def test_probe_layers_names_a_layer(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
+    ran = sieve("probe-layers", *model, "benchmark.videos=1", "hydra.run.dir=here")
+    assert ran.status == 0, ran.err
+    data = json.loads((tmp_path / "here" / "profile.json").read_text())
+    assert f"backbone.reference_layer: {data['best']['layer']}" in ran.out
+    assert {point["layer"] for point in data["points"]} == set(range(6)) and data["probes"] == 5
+    assert Image.open(tmp_path / "here" / "profile.png").width > 1000
+
+
+def test_doctor_reports_and_judges(sieve: Callable[..., Ran], model: list[str]) -> None:
+    ran = sieve("doctor", model[0])
+    assert ran.status == 0, ran.out
+    for part in ("torch", "pyav", "decodes H.264 (3 frames)", "cpu", "sdpa math", "free", "W&B"):
+        assert part in ran.out
+    ran = sieve("doctor", "backbone.adapter.checkpoint=asset:nothing")
+    assert ran.status == 1 and "asset:nothing" in ran.out
+
+
+def test_the_readme_shows_commands_that_exist() -> None:
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/configuration.md"))
+    commands = re.findall(r"sieve ([a-z-]+)[ \n`]", text)
+    assert commands and set(commands) <= set(COMMANDS)
+    for word in re.findall(
+        r"(?:preset|scorer|relevance|allocator|splitter|stopping|scheduler|backbone|benchmark)=([\w,]+)", text
+    ):
+        named = {
+            option
+            for group in ("preset", "scorer", "relevance", "allocator", "splitter", "stopping")
+            for option in options(group)
+        }
+        named |= {option for group in ("scheduler", "backbone", "benchmark") for option in options(group)}
+        assert set(word.split(",")) <= named | {"novelty"}, word
