@@ -75,7 +75,7 @@ def attention_rows(queries: Tensor, keys: Tensor, scaling: float, window: int | 
     hidden = column > row
     if window is not None:
         hidden = hidden | (column <= row - window)
-    return scores.masked_fill(hidden, -math.inf).softmax(-1)[..., columns]
+    return scores.masked_fill_(hidden, -math.inf).softmax(-1)[..., columns]
 
 
 class TextAttention:

@@ -66,8 +66,8 @@ class Qwen25VL(DecoderBackbone):
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
         vision = self.model.config.vision_config
-        if attention == "sdpa":  # on the vision config alone
-            vision._attn_implementation = equal_chunk_attention.register()
+        if attention == "sdpa":  # its own loop over windows is slow
+            self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.patch, self.merge = vision.patch_size, vision.spatial_merge_size
         self.frames_per_tick = vision.temporal_patch_size
         self.tokens_per_second = vision.tokens_per_second

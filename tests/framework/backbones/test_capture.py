@@ -23,12 +23,12 @@ def test_a_window_hides_what_is_too_far() -> None:
 
 
 def test_neighbouring_query_heads_share_a_key_head() -> None:
-    """Heads 0 and 1 read key head 0, heads 2 and 3 key head 1 (interleaved, not tiled)."""
+    """Heads 0, 1, 2 read key head 0, heads 3, 4, 5 key head 1 (interleaved, not tiled)."""
     generator = torch.Generator().manual_seed(0)
-    queries, keys = torch.randn(4, 1, 8, generator=generator), torch.randn(2, 3, 8, generator=generator)
+    queries, keys = torch.randn(6, 1, 8, generator=generator), torch.randn(2, 3, 8, generator=generator)
     weights = attention_rows(queries, keys, 0.5, None, torch.arange(3))
-    for head in range(4):
-        expected = [math.exp(0.5 * float(queries[head, 0] @ keys[head // 2, j])) for j in range(3)]
+    for head in range(6):
+        expected = [math.exp(0.5 * float(queries[head, 0] @ keys[head // 3, j])) for j in range(3)]
         torch.testing.assert_close(weights[head, 0], torch.tensor(expected) / sum(expected))
 
 
