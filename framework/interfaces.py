@@ -120,7 +120,7 @@ class TokenRefiner(Strategy):
     (the position is that of a kept token) or re-encode; deterministic and permutation-equivariant.
     """
 
-    overshoot: float = 1.0
+    overshoot: float  # >= 1; no default here, it would become a dataclass field's
 
     @abstractmethod
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -38,7 +38,7 @@ FAR = 5.0  # sigmas: exp(-5) < 0.7 %, where the band of very many candidates end
 class LocationAware(TokenRefiner):
     """Exactly min(budget, C) candidates."""
 
-    overshoot: float = field()
+    overshoot: float
     kernel: str
     proximity_weight: float
     sigma_seconds: float | None

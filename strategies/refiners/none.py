@@ -16,6 +16,11 @@ from framework.types import Candidates, Question, Selection
 class Unrefined(TokenRefiner):
     """At most `budget` candidates, by score x group weight, ties to the earlier place. No over-selection."""
 
+    @property
+    def overshoot(self) -> float:  # type: ignore[override]
+        """1: as many candidates as the budget."""
+        return 1.0
+
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """The selection [K]."""
         tokens = candidates.tokens

@@ -8,7 +8,7 @@ is not spent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from framework.types import Candidates, Question, Selection
 class TemporalSuppression(TokenRefiner):
     """At most `budget` candidates; exactly min(budget, C) with `fill`."""
 
-    overshoot: float = field()
+    overshoot: float
     window_seconds: float
     threshold: float
     same_place: bool

@@ -36,4 +36,4 @@ class Interleaved(GroupSplitter):
         count = full + 1 if self.count == "floor_plus_one" else full + (rest > 0)
         count = min(count, total)
         ticks = torch.arange(total)
-        return [Group(index, ticks[index::count]) for index in range(count)]
+        return [Group(index, ticks[index::count].contiguous()) for index in range(count)]

@@ -18,7 +18,7 @@ from strategies.refiners.chain import Chain
 class Best(TokenRefiner):
     """Keeps the best by score, multiplies embeddings, and remembers what it was given."""
 
-    overshoot: float = field()
+    overshoot: float
     factor: float = 1.0
     seen: list[tuple[int, int]] = field(default_factory=list)
 
