@@ -108,7 +108,7 @@ class ChatText:
         for letter in question.letters:
             ids = self.ids(context + space + letter)
             ids = ids[len(known) :] if ids[: len(known)] == known else self.ids(space + letter)
-            if len(ids) != 1:
+            if len(ids) != 1 or ids[0] == self.tokenizer.unk_token_id:
                 raise ValueError(
                     f"option letter {letter!r} is not one token of this tokenizer: {ids}, after cue {question.cue!r}"
                 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from framework.backbones.text import ChatText
+from framework.lab.tokenizer import build_tokenizer
 from framework.types import Question
 
 
@@ -88,3 +90,17 @@ def test_every_script_survives(chat) -> None:
     bare = "¿qué? 赤い星 🌟 звезда"
     prompt = chat.split(Question("x", bare + "\nA. да", bare), True)
     assert bare in decoded(chat, prompt.after[prompt.rows["question"]])
+
+
+def test_the_labs_word_level_tokenizer() -> None:
+    """No system prompt, letters are words, and options are known up to H."""
+    chat = ChatText(build_tokenizer(), "<|video_pad|>")
+    bare, options = "What color is the star ?", ("red", "blue", "green", "black")
+    prompt = chat.split(Question("x", bare + "\nA red\nB blue\nC green\nD black", bare, options), True)
+    words = chat.tokenizer.convert_ids_to_tokens(prompt.after.tolist())
+    assert words[:8] == ["<|vision_end|>", "what", "color", "is", "the", "star", "?", "A"]
+    assert prompt.rows["question"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert prompt.rows["question_end"].tolist() == [6]
+    assert chat.tokenizer.convert_ids_to_tokens(prompt.option_ids.tolist()) == ["A", "B", "C", "D"]
+    with pytest.raises(ValueError, match="option letter 'I' is not one token"):
+        chat.split(Question("x", bare, bare, tuple("123456789")), True)
