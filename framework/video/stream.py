@@ -94,6 +94,8 @@ class FrameSource:
         places: dict[int, list[int]] = {}
         for place, number in enumerate(wanted.flatten().tolist()):
             places.setdefault(number, []).append(place)
+        if self._failure is not None and any(number not in self._spool for number in places):
+            raise self._failure
         for number in places:
             if self._wishes[number] == 0:
                 raise ValueError(f"frame {number} of group {group.index} was not announced, or was handed out already")

@@ -8,6 +8,7 @@ Measured with decord 0.6.0 on two cores:
   GiB at 1920x1080. Reopening it now and then does not help, because it runs ahead again at once. At worst it holds the
   whole file decoded, so it is used where that fits into `file_bytes`; PyAV, whose memory stays flat, reads longer or
   larger files.
+* It repeats frames in place of lost ones without a word, unless told to tolerate none: here that is an error.
 * After a jump it gives wrong pictures in HEVC with open GOPs and in AVI, and it fails in MPEG-TS: PyAV reads those.
 If it fails half way, PyAV goes on from that frame, and says what is wrong if the file is to blame.
 """
@@ -15,25 +16,27 @@ If it fails half way, PyAV goes on from that frame, and says what is wrong if th
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from framework.video.errors import VideoError
 from framework.video.info import VideoInfo
-from framework.video.packets import packets
+from framework.video.packets import AGAIN, packets
 from framework.video.readers.base import Reader
 from framework.video.readers.pyav import PyAVReader
 
 log = logging.getLogger(__name__)
+SOURCE_LINE = re.compile(r"\[[\d:]+\] \S+: ")  # "[12:00:00] /some/file.cc:83: " before decord's messages
 TRUSTED = {"mov", "mp4", "matroska", "webm"}
 
 
 @dataclass(frozen=True)
 class DecordReader(Reader):
-    """`threads`: decoding threads of one file, 0 = decord's choice. `file_bytes`: the largest file, decoded, that
-    decord reads."""
+    """`threads`: decoding threads, 0 = decord's choice. `file_bytes`: how large a file, decoded, may be for decord."""
 
     threads: int
     file_bytes: int
@@ -62,7 +65,9 @@ class DecordReader(Reader):
         table = packets(info.path)
         decoded_bytes = info.frames * info.height * info.width * 3
         if decoded_bytes > self.file_bytes:
-            return f"decord might hold all its {decoded_bytes / 2**20:.0f} MiB of pictures (reader.file_bytes={self.file_bytes})"
+            return (
+                f"decord might hold all of its {decoded_bytes} bytes of pictures (reader.file_bytes={self.file_bytes})"
+            )
         if not TRUSTED & set(table.container.split(",")):
             return f"decord misplaces frames in {table.container}"
         return "decord misplaces frames in open GOPs" if table.open_gops else ""
@@ -72,9 +77,10 @@ class DecordReader(Reader):
             import decord
         except ImportError as error:
             raise _Trouble(f"decord is not installed ({error})") from error
+        frame = -1
         decord.logging.set_level(decord.logging.QUIET)
         try:
-            video = decord.VideoReader(info.path, num_threads=self.threads)
+            video = decord.VideoReader(info.path, num_threads=self.threads, fault_tol=1)
             if len(video) != info.frames:
                 raise _Trouble(f"decord counts {len(video)} frames, the packets {info.frames}")
             for frame in frames:
@@ -82,8 +88,11 @@ class DecordReader(Reader):
                 if picture.shape != (3, info.height, info.width):
                     raise _Trouble(f"decord makes frame {frame} {tuple(picture.shape)}")
                 yield picture
-        except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, IndexError) as error:
-            raise _Trouble(str(error).partition("\n")[0]) from error
+        except decord.DECORDLimitReachedError as error:
+            found = f"decord lost frames somewhere before frame {frame} and would repeat others in their place"
+            raise VideoError(info.path, found, f"reader=pyav says which; or: {AGAIN.lower()}") from error
+        except (decord.DECORDError, RuntimeError, IndexError) as error:
+            raise _Trouble(SOURCE_LINE.sub("", str(error).partition("\n")[0])) from error
 
 
 class _Trouble(Exception):

@@ -42,12 +42,15 @@ class PyAVReader(Reader):
     def resume(self, path: str, frames: Sequence[int], done: int) -> Generator[tuple[int, Tensor], None, None]:
         """As `decode`, for frames[done:]; the earlier ones were read by another reader."""
         turns = self.checked(path, frames).quarter_turns
-        why = "the stream ends before it"
+        why, damaged = "the stream ends before it", False
         try:
             for at, picture in self._pictures(path, packets(path), frames[done:]):
                 if at != frames[done]:
                     why = "the decoder leaves it out"
                     break
+                if picture.is_corrupt and not damaged:
+                    damaged = True
+                    log.warning("%s: frame %d is damaged; the decoder filled in what it could", path, at)
                 pixels = np.rot90(picture.to_ndarray(format="rgb24"), turns)
                 yield at, torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
                 done += 1

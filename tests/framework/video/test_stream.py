@@ -1,0 +1,182 @@
+"""Groups in any order, each frame decoded once, in bounded memory, with a thread that always ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from framework.types import Group, Timeline
+from framework.video.info import VideoInfo
+from framework.video.readers.base import Reader
+from framework.video.readers.decord import DecordReader
+from framework.video.readers.pyav import PyAVReader
+from framework.video.sampling import Sampling
+from framework.video.stream import CHUNK_FRAMES, QUEUE_CHUNKS, FrameSource
+from framework.video.timeline import timeline
+
+TICKS = 20
+
+
+@dataclass
+class Counting(Reader):
+    """Frame n is a picture of brightness n; remembers what was asked of it. Breaks at `breaks`."""
+
+    asked: list[int] = field(default_factory=list)
+    breaks: int = -1
+    closed: bool = False
+    frames: int = 40
+
+    def info(self, path: str) -> VideoInfo:
+        return VideoInfo(path, torch.arange(self.frames).double().numpy(), 8, 8, float(self.frames), 0)
+
+    def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
+        try:
+            for number in frames:
+                if number == self.breaks:
+                    raise KeyboardInterrupt
+                self.asked.append(number)
+                yield number, torch.full((3, 8, 8), number % 256, dtype=torch.uint8)
+        finally:
+            self.closed = True
+
+
+def line(ticks: int = TICKS) -> Timeline:
+    return Timeline("made", torch.arange(ticks).double(), torch.arange(2 * ticks).reshape(ticks, 2))
+
+
+def contiguous(ticks: int = TICKS, size: int = 4) -> list[Group]:
+    return [Group(g, part) for g, part in enumerate(torch.arange(ticks).split(size))]
+
+
+def interleaved(count: int = 5) -> list[Group]:
+    return [Group(g, torch.arange(g, TICKS, count)) for g in range(count)]
+
+
+def decoding() -> int:
+    return sum(thread.name == "decode" for thread in threading.enumerate())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    order=st.permutations(range(5)),
+    mixed=st.booleans(),
+    in_ram=st.sampled_from([0, 500, 10**6]),
+    visited=st.integers(0, 5),
+)
+def test_any_order_gives_each_group_its_frames_and_decodes_once(
+    order: list[int], mixed: bool, in_ram: int, visited: int
+) -> None:
+    groups = interleaved() if mixed else contiguous()
+    reader = Counting()
+    with FrameSource(line(), reader, (8, 8), groups, spool_ram_bytes=in_ram) as source:
+        for index in order[:visited]:
+            frames = source.frames(groups[index])
+            assert frames.pixels[:, :, 0, 0, 0].tolist() == line().frames[groups[index].ticks].tolist()
+            assert frames.seconds.tolist() == groups[index].ticks.tolist()
+        assert reader.asked == sorted(set(reader.asked))
+        assert source.decoded <= 2 * TICKS
+    assert decoding() == 0
+
+
+def test_natural_order_on_contiguous_groups_spools_nothing() -> None:
+    with FrameSource(line(), Counting(), (8, 8), contiguous()) as source:
+        for group in contiguous():
+            source.frames(group)
+        assert source.spooled == 0
+        assert source.decoded == 2 * TICKS
+        assert source.decode_seconds > 0
+
+
+def test_only_the_announced_ticks_are_decoded() -> None:
+    reader = Counting()
+    few = [Group(0, torch.tensor([0])), Group(1, torch.tensor([9, 19]))]
+    with FrameSource(line(), reader, (8, 8), few) as source:
+        source.frames(few[1])
+        source.frames(few[0])
+    assert reader.asked == [0, 1, 18, 19, 38, 39]
+
+
+def test_decoding_goes_no_further_than_the_queue() -> None:
+    reader = Counting(frames=2000)
+    groups = contiguous(1000)
+    with FrameSource(line(1000), reader, (8, 8), groups) as source:
+        source.frames(groups[0])
+        assert len(reader.asked) <= (QUEUE_CHUNKS + 3) * CHUNK_FRAMES
+    assert reader.closed
+    assert decoding() == 0
+
+
+def test_nothing_is_decoded_if_nothing_is_wished_for() -> None:
+    reader = Counting()
+    with FrameSource(line(), reader, (8, 8), contiguous()):
+        pass
+    assert reader.asked == []
+
+
+def test_parts_of_a_group_may_be_wished_for_but_nothing_twice() -> None:
+    with FrameSource(line(), Counting(), (8, 8), contiguous()) as source:
+        assert source.frames(Group(2, torch.tensor([9]))).pixels[0, :, 0, 0, 0].tolist() == [18, 19]
+        assert source.frames(Group(2, torch.tensor([8, 10]))).pixels[:, 0, 0, 0, 0].tolist() == [16, 20]
+        with pytest.raises(ValueError, match="frame 16 of group 2 was not announced, or was handed out already"):
+            source.frames(Group(2, torch.tensor([8])))
+
+
+def test_a_repeated_frame_fills_its_whole_tick() -> None:
+    padded = Timeline("made", torch.tensor([0.0, 2.0]), torch.tensor([[0, 1], [2, 2]]))
+    groups = [Group(0, torch.tensor([1])), Group(1, torch.tensor([0]))]
+    with FrameSource(padded, Counting(), (8, 8), groups) as source:
+        assert source.frames(groups[0]).pixels[0, :, 0, 0, 0].tolist() == [2, 2]
+        assert source.frames(groups[1]).pixels[0, :, 0, 0, 0].tolist() == [0, 1]
+
+
+def test_whatever_ends_the_reader_reaches_the_consumer() -> None:
+    reader = Counting(breaks=12)
+    with FrameSource(line(), reader, (8, 8), contiguous()) as source, pytest.raises(KeyboardInterrupt):
+        for group in contiguous():
+            source.frames(group)
+    assert reader.closed
+    assert decoding() == 0
+
+
+def test_a_consumer_that_fails_ends_the_thread() -> None:
+    reader = Counting(frames=2000)
+    groups = contiguous(1000)
+    with pytest.raises(RuntimeError, match="consumer"), FrameSource(line(1000), reader, (8, 8), groups) as source:
+        source.frames(groups[0])
+        raise RuntimeError("the consumer fails")
+    assert reader.closed
+    assert decoding() == 0
+
+
+def test_a_source_outside_its_context_says_so() -> None:
+    with pytest.raises(RuntimeError, match="context manager"):
+        FrameSource(line(), Counting(), (8, 8), contiguous()).frames(contiguous()[0])
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    with FrameSource(line(), Counting(), (8, 8), contiguous(), progress=lambda *now: told.append(now)) as source:
+        source.frames(contiguous()[-1])
+    assert told[-1] == (40, 40)
+
+
+@pytest.mark.parametrize("reader", [DecordReader(1, 2**29), PyAVReader(1)], ids=["decord", "pyav"])
+def test_every_frame_of_a_real_file_once(make_video: Callable[..., str], reader: Reader) -> None:
+    path = make_video("stream.mp4", frames=150)
+    whole = timeline(path, Sampling(None, 10_000, 2), 2, reader)
+    groups = [Group(g, torch.arange(g, 75, 4)) for g in range(4)]
+    brightness = torch.empty(75, 2)
+    with FrameSource(whole, reader, (28, 28), groups, spool_ram_bytes=20_000) as source:
+        for index in (3, 0, 2, 1):
+            pixels = source.frames(groups[index]).pixels
+            assert pixels.shape == (len(groups[index]), 2, 3, 28, 28)
+            brightness[groups[index].ticks] = pixels.float().mean((2, 3, 4))
+        assert source.decoded == 150
+    torch.testing.assert_close(brightness.flatten(), 10 + torch.arange(150).float(), atol=4, rtol=0)
