@@ -53,6 +53,7 @@ class Inquiry:
             score=torch.cat(score)[order],
             weight=torch.cat(weight)[order],
             stride_seconds=_stride_seconds(look.timeline, [seen.group for seen in self.visited]),
+            end_seconds=float(look.timeline.seconds[-1]),
         )
 
     def trace(self, look: Look, selection: Selection | None) -> Trace:

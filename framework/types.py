@@ -348,6 +348,7 @@ class Candidates(Value):
     score: Tensor  # f32 [C]
     weight: Tensor  # f32 [C], the group's share of the budget
     stride_seconds: float  # typical distance between neighbouring ticks of one group
+    end_seconds: float | None = None  # the video's last tick
 
     def __post_init__(self) -> None:
         sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
@@ -364,6 +365,7 @@ class Selection(Value):
     tokens: Tokens
     group: Tensor  # i64 [K]
     budget: int
+    end_seconds: float | None = None  # the video's last tick, where text may have to follow; None: the last kept one
 
     def __post_init__(self) -> None:
         _check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
@@ -382,7 +384,7 @@ class Selection(Value):
         order = torch.arange(len(tokens))
         for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first
             order = order[key.cpu()[order].argsort(stable=True)]
-        return Selection(tokens[order], group[order], budget)
+        return Selection(tokens[order], group[order], budget, candidates.end_seconds)
 
 
 @dataclass(frozen=True, repr=False)

@@ -58,15 +58,21 @@ class DecoderBackbone(Backbone):
     end_ids: frozenset[int]  # tokens that end the model's turn
 
     @abstractmethod
-    def prefix(self, tokens: Tokens, before: Tensor, positions: str) -> Prefix:
-        """The text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order."""
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
+        """The text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order.
+
+        `end_seconds`: the last tick of the video that the tokens were selected from; None: they are all there is.
+        """
 
     @torch.no_grad()
     def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
         """One probe per question over N tokens; the visual prefix runs once. N = 0: the prompt without a video."""
         prompts = [self.chat.split(question, len(tokens) > 0) for question in questions]
         steps = [min(question.max_new_tokens, self.probe_tokens) if needs.logits else 0 for question in questions]
-        readings = self._read(tokens, prompts, self.probe_positions, steps, needs.attention)
+        if not prompts or not needs.probe:
+            return [Probe(prompt.rows, prompt.option_ids) for prompt in prompts]
+        prefix = self.prefix(tokens, prompts[0].before, self.probe_positions)
+        readings = self._read(prefix, prompts, steps, needs.attention)
         return [
             Probe(prompt.rows, prompt.option_ids, reading.attention, reading.logits, reading.response)
             for prompt, reading in zip(prompts, readings, strict=True)
@@ -82,7 +88,8 @@ class DecoderBackbone(Backbone):
         """The greedy answer from the K kept tokens; the choice is the likeliest option letter at its first token."""
         prompt = self.chat.split(question, len(selection) > 0)
         steps = [question.max_new_tokens]
-        (reading,) = self._read(selection.tokens, [prompt], self.answer_positions, steps, ())
+        prefix = self.prefix(selection.tokens, prompt.before, self.answer_positions, selection.end_seconds)
+        (reading,) = self._read(prefix, [prompt], steps, ())
         assert reading.logits is not None
         return self._answer(reading.logits, reading.response, prompt.option_ids)
 
@@ -113,9 +120,7 @@ class DecoderBackbone(Backbone):
 
     # One reading: the prefix once, then every question against it.
 
-    def _read(
-        self, tokens: Tokens, prompts: list[Prompt], positions: str, steps: list[int], layers: tuple[int, ...]
-    ) -> list[Reading]:
+    def _read(self, prefix: Prefix, prompts: list[Prompt], steps: list[int], layers: tuple[int, ...]) -> list[Reading]:
         """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
         total = len(self.decoder.layers)
         if any(not 0 <= layer < total for layer in layers):
@@ -124,9 +129,6 @@ class DecoderBackbone(Backbone):
                 "set backbone.reference_layer"
             )
         readings = [Reading() for _ in prompts]
-        if not prompts or not (layers or any(steps)):
-            return readings
-        prefix = self.prefix(tokens, prompts[0].before, positions)
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
         capture = TextAttention(modules, prefix.columns, stop=not any(steps))
         cache = DynamicCache(config=self.decoder.config)

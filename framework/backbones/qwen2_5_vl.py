@@ -75,6 +75,7 @@ class Qwen25VL(DecoderBackbone):
         self.mean, self.std = pixels.get("image_mean", CLIP_MEAN), pixels.get("image_std", CLIP_STD)
         self.chat = ChatText(self.tokenizer, self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_id))
         self.end_ids = end_tokens(self.model, self.tokenizer)
+        self.tower_weights, self.decoder_weights = _weights(self.tower), _weights(self.decoder.layers)
         self.min_pixels, self.max_pixels = min_pixels, max_pixels
         self.text_offset, self.compact_step = text_offset, compact_step
         self.probe_positions, self.answer_positions = probe_positions, answer_positions
@@ -125,7 +126,7 @@ class Qwen25VL(DecoderBackbone):
         grid = torch.tensor([[ticks, height // self.patch, width // self.patch]], device=device)
         return self.tower(patches.to(self.tower.dtype), grid_thw=grid).pooler_output
 
-    def prefix(self, tokens: Tokens, before: Tensor, positions: str) -> Prefix:
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
         """Start of the chat, then the visual tokens; without any (N = 0) plain text ids."""
         text, start = self._embedded(before), len(before)
         ids = text_ids(0, start)
@@ -134,7 +135,11 @@ class Qwen25VL(DecoderBackbone):
         tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
         time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
         visual = visual_ids(time, row, column, start)
-        after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), int(time.max()))
+        last = int(time.max())
+        if positions == "original" and end_seconds is not None:  # text follows the whole video, kept or not
+            end = torch.tensor([end_seconds])
+            last = int(time_ids(positions, end, end, self.tokens_per_second, self.compact_step))
+        after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), last)
         return Prefix(
             embeddings=torch.cat([text, tokens.embeddings.to(text)]),
             positions=torch.cat([ids, visual], dim=1),
@@ -155,11 +160,11 @@ class Qwen25VL(DecoderBackbone):
             window = (vision.window_size // self.patch) ** 2
             full = self.max_pixels // self.patch**2
             seen = sum(full if i in vision.fullatt_block_indexes else window for i in range(vision.depth))
-            return 2.0 * patches * _weights(self.tower) + 4.0 * patches * seen * vision.hidden_size
+            return 2.0 * patches * self.tower_weights + 4.0 * patches * seen * vision.hidden_size
         if stage in ("probe", "answer"):
             text = self.decoder.config
             causal = 2.0 * tokens * tokens * text.hidden_size * text.num_hidden_layers
-            return 2.0 * tokens * _weights(self.decoder.layers) + causal
+            return 2.0 * tokens * self.decoder_weights + causal
         raise ValueError(f"stage must be encode, probe or answer; got {stage!r}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import torch
@@ -52,8 +52,12 @@ def _again(candidates: Candidates, selection: Selection) -> Candidates:
     """The selection as candidates: its tokens, with the scores and weights of the candidates at their places."""
     index = {place: i for i, place in enumerate(_places(candidates.tokens))}
     at = torch.tensor([index[place] for place in _places(selection.tokens)], dtype=torch.long)
-    return Candidates(
-        selection.tokens, selection.group, candidates.score[at], candidates.weight[at], candidates.stride_seconds
+    return replace(
+        candidates,
+        tokens=selection.tokens,
+        group=selection.group,
+        score=candidates.score[at],
+        weight=candidates.weight[at],
     )
 
 

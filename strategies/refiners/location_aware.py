@@ -86,7 +86,8 @@ class LocationAware(TokenRefiner):
         if self.operation == "merge":
             tokens = _merged(tokens, np.flatnonzero(~alive)[np.argsort(-rank[~alive])], partner)
         kept = np.flatnonzero(alive)
-        return Selection(tokens[torch.from_numpy(kept)], candidates.group[torch.from_numpy(order[kept])], budget)
+        group = candidates.group[torch.from_numpy(order[kept])]
+        return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.end_seconds)
 
     def _similarities(
         self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor

@@ -209,12 +209,15 @@ def test_compact_selection_is_a_short_video(make, stock, film, encoded, kept, qu
     assert answer.probabilities == pytest.approx(expected.softmax(-1).tolist(), abs=1e-5)
 
 
-def test_under_max_id_text_follows_the_last_kept_tick(make, film, encoded) -> None:
+def test_under_max_id_text_follows_the_video_that_tokens_were_selected_from(make, film, encoded) -> None:
     backbone = make(text_offset="max_id")
     tokens = encoded(backbone, film(6))
     before = torch.arange(4)
     assert backbone.prefix(tokens, before, "original").text_start == 4 + 10 + 1
-    assert backbone.prefix(tokens[tokens.tick < 3], before, "original").text_start == 4 + 4 + 1
+    few = tokens[tokens.tick < 3]
+    assert backbone.prefix(few, before, "original", end_seconds=5.0).text_start == 4 + 10 + 1
+    assert backbone.prefix(few, before, "original").text_start == 4 + 4 + 1  # they are all there is
+    assert backbone.prefix(few, before, "compact", end_seconds=5.0).text_start == 4 + 4 + 1
     first = backbone.prefix(tokens[tokens.tick < 1][:1], before, "original")
     assert first.text_start == 4 + 2 + 1  # the grid counts in full
 
