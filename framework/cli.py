@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         sys.stdout.write(f"tokensieve {version('tokensieve')}\n")
     elif (command := COMMANDS.get(words[0])) is None:
-        _fail(UsageError(_unknown(words[0])))
+        sys.exit(_explained(UsageError(_unknown(words[0]))))
     elif any(word in ("-h", "--help") for word in words[1:]):
         from framework.commands.help import show
 
@@ -53,20 +53,21 @@ def _unknown(name: str) -> str:
 def _run(command: Command, words: Sequence[str], debug: bool) -> None:
     """Compose and run; with `debug` errors keep their traceback."""
     try:
-        _hydra(command, protect(words, command.texts, command.lists), debug)
+        failures = _hydra(command, protect(words, command.texts, command.lists), debug)
     except KeyboardInterrupt:
         _write("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             raise
-        _fail(error, command)
+        failures = [_explained(error, command)]
+    if failures:
+        sys.exit(failures[0])
 
 
-def _hydra(command: Command, words: Sequence[str], debug: bool) -> None:
+def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
+    """Run every cell (one, without -m); the exit status of each that failed. A failing cell stops no other."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
     from omegaconf import DictConfig
 
     from framework.plugins import CONF, register
@@ -74,6 +75,7 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> None:
 
     register()
     register_resolvers()
+    failures: list[int] = []
 
     def task(cfg: DictConfig) -> Any:
         module, function = command.target.split(":")
@@ -81,13 +83,15 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> None:
         try:
             return run(cfg)
         except Exception as error:
-            if debug or HydraConfig.get().mode is RunMode.MULTIRUN:  # other cells of a sweep go on
+            if debug:
                 raise
-            _fail(error, command)
+            failures.append(_explained(error, command))
+            return None
 
     start = hydra.main(version_base="1.3", config_path=str(CONF), config_name=command.config)(task)
     with _process_state(["sieve", *words]):
         start()
+    return failures
 
 
 @contextmanager
@@ -105,16 +109,16 @@ def _process_state(words: list[str]) -> Iterator[None]:
             os.environ[FULL_ERROR] = full
 
 
-def _fail(error: Exception, command: Command | None = None) -> None:
-    """Say what went wrong, and leave with the status that says whose fault it is."""
+def _explained(error: Exception, command: Command | None = None) -> int:
+    """Say what went wrong; the exit status that says whose fault it is."""
     from framework.commands.explain import explain
 
     message = explain(error, command)
     if message is None:
         _write(f"{type(error).__name__}: {error}\nThis is not what should happen; --debug shows where it did.")
-        sys.exit(FAILURE)
+        return FAILURE
     _write(message)
-    sys.exit(USAGE)
+    return USAGE
 
 
 def _write(message: str) -> None:

@@ -24,7 +24,7 @@ class CellTable(Callback):
         """Keep one cell: its overrides, its summary (None if it failed), its folder."""
         folder = Path(config.hydra.runtime.output_dir)
         file = folder / "summary.json"
-        finished = job_return.status is JobStatus.COMPLETED and file.exists()
+        finished = job_return.status is JobStatus.COMPLETED and bool(job_return.return_value) and file.exists()
         summary = json.loads(file.read_text(encoding="utf-8")) if finished else None
         pairs = (override.partition("=") for override in job_return.overrides or [])
         self.cells.append(({key: value for key, _, value in pairs}, summary, folder.name))
