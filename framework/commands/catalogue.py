@@ -97,7 +97,7 @@ and counts how many of the most attended tokens lie on the needle. Prints a tabl
 and names the layer to set. Worth running once for every new backbone.""",
     examples=(
         ("sieve probe-layers backbone=lab", "the lab model"),
-        ("sieve probe-layers backbone.adapter.checkpoint=PATH clips=100", "a model of your own, more clips"),
+        ("sieve probe-layers backbone.adapter.checkpoint=PATH benchmark.videos=50", "a model of your own, more videos"),
     ),
     groups=("backbone", "benchmark", "reader"),
 )
