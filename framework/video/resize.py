@@ -41,9 +41,9 @@ def target_size(height: int, width: int, factor: int, min_pixels: int, max_pixel
 def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Bicubic with antialiasing, as Pillow does it: u8 [n, 3, H, W] -> u8 [n, 3, height, width].
 
-    Against Pillow, on real clips: at most 2 of 255 apart and under 0.5 % of the values differ, where the aspect is
-    kept; where one side grows and the other shrinks, single values differ by up to 12, because bytes are cut off
-    between the two passes.
+    Against Pillow, on real clips: at most 2 of 255 apart and under 0.5 % of the values differ (2.4 % when shrunk by
+    three), where the aspect is kept; where one side grows and the other shrinks, single values differ by up to 12,
+    because bytes are cut off between the two passes.
     """
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels

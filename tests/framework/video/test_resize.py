@@ -54,7 +54,7 @@ def test_impossible_bounds_are_named() -> None:
 
 
 @pytest.mark.parametrize("name", ["nasa_13013.mp4", "flipping_a_pancake.mkv", "autogaze_example.mp4"])
-@pytest.mark.parametrize("pixels", [20_000, 120_000, 400_000])
+@pytest.mark.parametrize("pixels", [20_000, 120_000, 172_480, 400_000])
 def test_bicubic_is_pillows_within_two(clips: Callable[[str], str], name: str, pixels: int) -> None:
     with av.open(clips(name)) as container:
         picture = next(container.decode(container.streams.best("video"))).to_image()
@@ -64,7 +64,7 @@ def test_bicubic_is_pillows_within_two(clips: Callable[[str], str], name: str, p
     for layout in (array, array.contiguous()):  # colours last in memory, and first
         off = np.abs(resize(layout, size)[0].permute(1, 2, 0).numpy() - expected)
         assert off.max() <= 2
-        assert (off > 0).mean() < 0.01
+        assert (off > 0).mean() < 0.03
 
 
 def test_the_right_size_is_left_alone() -> None:
