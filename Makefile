@@ -35,5 +35,8 @@ format: $(STAMP)  ## let ruff rewrite the files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: $(STAMP)  ## the table of docs/results/needle.md, again (hours)
+	$(BIN)/python -m experiments.needle
+
 clean:  ## remove the environment and caches; results in outputs/ stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

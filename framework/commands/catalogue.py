@@ -92,9 +92,9 @@ PROBE_LAYERS = Command(
     target="framework.commands.probe_layers:run",
     config="probe_layers",
     summary="find the layer whose attention points at the evidence (backbone.reference_layer)",
-    text="""Plants one needle in each of many short clips, probes the backbone with attention captured in every layer,
-and counts how many of the most attended tokens lie on the needle. Prints a table, writes profile.json and profile.png,
-and names the layer to set. Worth running once for every new backbone.""",
+    text="""Takes short made videos with needles whose place is known, probes the backbone with attention captured in
+every layer, and counts how many of the most attended tokens lie on the needle. Prints a table, writes profile.json and
+profile.png, and names the layer to set. Worth running once for every new backbone.""",
     examples=(
         ("sieve probe-layers backbone=lab", "the lab model"),
         ("sieve probe-layers backbone.adapter.checkpoint=PATH benchmark.videos=50", "a model of your own, more videos"),

@@ -41,8 +41,7 @@ def show(command: Command) -> None:
     """One command: what it does, keys with defaults, options of its groups, examples."""
     out = console()
     out.print(f"[bold]sieve {command.name}[/]: {command.summary}\n")
-    for paragraph in command.text.split("\n\n"):
-        out.print(escape(" ".join(paragraph.split())))
+    out.print("\n\n".join(escape(" ".join(paragraph.split())) for paragraph in command.text.split("\n\n")))
     out.print("\n[bold]Examples[/]")
     _examples(out, command, len(command.examples))
     if keys := _keys(command):
