@@ -108,7 +108,7 @@ def _packets(path: str, size_bytes: int, changed_ns: int) -> PacketTable:
 
 def _hidden(packet: av.Packet, codec: str) -> bool:
     """VP8 stores reference frames that are never shown as packets of their own: bit 4 of the first byte is 0."""
-    return codec in {"vp8", "libvpx"} and not bytes(packet)[0] & 0x10
+    return codec == "vp8" and not bytes(packet)[0] & 0x10
 
 
 def _end_of_anything(path: str) -> float:

@@ -45,3 +45,22 @@ def test_a_changed_file_is_read_again(make_video: Callable[..., str], tmp_path: 
     assert len(packets(str(path))) == 4
     path.write_bytes(Path(make_video("six.mp4", frames=6)).read_bytes())
     assert len(packets(str(path))) == 6
+
+
+def test_vp8_frames_that_are_never_shown_do_not_count(make_video: Callable[..., str], tmp_path: Path) -> None:
+    shown = make_video("shown.webm", frames=12, fps=25, codec="libvpx")
+    path = str(tmp_path / "hidden.webm")
+    with av.open(shown) as whole, av.open(path, "w") as copy:
+        stream = copy.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate(p for p in whole.demux(video=0) if p.size):
+            content = bytearray(bytes(packet))
+            if number == 5:
+                content[0] &= ~0x10  # the bit that says: show this frame
+            changed = av.Packet(bytes(content))
+            changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+            changed.is_keyframe, changed.stream = packet.is_keyframe, stream
+            copy.mux(changed)
+    with av.open(path) as container:
+        decoded = len(list(container.decode(video=0)))
+    assert decoded == len(packets(path)) == 11
+    assert 0.2 not in packets(path).seconds.round(3)
