@@ -23,7 +23,9 @@ def probabilities(logits: Tensor) -> Tensor:
 def option_logits(probe: Probe) -> Tensor:
     """f32 [O]: logits of the option letters at the first response token; ValueError without options."""
     if len(probe.option_ids) == 0:
-        raise ValueError("the question has no options: use the full vocabulary instead (key: relevance.over=vocabulary)")
+        raise ValueError(
+            "the question has no options: use the full vocabulary instead (key: relevance.over=vocabulary)"
+        )
     return probe.logits[0, probe.option_ids.to(probe.logits.device)].float()
 
 
