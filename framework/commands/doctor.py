@@ -63,7 +63,7 @@ def run(cfg: DictConfig) -> None:
             last, bad = finding.part, bad + (finding.state == "bad")
     out = console()
     out.print(table)
-    out.print(f"\n{bad} needed things are missing" if bad else "\nall that is needed is here")
+    out.print(f"\nmissing, though needed: {bad}" if bad else "\nall that is needed is here")
     if bad:
         sys.exit(1)
 
