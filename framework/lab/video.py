@@ -21,6 +21,8 @@ from framework.lab.world import FRAMES_PER_SECOND
 
 WRITER = 1  # raise it when rendering or encoding changes: cached files of before are then left alone
 PRESET = "veryfast"
+# B-frames and the macroblock tree make libx264 give other bytes now and then for the same frames of this small size
+REPEATABLE = {"bf": "0", "x264-params": "mbtree=0"}
 CHUNK = 256  # frames rendered at a time
 CRF = 18  # chosen by the table in docs/results/lab_model.md
 BT601 = 6  # SMPTE 170M in the numbering of H.273
@@ -76,7 +78,7 @@ def _encode(frames: Iterable[np.ndarray], file: io.IOBase, crf: int) -> None:
                 stream = container.add_stream("libx264", rate=Fraction(FRAMES_PER_SECOND))
                 stream.height, stream.width = pixels.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": str(crf), "preset": PRESET, "g": "64", "threads": "1"}
+                stream.options = {"crf": str(crf), "preset": PRESET, "g": "64", "threads": "1", **REPEATABLE}
                 stream.codec_context.color_range = LIMITED_RANGE
                 stream.codec_context.colorspace = BT601
                 stream.codec_context.color_primaries = BT601
