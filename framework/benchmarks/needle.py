@@ -82,5 +82,8 @@ class Needle(Benchmark):
             right=question.right,
             split=question.query.split,
             evidence=spans,
-            facts={"asked": question.query.keys[0].attribute, "cells": " ".join(str(e.cell) for e in question.evidence)},
+            facts={
+                "asked": question.query.keys[0].attribute,
+                "cells": " ".join(str(e.cell) for e in question.evidence),
+            },
         )

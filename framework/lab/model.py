@@ -73,7 +73,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
 
 
 def build_model(seed: int) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    """A freshly initialised model and its tokenizer; the rows of object words start at unit length, nearly orthogonal."""
+    """A fresh model and its tokenizer; the rows of object words start at unit length, nearly orthogonal."""
     tokenizer = build_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

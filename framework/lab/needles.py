@@ -45,7 +45,8 @@ def needle_scene(
     def place(thing: np.ndarray, low: int, high: int) -> Evidence:
         start, cell = _free(generator, low, high, span, taken)
         taken[start : start + span, cell] = True
-        tracks.append(track(generator, *(int(part) for part in thing), cell, start, span, opacity))
+        shape, colour, size = thing.tolist()
+        tracks.append(track(generator, shape, colour, size, cell, start, span, opacity))
         return Evidence(start, span, cell)
 
     for query in queries:
@@ -61,7 +62,7 @@ def needle_scene(
         posed.append(pose(generator, query, truth, options, decoys, evidence))
 
     def distractor() -> tuple[int, int, int, float]:
-        shape, colour, size = (int(part) for part in _unasked(generator, keys))
+        shape, colour, size = _unasked(generator, keys).tolist()
         return shape, colour, size, 1.0
 
     tracks.append(scatter(generator, frames, density, DISTRACTOR_LIFE, True, distractor, taken))
@@ -73,7 +74,9 @@ def _check(split: str, frames: int, questions: int, span: int) -> None:
     if split not in SPLITS:
         raise ValueError(f"split={split!r} is unknown; use one of {', '.join(SPLITS)}")
     if not 1 <= questions <= MOST_QUESTIONS:
-        raise ValueError(f"questions={questions}: a video holds 1 to {MOST_QUESTIONS} questions with needles of their own")
+        raise ValueError(
+            f"questions={questions}: a video holds 1 to {MOST_QUESTIONS} questions with needles of their own"
+        )
     if span % FRAMES_PER_TICK or span < FRAMES_PER_TICK:
         raise ValueError(f"span_frames={span}: a needle lives whole ticks, use an even number of at least 2")
     if frames % FRAMES_PER_TICK or frames < span:

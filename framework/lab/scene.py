@@ -33,7 +33,7 @@ EMPTY = -1
 
 @dataclass(frozen=True)
 class Scene:
-    """A procedural video. `background` is three values 0..1, `noise` the standard deviation of a pixel on that scale."""
+    """A procedural video. `background` is three values 0..1, `noise` a pixel's standard deviation on that scale."""
 
     frames: int
     tracks: np.ndarray  # TRACK [objects]; no two of them in one cell at one time
@@ -65,7 +65,14 @@ class Scene:
 
 
 def track(
-    generator: np.random.Generator, shape: int, colour: int, size: int, cell: int, start: int, length: int, opacity: float
+    generator: np.random.Generator,
+    shape: int,
+    colour: int,
+    size: int,
+    cell: int,
+    start: int,
+    length: int,
+    opacity: float,
 ) -> np.ndarray:
     """One track, TRACK [1], with a random place inside its cell and, every other time, a drift."""
     down, right = generator.integers(-SHIFT, SHIFT + 1, 2)
@@ -85,8 +92,8 @@ def scatter(
     """Random objects that never overlap: TRACK [objects].
 
     `density` is the expected share of (frame, cell) places filled, were there no collisions; `lengths` the shortest and
-    the longest life in frames; `draw()` gives shape, colour, size and opacity; `taken` bool [frames, CELLS] is updated in
-    place. `whole_ticks` starts and ends lives between ticks, so that both frames of a tick show the same objects.
+    the longest life in frames; `draw()` gives shape, colour, size and opacity; `taken` bool [frames, CELLS] is updated
+    in place. `whole_ticks` starts and ends lives between ticks, so that both frames of a tick show the same objects.
     """
     shortest, longest = min(lengths[0], frames), min(lengths[1], frames)
     step = FRAMES_PER_TICK if whole_ticks else 1

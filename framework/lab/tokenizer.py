@@ -23,17 +23,13 @@ SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-TASK_WORDS = (
-    *SHAPES,
-    *COLOURS,
-    *SIZES,
-    *"? . , : ; ! ' \" ( ) - /".split(),
-    *"what which when who where why how is are was were be does do did the of it its this that these those".split(),
-    *"color colors shape shapes size object objects thing things start middle end none yes no first last".split(),
-    *"before after same different option options answer letter letters user assistant system".split(),
-)
-OTHER_WORDS = tuple(
-    """
+PUNCTUATION = "? . , : ; ! ' \" ( ) - /"
+ASKING = """
+    what which when who where why how is are was were be does do did the of it its this that these those
+    color colors shape shapes size object objects thing things start middle end none yes no first last
+    before after same different option options answer letter letters user assistant system
+"""
+OTHER = """
     0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 zero one two three four five six seven eight nine ten once twice
     an and or not but if then than so as at by for from in into on to with without there here all any some each every
     both either neither other another only just also very more most less least many much few several
@@ -48,8 +44,8 @@ OTHER_WORDS = tuple(
     text question questions correct true false following best choose select pick name tell describe please say give
     find count happen happens happened do done make made take use wear wears hold play talk kind type part piece
     background noise cell day night like about
-    """.split()
-)
+    """
+TEXTS = (PUNCTUATION, ASKING, OTHER)
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
 <|im_start|>{{ message['role'] }}
@@ -68,7 +64,7 @@ CHAT_TEMPLATE = """\
 
 def words() -> tuple[str, ...]:
     """Every entry of the vocabulary, in order of id, each once."""
-    return tuple(dict.fromkeys((*SPECIAL, UNKNOWN, *LETTERS, *TASK_WORDS, *OTHER_WORDS)))
+    return tuple(dict.fromkeys((*SPECIAL, UNKNOWN, *LETTERS, *SHAPES, *COLOURS, *SIZES, *" ".join(TEXTS).split())))
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

@@ -31,20 +31,22 @@ def equal_chunk_attention(
     cu_seq_lens_q: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Bidirectional attention inside each chunk; query, key and value are [1, heads, S, d], the result [1, S, heads, d].
+    """Bidirectional attention inside each chunk; query, key and value [1, heads, S, d], the result [1, S, heads, d].
 
     Runs of equally long neighbouring chunks share one call, so ragged boundaries are right too, only slower.
     """
     if cu_seq_lens_q is None:
-        raise ValueError(f"attention implementation {NAME!r} serves vision towers only: no chunk boundaries were passed")
+        raise ValueError(
+            f"attention implementation {NAME!r} serves vision towers only: no chunk boundaries were passed"
+        )
     lengths = torch.diff(cu_seq_lens_q.cpu())  # [chunks]
     sizes, runs = torch.unique_consecutive(lengths, return_counts=True)
     outputs, start = [], 0
     for size, run in zip(sizes.tolist(), runs.tolist(), strict=True):
         stop = start + size * run
         # [1, heads, size * run, d] -> [run, heads, size, d]
-        parts = [x[0, :, start:stop].unflatten(1, (run, size)).transpose(0, 1) for x in (query, key, value)]
-        attended = scaled_dot_product_attention(*parts, dropout_p=dropout, scale=scaling)
+        q, k, v = (x[0, :, start:stop].unflatten(1, (run, size)).transpose(0, 1) for x in (query, key, value))
+        attended = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         outputs.append(attended.transpose(1, 2).flatten(0, 1))  # [size * run, heads, d]
         start = stop
     return torch.cat(outputs)[None], None

@@ -174,9 +174,7 @@ class _Measure(Callback):
         self.make, self.seeds, self.running = batch_maker(phase, tokenizer), seeds, running
         self.steps, self.file = phase.schedule.steps, running.folder / phase.name / "measured.jsonl"
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
         """Measure at the set interval and at the end."""
         step = trainer.global_step
         if step % self.running.measure_every and step != self.steps:

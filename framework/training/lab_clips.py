@@ -64,9 +64,7 @@ def draw_batch(
     return pixels, np.stack([scene.contents() for scene in scenes])
 
 
-def draw_contents(
-    generator: np.random.Generator, clips: int, frames: int, settings: ClipSettings
-) -> np.ndarray:
+def draw_contents(generator: np.random.Generator, clips: int, frames: int, settings: ClipSettings) -> np.ndarray:
     """Contents alone, without rendering: i1 [clips, ticks, FRAMES_PER_TICK, CELLS, 3]."""
     return np.stack([draw_clip(generator, frames, settings).contents() for _ in range(clips)])
 

@@ -1,7 +1,7 @@
 """Second and third phase: the language model learns to answer, on oracle tokens first, then together with the tower.
 
-Auxiliary targets remove the plateau at chance: the answer word at rows of the question in a middle layer, at each option
-its letter in the first layer and whether it fits in a late one. It knows nothing of how clips are drawn.
+Auxiliary targets remove the plateau at chance: the answer word at rows of the question in a middle layer; at each
+option its letter in the first layer, and in a late one whether it fits. It knows nothing of how clips are drawn.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ class LabLanguage(lightning.LightningModule):
         """The visual tokens that a batch shows: f32 [B, K, D]."""
         if batch.pixels is None:
             tokens = oracle_tokens(self.model.get_input_embeddings().weight[self.words].detach(), batch.objects)
-            noise = torch.Generator(tokens.device).manual_seed(self.global_step)  # by step, so that a resumed run repeats it
-            return tokens + self.settings.oracle_noise * torch.randn(tokens.shape, generator=noise, device=tokens.device)
+            step = torch.Generator(tokens.device).manual_seed(self.global_step)  # so that a resumed run repeats it
+            noise = torch.randn(tokens.shape, generator=step, device=tokens.device)
+            return tokens + self.settings.oracle_noise * noise
         tokens = encode(self.model, batch.pixels)
         return tokens.gather(1, batch.kept[..., None].expand(-1, -1, tokens.shape[-1]))
 

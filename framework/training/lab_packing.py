@@ -55,8 +55,8 @@ def pack(
 ) -> Packed:
     """Pack the questions of B clips.
 
-    `tokens` i64 [B, K] numbers of the kept visual tokens (tick * CELLS + cell), `times` i64 [B, ticks] the time of every
-    tick in ticks of its video; `window` is that of the sliding layers.
+    `tokens` i64 [B, K] numbers of the kept visual tokens (tick * CELLS + cell), `times` i64 [B, ticks] the time of
+    every tick in ticks of its video; `window` is that of the sliding layers.
     """
     batch, kept = tokens.shape
     text = VIDEO_START + kept + 1  # where the first question starts
@@ -114,4 +114,3 @@ def pack(
         letter_indices=letter_table[:, 2],
         fits=letter_table[:, 3].bool(),
     )
-

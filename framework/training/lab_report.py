@@ -1,4 +1,4 @@
-"""What a lab model can do, measured on fresh clips: accuracy, entropy with and without evidence, AUROC, false certainty.
+"""What a lab model can do, measured on fresh clips: accuracy, entropies, AUROC, false certainty.
 
 It knows the packed forward pass; it knows nothing of training.
 """
@@ -71,9 +71,7 @@ def summarise(table: dict[str, np.ndarray]) -> Measured:
 def by_split(table: dict[str, np.ndarray]) -> dict[str, Measured]:
     """One summary per split."""
     names = sorted(set(table["split"].tolist()))
-    return {
-        name: summarise({key: values[table["split"] == name] for key, values in table.items()}) for name in names
-    }
+    return {name: summarise({key: values[table["split"] == name] for key, values in table.items()}) for name in names}
 
 
 def auroc(high: np.ndarray, low: np.ndarray) -> float:

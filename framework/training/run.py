@@ -39,15 +39,16 @@ def recipe(model: Mapping[str, Any], seed: int) -> Recipe:
 
 def _phase(name: str, node: Mapping[str, Any]) -> Phase:
     try:
-        clips = {key: tuple(value) if isinstance(value, list) else value for key, value in node["clips"].items()}
+        pairs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in node["clips"].items()}
+        clips = ClipSettings(**pairs)
         schedule = Schedule(**node["schedule"])
         if "vision" in node:
             vision = (node["vision"]["clips"], node["vision"]["frames"])
-            return Phase(name, schedule, ClipSettings(**clips), vision=vision)
+            return Phase(name, schedule, clips, vision=vision)
         return Phase(
             name,
             schedule,
-            ClipSettings(**clips),
+            clips,
             batches=LanguageSettings(**node["batches"]),
             questions=QuestionSettings(**node["questions"]),
             losses=LossSettings(**node["losses"]),

@@ -14,9 +14,13 @@ from framework.lab.model import build_model, object_words, save_checkpoint
 def test_checkpoint_round_trip(tmp_path: Path) -> None:
     model, tokenizer = build_model(seed=4)
     folder = save_checkpoint(model.eval(), tokenizer, tmp_path / "lab")
-    assert {"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "generation_config.json"} <= {
-        path.name for path in folder.iterdir()
-    }
+    assert {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "preprocessor_config.json",
+        "generation_config.json",
+    } <= {path.name for path in folder.iterdir()}
     assert (folder / "model.safetensors").stat().st_size < 8_000_000
     loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder).eval()
     ids = torch.tensor([AutoTokenizer.from_pretrained(folder).encode("what color is the star ?")])

@@ -56,7 +56,9 @@ def test_every_phase_trains_its_parts(name: str, tmp_path: Path) -> None:
     states = [{k: before[k].detach() for k in before}]
     for phase in made.phases:
         saved = load_file(tmp_path / phase.name / "finished.safetensors")
-        states.append({k: saved[k] if k in saved else saved["lm_head.weight"] for k in before})  # the tied pair is saved once
+        states.append(
+            {k: saved[k] if k in saved else saved["lm_head.weight"] for k in before}
+        )  # the tied pair is saved once
     rows = tokenizer.convert_tokens_to_ids(list(object_words()))
     for phase, old, new in zip(made.phases, states, states[1:], strict=False):
         assert all(bool(torch.isfinite(value).all()) for value in new.values())
@@ -78,9 +80,7 @@ def test_every_phase_trains_its_parts(name: str, tmp_path: Path) -> None:
 class Interrupt(Callback):
     """Stops everything in the middle of a phase, as a killed process would."""
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
         if trainer.global_step == 3 and "joint" in str(trainer.default_root_dir):
             raise OSError("power failure")
 

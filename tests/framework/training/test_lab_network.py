@@ -12,7 +12,9 @@ from framework.training.lab_network import oracle_tokens, patches
 
 def test_patches_equal_the_stock_processor() -> None:
     """The processor repeats a single image along time, so a tick of two equal frames must give the same rows."""
-    kept = {k: v for k, v in preprocessor_config().items() if k not in ("image_processor_type", "min_pixels", "max_pixels")}
+    kept = {
+        k: v for k, v in preprocessor_config().items() if k not in ("image_processor_type", "min_pixels", "max_pixels")
+    }
     processor = Qwen2VLImageProcessorPil(**kept, size={"shortest_edge": 56 * 56, "longest_edge": 56 * 56})
     frames = np.random.default_rng(0).integers(0, 256, (3, 56, 56, 3), dtype=np.uint8)
     stock = [processor(images=[frame], return_tensors="pt")["pixel_values"] for frame in frames]

@@ -67,7 +67,9 @@ def test_one_question_is_the_stock_forward_with_its_own_positions(lab) -> None: 
     grid = torch.tensor([[ticks, 4, 4]])
     positions, _ = model.model.get_rope_index(packed.ids, video.int() * 2, video_grid_thw=grid)
     assert torch.equal(packed.positions, positions)
-    pixels = torch.randint(0, 256, (1, 2 * ticks, 56, 56, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    pixels = torch.randint(
+        0, 256, (1, 2 * ticks, 56, 56, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
     with torch.no_grad():
         visual = encode(model, pixels)
         ours = model.lm_head(hidden(model, packed, visual))
