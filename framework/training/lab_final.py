@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from framework.lab.needles import needle_scene
 from framework.lab.questions import LabQuestion
 from framework.lab.render import render
 from framework.lab.scene import Scene
-from framework.lab.video import through_codec
+from framework.lab.video import through_codec, write_video
 from framework.lab.world import CELLS, FRAMES_PER_TICK
 from framework.training.lab_clips import ClipSettings
 from framework.training.lab_data import LanguageBatch, LanguageSettings, language_batch, vocabulary_of
@@ -31,7 +32,7 @@ from framework.training.lab_language import LabLanguage
 from framework.training.lab_network import encode, read
 from framework.training.lab_packing import VIDEO_START, pack
 from framework.training.lab_questions import Asker, QuestionSettings
-from framework.training.lab_report import answers, auroc, by_split
+from framework.training.lab_report import answers, auroc, by_split, summarise
 from framework.training.run import recipe
 
 BATCHES, CLIPS, QUESTIONS = 13, 16, 4  # 832 questions per row of the table of short clips
@@ -77,6 +78,33 @@ def short_clips(module: LabLanguage, vocabulary: dict[str, int], clips: ClipSett
 
         table = answers(module, batches(number, settings, drawn))
         rows += [{"condition": name, "split": split, **m.row()} for split, m in by_split(table).items()]
+    return rows
+
+
+def compression(module: LabLanguage, asker: Asker, clips: ClipSettings) -> list[Row]:
+    """The same clips and questions before and after H.264 at several qualities; the size of a long video."""
+    plain = LanguageSettings(False, CLIPS, QUESTIONS, [(0, 16)], 0.0, 6000, 0.0, (8, 32), CLIPS)
+    uncoded = replace(clips, codec_share=0.0)
+    scene, _ = needle_scene(np.random.default_rng(SEED), "attribute", 1024, 5, 8, 1.0, 0.05, 0.25)
+    rows = []
+    for crf in (None, 8, 18, 28, 36):
+        batches, errors = [], []
+        for step in range(BATCHES):
+            generator = np.random.default_rng([SEED, 99, step])
+            batch = language_batch(generator, 0, plain, uncoded, asker, SLIDING_WINDOW)
+            assert batch.pixels is not None
+            if crf is not None:
+                before = batch.pixels.numpy()
+                after = through_codec(before.reshape(-1, *before.shape[2:]), crf).reshape(before.shape)
+                errors.append(np.mean((before.astype(np.float64) - after) ** 2))
+                batch = replace(batch, pixels=torch.from_numpy(after))
+            batches.append(batch)
+        row = {"crf": crf, **summarise(answers(module, batches)).row()}
+        if crf is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                size = write_video(scene, Path(folder) / "video.mp4", crf).stat().st_size
+            row |= {"psnr": float(10 * np.log10(255**2 / np.mean(errors))), "bytes per frame": size / scene.frames}
+        rows.append(row)
     return rows
 
 
@@ -236,20 +264,26 @@ def main() -> None:
     joint = recipe(node, seed=0).phases[-1]
     assert joint.losses is not None and joint.questions is not None
     module = LabLanguage(model, tokenizer, joint.schedule, joint.losses).eval()
-    asker = Asker(replace(joint.questions, open_share=0.0, other_wording_share=0.0), vocabulary_of(tokenizer))
-    tables = {
-        "short clips": short_clips(module, dict(asker.vocabulary), joint.clips, options.splits),
-        "long videos, 8 ticks": long_videos(module, asker, options.splits, options.videos, options.frames, 8, False),
-        "long videos, 16 ticks": long_videos(module, asker, options.splits, options.videos, options.frames, 16, False),
-        "long videos, 8 ticks, H.264": long_videos(
-            module, asker, options.splits, options.videos, options.frames, 8, True
-        ),
-        "layers": layer_profile(module, asker, options.splits[0], 100, 16),
+    plain: dict[str, Any] = {
+        "lookup_share": 0.0,
+        "open_share": 0.0,
+        "other_wording_share": 0.0,
+        "other_count_share": 0.0,
     }
-    for name, rows in tables.items():
-        for row in rows:
-            rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-            print(json.dumps({"table": name, **rounded}), flush=True)
+    asker = Asker(replace(joint.questions, **plain), vocabulary_of(tokenizer))
+    clips, splits, videos, frames = joint.clips, options.splits, options.videos, options.frames
+    _show("short clips", short_clips(module, dict(asker.vocabulary), clips, splits))
+    _show("compression", compression(module, asker, clips))
+    _show("layers", layer_profile(module, asker, splits[0], 100, 16))
+    _show("long videos", long_videos(module, asker, splits, videos, frames, 8, coded=False))
+    _show("long videos", long_videos(module, asker, splits, videos, frames, 16, coded=False))
+    _show("long videos, H.264", long_videos(module, asker, splits, videos, frames, 8, coded=True))
+
+
+def _show(name: str, rows: list[Row]) -> None:
+    for row in rows:
+        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+        print(json.dumps({"table": name, **rounded}), flush=True)
 
 
 if __name__ == "__main__":
