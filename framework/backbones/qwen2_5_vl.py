@@ -89,8 +89,8 @@ class Qwen25VL(DecoderBackbone):
         """Tokens of `ticks` (i64 [Tg]) of frames resized to height x width pixels: tick by tick, row by row."""
         cell = self.patch * self.merge
         rows, columns = height // cell, width // cell
-        grid = torch.cartesian_prod(ticks.long(), torch.arange(rows), torch.arange(columns))  # [N, 3]
-        return Layout(grid[:, 0], grid[:, 1], grid[:, 2], (cell, cell))
+        grid = torch.cartesian_prod(ticks.long(), torch.arange(rows), torch.arange(columns)).T.contiguous()  # [3, N]
+        return Layout(grid[0], grid[1], grid[2], (cell, cell))
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
