@@ -16,7 +16,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import Logger
 from safetensors.torch import load_model, save_model
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
@@ -67,12 +67,13 @@ class Running:
     save_every: int  # steps
     measure_every: int  # steps
     measure_batches: int
-    logger: Callable[[Path], Logger] | None = None  # CSV if None
+    logger: Callable[[Path], Logger]  # given the phase's folder
 
 
 def train(recipe: Recipe, running: Running) -> Path:
     """Run every phase that is not finished; the folder of the resulting checkpoint."""
     torch.set_num_threads(running.threads)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(recipe.seed, verbose=False)
     model, tokenizer = build_model(recipe.seed)
     model.config.vision_config._attn_implementation = equal_chunk_attention.register()
@@ -119,7 +120,7 @@ def _fit(
         devices=1,
         gradient_clip_val=phase.schedule.clip,
         callbacks=callbacks,
-        logger=(running.logger or _csv)(folder),
+        logger=running.logger(folder),
         log_every_n_steps=25,
         enable_progress_bar=running.progress,
         enable_model_summary=False,
@@ -141,10 +142,6 @@ def batch_maker(phase: Phase, tokenizer: PreTrainedTokenizerFast) -> Callable[[A
     assert phase.batches is not None and phase.questions is not None
     asker, batches = Asker(phase.questions, vocabulary_of(tokenizer)), phase.batches
     return lambda generator, step: language_batch(generator, step, batches, phase.clips, asker, SLIDING_WINDOW)
-
-
-def _csv(folder: Path) -> Logger:
-    return CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50)
 
 
 def _as_is(batch: Any) -> Any:

@@ -12,23 +12,13 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from framework.lab.model import IMAGE_MEAN, IMAGE_STD, MERGE, PATCH
 from framework.lab.world import COLOURS, FRAMES_PER_TICK, GRID, SHAPES
 from framework.training.lab_packing import VIDEO_START, Packed
+from framework.video.preprocess import normalise, patchify
 
 
 def patches(pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels u8 [B, frames, height, width, 3] to the rows that the vision tower reads, f32 [P, 3 * 2 * 14 * 14].
-
-    Rows come tick by tick, inside a tick cell by cell, inside a cell the four patches that are merged.
-    """
-    mean = torch.tensor(IMAGE_MEAN, device=pixels.device)
-    std = torch.tensor(IMAGE_STD, device=pixels.device)
-    batch, frames, height, width, _ = pixels.shape
-    values = (pixels.float() / 255 - mean) / std
-    rows, columns = height // (MERGE * PATCH), width // (MERGE * PATCH)
-    split = values.reshape(
-        batch * frames // FRAMES_PER_TICK, FRAMES_PER_TICK, rows, MERGE, PATCH, columns, MERGE, PATCH, 3
-    )
-    # tick, row, column, patch row, patch column, channel, frame, y, x
-    return split.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(-1, 3 * FRAMES_PER_TICK * PATCH * PATCH)
+    """Pixels u8 [B, frames, height, width, 3] to the rows that the vision tower reads, f32 [P, 3 * 2 * 14 * 14]."""
+    ticks = pixels.unflatten(1, (-1, FRAMES_PER_TICK)).flatten(0, 1)  # [B * ticks, F, height, width, 3]
+    return patchify(normalise(ticks.movedim(-1, 2), IMAGE_MEAN, IMAGE_STD), PATCH, MERGE)
 
 
 def encode(model: Qwen2_5_VLForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from framework.training.lab import Phase, Recipe, Running, train
@@ -25,11 +26,27 @@ def main(cfg: DictConfig) -> Path:
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     if not plain.get("model"):
         raise ValueError("nothing to train: give model=lab or model=lab_hard")
-    running = Running(folder=Path(plain["folder"]), **plain["running"])
+    tracker = plain["running"].pop("logger")
+    if tracker not in LOGGERS:
+        raise ValueError(f"running.logger is {tracker!r}; use one of {', '.join(LOGGERS)}")
+    running = Running(folder=Path(plain["folder"]), logger=LOGGERS[tracker], **plain["running"])
     start = time.monotonic()
     checkpoint = train(recipe(plain["model"], plain["seed"]), running)
     print(f"{checkpoint}  ({(time.monotonic() - start) / 60:.1f} min)")
     return checkpoint
+
+
+def _csv(folder: Path) -> Logger:
+    """curves/version_N/metrics.csv; a resumed run starts the next N, so that no curve is lost."""
+    return CSVLogger(folder, name="curves", flush_logs_every_n_steps=50)
+
+
+def _wandb(folder: Path) -> Logger:
+    folder.mkdir(parents=True, exist_ok=True)
+    return WandbLogger(name="/".join(folder.parts[-2:]), save_dir=folder, project="tokensieve")
+
+
+LOGGERS = {"csv": _csv, "wandb": _wandb}
 
 
 def recipe(model: Mapping[str, Any], seed: int) -> Recipe:

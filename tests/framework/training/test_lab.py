@@ -17,7 +17,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from framework.lab.model import build_model, object_words
 from framework.training import lab
 from framework.training.lab import Recipe, Running, train
-from framework.training.run import recipe
+from framework.training.run import LOGGERS, recipe
 
 CONF = Path(__file__).parents[3] / "conf" / "model"
 
@@ -44,6 +44,7 @@ def running(folder: Path, save_every: int = 2) -> Running:
         save_every=save_every,
         measure_every=2,
         measure_batches=1,
+        logger=LOGGERS["csv"],
     )
 
 

@@ -19,7 +19,7 @@ def shipped(name: str) -> dict:  # type: ignore[type-arg]
 def test_shipped_recipes() -> None:
     lab, hard = recipe(shipped("lab"), seed=3), recipe(shipped("lab_hard"), seed=3)
     assert [phase.name for phase in lab.phases] == ["vision", "language", "joint"]
-    assert [phase.name for phase in hard.phases] == ["vision", "language", "hard_language", "joint"]
+    assert [phase.name for phase in hard.phases] == ["vision", "language", "hard_language", "joint", "time"]
     assert hard.phases[:2] == lab.phases[:2]  # so a finished phase of one serves the other
     assert lab.seed == 3 and lab.phases[0].clips.noise == (0.01, 0.15)
 
@@ -27,11 +27,17 @@ def test_shipped_recipes() -> None:
 def test_mistakes_name_the_phase() -> None:
     node = shipped("lab")
     node["phases"]["joint"]["batches"]["klips"] = 3
-    with pytest.raises(ValueError, match="phase 'joint'.*klips"):
+    with pytest.raises(ValueError, match=r"phase 'joint'.*klips"):
         recipe(node, seed=0)
     del node["phases"]["vision"]["schedule"]["rate"]
-    with pytest.raises(ValueError, match="phase 'vision'.*rate"):
+    with pytest.raises(ValueError, match=r"phase 'vision'.*rate"):
         recipe(node, seed=0)
+
+
+def test_an_unknown_logger_is_refused(tmp_path: Path) -> None:
+    cfg = OmegaConf.create({"model": {"name": "x"}, "seed": 0, "folder": str(tmp_path), "running": {"logger": "paper"}})
+    with pytest.raises(ValueError, match=r"running\.logger is 'paper'"):
+        main(cfg)
 
 
 def test_something_must_be_trained(tmp_path: Path) -> None:
