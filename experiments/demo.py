@@ -22,13 +22,13 @@ from framework.benchmarks.base import Benchmark, VideoItem
 from framework.build import build, build_pipeline
 from framework.evaluation.journal import shown
 from framework.evaluation.metrics import best_group
+from framework.outcome import Outcome
 from framework.pipeline import Pipeline
 from framework.plugins import CONF, register
 from framework.report.console import console
 from framework.report.data import outcome_data
 from framework.report.picture import draw
 from framework.report.shots import shots
-from framework.types import Outcome
 
 SEED = 2026
 FRAMES = 4096

@@ -32,7 +32,6 @@ ROWS = {
     "adapttoken": ["preset=adapttoken"],
     "adapttoken, tau = 2": ["preset=adapttoken", "allocator.temperature=2.0"],
     "adapttoken, contiguous": ["preset=adapttoken", "splitter=contiguous"],
-    "adapttoken, contiguous, tau = 2": ["preset=adapttoken", "splitter=contiguous", "allocator.temperature=2.0"],
     "adapttoken_lite": ["preset=adapttoken_lite"],
     "vote": ["preset=vote"],
 }

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from framework.ledger import peak_bytes
 from framework.look import Look, best
-from framework.types import Candidates, Group, GroupTrace, Question, ScoredGroup, Selection, Timeline, Tokens, Trace
+from framework.outcome import GroupTrace, Trace
+from framework.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline, Tokens
 
 
 @dataclass

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import torch
 
-from framework.types import Cost
+from framework.outcome import Cost
 
 
 class Ledger:

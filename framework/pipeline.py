@@ -33,7 +33,8 @@ from framework.interfaces import (
 )
 from framework.ledger import Ledger
 from framework.look import Look
-from framework.types import Answer, Needs, Outcome, Question, Selection
+from framework.outcome import Outcome
+from framework.types import Answer, Needs, Question, Selection
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 from framework.video.timeline import timeline as make_timeline

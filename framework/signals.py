@@ -1,8 +1,9 @@
 """How certain a response is: entropy, margin, variance and log-probability, on one common scale.
 
 Pure functions of logits and probabilities, in fp32 and in nats. The common scale is that of the negative entropy over n
-options: -ln n is a uniform response, 0 a certain one, so that one temperature and one threshold mean the same for all of them.
-Source of the quantities: AdaptToken (arXiv 2603.28696, Fig. 2 and 4), DeepConf (arXiv 2508.15260) for the least certain share.
+options: -ln n is a uniform response, 0 a certain one, so that one temperature and one threshold mean the same for all
+of them. Source of the quantities: AdaptToken (arXiv 2603.28696, Fig. 2 and 4), DeepConf (arXiv 2508.15260) for the
+least certain share.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ def on_common_scale(share: float, n: int) -> float:
 
 
 def signals(probe: Probe) -> dict[str, float]:
-    """What is recorded of every probe with logits: entropy (full vocabulary, worst token and first token), and of the options
-    (or of the vocabulary for open questions) margin, variance, log_probability, option_entropy and top_option."""
+    """What is recorded of every probe with logits: entropy (full vocabulary, worst token and first token), and of the
+    options (or of the vocabulary for open questions) margin, variance, log_probability, option_entropy and
+    top_option.
+    """
     full = probabilities(probe.logits)
     per_token = entropy(full)
     choice = option_logits(probe).softmax(-1) if len(probe.option_ids) else full[0]

@@ -11,39 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from framework.value import Value, check, show
+
 
 class MissingNeed(AttributeError):
     """A strategy read something of a group that it had not asked for in its `needs`."""
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_show(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (tuple, list)) and len(value) > 8:
-        return f"<{len(value)} items>"
-    return repr(value)
-
-
-def _check(condition: bool, owner: object, message: str) -> None:
-    if not condition:
-        raise ValueError(f"{type(owner).__name__}: {message} ({owner!r})" if isinstance(owner, Value) else message)
-
-
-class Value:
-    """Base of all values: prints shapes, never contents."""
-
-    def __repr__(self) -> str:
-        """Name and fields, tensors as dtype and shape."""
-        shown = ", ".join(f"{f.name}={_show(getattr(self, f.name))}" for f in fields(self) if f.repr)  # type: ignore[arg-type]
-        return f"{type(self).__name__}({shown})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,10 +33,10 @@ class Timeline(Value):
     frames: Tensor  # i64 [T, F], frame numbers in the file
 
     def __post_init__(self) -> None:
-        _check(self.seconds.ndim == 1 and self.frames.ndim == 2, self, "seconds must be [T] and frames [T, F]")
-        _check(len(self.seconds) > 0, self, "a timeline needs at least one tick, got 0")
-        _check(len(self.seconds) == len(self.frames), self, f"{len(self.seconds)} times for {len(self.frames)} ticks")
-        _check(bool((self.seconds.diff() >= 0).all()), self, "seconds must ascend")
+        check(self.seconds.ndim == 1 and self.frames.ndim == 2, self, "seconds must be [T] and frames [T, F]")
+        check(len(self.seconds) > 0, self, "a timeline needs at least one tick, got 0")
+        check(len(self.seconds) == len(self.frames), self, f"{len(self.seconds)} times for {len(self.frames)} ticks")
+        check(bool((self.seconds.diff() >= 0).all()), self, "seconds must ascend")
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -78,12 +56,12 @@ class Group(Value):
     hint: float | None = None  # from a declared, costed preview such as packet sizes; higher = look sooner
 
     def __post_init__(self) -> None:
-        _check(
+        check(
             self.ticks.ndim == 1 and len(self.ticks) > 0,
             self,
-            f"ticks must be [Tg] with Tg > 0, got {_show(self.ticks)}",
+            f"ticks must be [Tg] with Tg > 0, got {show(self.ticks)}",
         )
-        _check(bool((self.ticks.diff() > 0).all()), self, "ticks must ascend without duplicates")
+        check(bool((self.ticks.diff() > 0).all()), self, "ticks must ascend without duplicates")
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -97,9 +75,9 @@ class Frames(Value):
     seconds: Tensor  # f64 [Tg]
 
     def __post_init__(self) -> None:
-        _check(self.pixels.ndim == 5 and self.pixels.shape[2] == 3, self, "pixels must be [Tg, F, 3, H, W]")
-        _check(self.pixels.dtype == torch.uint8, self, f"pixels must be uint8, got {self.pixels.dtype}")
-        _check(len(self.pixels) == len(self.seconds), self, f"{len(self.pixels)} ticks for {len(self.seconds)} times")
+        check(self.pixels.ndim == 5 and self.pixels.shape[2] == 3, self, "pixels must be [Tg, F, 3, H, W]")
+        check(self.pixels.dtype == torch.uint8, self, f"pixels must be uint8, got {self.pixels.dtype}")
+        check(len(self.pixels) == len(self.seconds), self, f"{len(self.pixels)} ticks for {len(self.seconds)} times")
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +90,7 @@ class Layout(Value):
     cell_pixels: tuple[int, int]  # height and width of one token's cell in the resized frame
 
     def __post_init__(self) -> None:
-        _check(len(self.tick) == len(self.row) == len(self.column), self, "tick, row and column differ in length")
+        check(len(self.tick) == len(self.row) == len(self.column), self, "tick, row and column differ in length")
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -136,7 +114,7 @@ class Tokens(Value):
         sizes = {
             len(t) for t in (self.embeddings, self.tick, self.row, self.column, self.seconds, *self.extra.values())
         }
-        _check(len(sizes) == 1, self, "all fields must have the same N")
+        check(len(sizes) == 1, self, "all fields must have the same N")
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -154,7 +132,7 @@ class Tokens(Value):
     @staticmethod
     def cat(parts: list[Tokens]) -> Tokens:
         """All tokens of `parts`, one after the other."""
-        _check(len(parts) > 0, parts, "no tokens to join")
+        check(len(parts) > 0, parts, "no tokens to join")
         joined = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Tokens) if f.name != "extra"}
         return Tokens(**joined, extra={key: torch.cat([p.extra[key] for p in parts]) for key in parts[0].extra})
 
@@ -171,13 +149,11 @@ class Question(Value):
     max_new_tokens: int = 1
 
     def __post_init__(self) -> None:
-        _check(bool(self.bare.strip()), self, "the question is empty (key: question)")
-        _check(self.bare in self.prompt, self, "`prompt` must contain `bare` word for word")
-        _check(len(self.options) != 1, self, f"one option is no choice: {self.options} (key: options)")
-        _check(
-            len(self.options) <= 26, self, f"at most 26 options have letters, got {len(self.options)} (key: options)"
-        )
-        _check(self.max_new_tokens >= 1, self, f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
+        check(bool(self.bare.strip()), self, "the question is empty (key: question)")
+        check(self.bare in self.prompt, self, "`prompt` must contain `bare` word for word")
+        check(len(self.options) != 1, self, f"one option is no choice: {self.options} (key: options)")
+        check(len(self.options) <= 26, self, f"at most 26 options have letters, got {len(self.options)} (key: options)")
+        check(self.max_new_tokens >= 1, self, f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -291,10 +267,10 @@ class Scores(Value):
     signals: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check(self.values.ndim == 1, self, f"values must be [N], got {_show(self.values)}")
-        _check(self.values.dtype == torch.float32, self, f"values must be float32, got {self.values.dtype}")
-        _check(not bool(self.values.isnan().any()), self, "values contain NaN")
-        _check(not bool((self.values == math.inf).any()), self, "values contain +inf")
+        check(self.values.ndim == 1, self, f"values must be [N], got {show(self.values)}")
+        check(self.values.dtype == torch.float32, self, f"values must be float32, got {self.values.dtype}")
+        check(not bool(self.values.isnan().any()), self, "values contain NaN")
+        check(not bool((self.values == math.inf).any()), self, "values contain +inf")
 
 
 @dataclass(frozen=True, repr=False)
@@ -306,7 +282,7 @@ class Relevance(Value):
     unit: str
 
     def __post_init__(self) -> None:
-        _check(not math.isnan(self.value) and not math.isnan(self.raw), self, "NaN")
+        check(not math.isnan(self.value) and not math.isnan(self.raw), self, "NaN")
 
 
 @dataclass(frozen=True, repr=False)
@@ -331,7 +307,7 @@ class ScoredGroup(Value):
     comparable: bool = False  # whether the scores compare across groups
 
     def __post_init__(self) -> None:
-        _check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, "scores must be [N] without NaN")
+        check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, "scores must be [N] without NaN")
 
     @property
     def usable(self) -> int:
@@ -352,7 +328,7 @@ class Candidates(Value):
 
     def __post_init__(self) -> None:
         sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
-        _check(len(sizes) == 1, self, "all fields must have the same C")
+        check(len(sizes) == 1, self, "all fields must have the same C")
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -368,11 +344,11 @@ class Selection(Value):
     end_seconds: float | None = None  # the video's last tick, where text may have to follow; None: the last kept one
 
     def __post_init__(self) -> None:
-        _check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
-        _check(len(self.tokens) <= self.budget, self, f"{len(self.tokens)} tokens exceed the budget of {self.budget}")
+        check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
+        check(len(self.tokens) <= self.budget, self, f"{len(self.tokens)} tokens exceed the budget of {self.budget}")
         place = torch.stack([self.tokens.tick, self.tokens.row, self.tokens.column])
-        _check(place.unique(dim=1).shape[1] == len(self.tokens), self, "a token is kept twice")
-        _check(bool((self.tokens.tick.diff() >= 0).all()), self, "tokens are not in temporal order")
+        check(place.unique(dim=1).shape[1] == len(self.tokens), self, "a token is kept twice")
+        check(bool((self.tokens.tick.diff() >= 0).all()), self, "tokens are not in temporal order")
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -385,64 +361,3 @@ class Selection(Value):
         for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first
             order = order[key.cpu()[order].argsort(stable=True)]
         return Selection(tokens[order], group[order], budget, candidates.end_seconds)
-
-
-@dataclass(frozen=True, repr=False)
-class Cost(Value):
-    """What one stage cost."""
-
-    seconds: float = 0.0
-    passes: int = 0
-    tokens: int = 0
-    flops: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-@dataclass(frozen=True, repr=False)
-class GroupTrace(Value):
-    """What became of one group."""
-
-    index: int
-    seconds: tuple[float, float]  # first and last tick
-    visited: int | None  # position in the visiting order; None = skipped
-    relevance: float | None = None
-    raw: float | None = None
-    unit: str = ""
-    signals: Mapping[str, float] = field(default_factory=dict)
-    choice: int | None = None
-    quota: int = 0
-    kept: int = 0
-
-
-@dataclass(frozen=True, repr=False)
-class Trace(Value):
-    """How an answer came about and what it cost."""
-
-    groups: tuple[GroupTrace, ...]
-    stages: Mapping[str, Cost]
-    tokens_seen: int  # visual tokens of the visited groups
-    tokens_total: int  # visual tokens of the whole timeline
-    tokens_kept: int
-    frames_decoded: int
-    peak_bytes: int
-
-    @property
-    def visited_share(self) -> float:
-        """Share of the groups that were visited."""
-        return sum(g.visited is not None for g in self.groups) / len(self.groups)
-
-
-@dataclass(frozen=True, repr=False)
-class Outcome(Value):
-    """Answer, trace and the selection behind it, for one question."""
-
-    question: Question
-    answer: Answer
-    trace: Trace
-    selection: Selection | None  # None: the answerer never asked for the final pass
-
-    def with_answer(self, answer: Answer) -> Outcome:
-        """The same outcome with another answer."""
-        return replace(self, answer=answer)

@@ -37,9 +37,9 @@ def text_start(offset: str, start: int, extent: int, last_time: int) -> int:
 
     `grid` (transformers >= 5.3): `extent` = max(rows, columns) of the full frame's token grid later, whatever the
     duration. `max_id` (Qwen's checkpoints, transformers < 5.3): one more than the largest id, where `last_time` is the
-    last time id, counted from `start`: of the whole video when tokens were selected from it (FlexSelect keeps the ids of
-    the full prompt, and so does AdaptToken's final pass), else of the tokens present. The grid counts in full, kept or
-    not.
+    last time id, counted from `start`: of the whole video when tokens were selected from it (FlexSelect keeps the ids
+    of the full prompt, and so does AdaptToken's final pass), else of the tokens present. The grid counts in full, kept
+    or not.
 
     Question and response count on from there, as in `generate`; under `max_id` that is the largest id so far plus one.
     """

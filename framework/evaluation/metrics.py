@@ -7,7 +7,8 @@ from typing import Any
 
 from framework.benchmarks.base import Item
 from framework.evaluation.statistics import RESAMPLES, mean_interval
-from framework.types import GroupTrace, Outcome, Selection
+from framework.outcome import GroupTrace, Outcome
+from framework.types import Selection
 
 Line = Mapping[str, Any]
 

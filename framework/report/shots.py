@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
+from framework.outcome import GroupTrace, Outcome
 from framework.pipeline import Pipeline
 from framework.report.picture import Shot
-from framework.types import Group, GroupTrace, Outcome
+from framework.types import Group
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 

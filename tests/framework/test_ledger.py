@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework.ledger import Ledger, peak_bytes
-from framework.types import Cost
+from framework.outcome import Cost
 
 
 def test_shared_cost_is_split_and_own_cost_is_not() -> None:

@@ -17,8 +17,9 @@ from framework.benchmarks.base import VideoItem
 from framework.build import build_pipeline
 from framework.interfaces import TokenScorer
 from framework.look import Look, best
+from framework.outcome import Outcome
 from framework.pipeline import Pipeline
-from framework.types import Frames, GroupView, Layout, Needs, Outcome, Scores, Tokens
+from framework.types import Frames, GroupView, Layout, Needs, Scores, Tokens
 
 Compose = Callable[..., DictConfig]
 

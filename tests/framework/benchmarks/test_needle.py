@@ -46,7 +46,7 @@ def test_videos_and_questions(tmp_path: Path) -> None:
             assert f"\n{letter} {option}" in item.question.prompt
             assert item.question.prompt.startswith(item.question.bare) and len(item.question.options) == 4
             ((start, end),) = item.evidence
-            assert end - start == 4.0 and 0 <= start and end <= 64.0
+            assert end - start == 4.0 and start >= 0 and end <= 64.0
 
 
 def test_the_same_arguments_give_the_same_files(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from framework.evaluation.journal import shown
 from framework.evaluation.metrics import best_group
+from framework.outcome import Cost, GroupTrace, Outcome, Trace
 from framework.report.data import outcome_data
 from framework.report.picture import Shot, draw
 from framework.report.terminal import BARS, SKIPPED, show, strip
-from framework.types import Answer, Cost, GroupTrace, Outcome, Question, Selection, Tokens, Trace
+from framework.types import Answer, Question, Selection, Tokens
 
 QUESTION = Question("ask", "Who [the man] wins?\nA red\nB $x$ blue", "Who [the man] wins?", ("red", "$x$ blue"))
 
