@@ -118,7 +118,7 @@ def _construct(node: dict[str, Any], interface: type[T], key: str) -> T:
     except (ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{key}: {error}") from error
+        raise ConfigError(str(error) if str(error).startswith(key) else f"{key}: {error}") from error
 
 
 def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_builds_nested_parts() -> None:
         ({"levle": 2}, r"scorer\.levle.*no such key.*level"),
         ({"level": "high"}, r"scorer\.level: got 'high', expected float"),
         ({"layers": [1.5]}, r"scorer\.layers"),
-        ({"level": -1}, r"scorer: scorer\.level must be >= 0, got -1"),
+        ({"level": -1}, r"^scorer\.level must be >= 0, got -1"),
         ({"_target_": "nowhere.Thing"}, r"nowhere\.Thing is no class"),
         ({"_target_": "pathlib.Path"}, r"is no TokenScorer"),
         ({"level": "${missing}"}, r"scorer: .*missing"),
