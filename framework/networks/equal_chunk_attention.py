@@ -1,8 +1,8 @@
 """Attention over many chunks of equal length in one call, for vision towers that otherwise loop over them in Python.
 
-Register it once with `register()`, then ask for it by name on the vision config alone:
+Register it once with `register()`, then ask for it by name for the vision tower alone:
 
-    model.config.vision_config._attn_implementation = equal_chunk_attention.NAME
+    model.set_attn_implementation({"vision_config": equal_chunk_attention.NAME})
 
 transformers passes chunk boundaries (`cu_seq_lens_q`) only to implementations whose name contains "flash"; hence the
 name. The result is that of its own "sdpa" loop. It knows nothing of any model class, and changes none.

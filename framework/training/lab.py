@@ -76,7 +76,7 @@ def train(recipe: Recipe, running: Running) -> Path:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(recipe.seed, verbose=False)
     model, tokenizer = build_model(recipe.seed)
-    model.config.vision_config._attn_implementation = equal_chunk_attention.register()
+    model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     for number, phase in enumerate(recipe.phases):
         finished = running.folder / phase.name / "finished.safetensors"
         if finished.exists():
@@ -85,7 +85,7 @@ def train(recipe: Recipe, running: Running) -> Path:
             continue
         _fit(model, tokenizer, phase, (recipe.seed, number), running)
         save_model(model, str(finished))
-    model.config.vision_config._attn_implementation = "sdpa"
+    model.set_attn_implementation({"vision_config": "sdpa"})
     return save_checkpoint(model.eval(), tokenizer, running.folder / "checkpoint")
 
 

@@ -26,6 +26,7 @@ from framework.lab.render import render
 from framework.lab.scene import Scene
 from framework.lab.video import through_codec, write_video
 from framework.lab.world import CELLS, FRAMES_PER_TICK
+from framework.networks import equal_chunk_attention
 from framework.training.lab_clips import ClipSettings
 from framework.training.lab_data import LanguageBatch, LanguageSettings, language_batch, vocabulary_of
 from framework.training.lab_language import LabLanguage
@@ -259,6 +260,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(options.checkpoint).eval()
+    model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
     node: Any = OmegaConf.to_container(OmegaConf.load(options.recipe), resolve=True)
     joint = recipe(node, seed=0).phases[-1]

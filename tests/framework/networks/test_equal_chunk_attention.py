@@ -17,7 +17,7 @@ def test_equals_the_stock_tower(grid: list[list[int]]) -> None:
     patches = torch.randn(sum(t * h * w for t, h, w in grid), 3 * 2 * 14 * 14, generator=generator)
     with torch.no_grad():
         stock = tower(patches, torch.tensor(grid)).pooler_output
-        model.config.vision_config._attn_implementation = equal_chunk_attention.register()
+        model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         ours = tower(patches, torch.tensor(grid)).pooler_output
     assert torch.allclose(ours, stock, atol=1e-5)
 
