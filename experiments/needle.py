@@ -33,6 +33,7 @@ ROWS = {
     "adapttoken, tau = 2": ["preset=adapttoken", "allocator.temperature=2.0"],
     "adapttoken, contiguous": ["preset=adapttoken", "splitter=contiguous"],
     "adapttoken_lite": ["preset=adapttoken_lite"],
+    "adapttoken_lite, upper confidence": ["preset=adapttoken_lite", "scheduler=upper_confidence"],
     "vote": ["preset=vote"],
 }
 REFERENCE = "adapttoken"
