@@ -97,6 +97,8 @@ class Look:
         for result in scored.values():
             shown.wanted[best(result.scores, self.most)] = True
         self._shown[group.index] = shown
+        if shown.tokens is not None:
+            shown.tokens = shown.tokens.to("cpu")
         if not waiting:
             self._park(shown)
         return [scored[q.id] for q in asking]
@@ -234,11 +236,11 @@ class Look:
         return frames
 
     def _park(self, shown: _Shown) -> None:
-        """Nobody waits for this group any more: keep the tokens that some question wants, off the GPU."""
+        """Nobody waits for this group any more: keep just the tokens that some question wants."""
         shown.frames = None
         if shown.tokens is not None:
             mine = shown.wanted[shown.index]
-            shown.tokens = shown.tokens[mine.to(shown.tokens.tick.device)].to("cpu")
+            shown.tokens = shown.tokens[mine]
             shown.index = shown.index[mine]
 
     def _encode_places(self, wanted: dict[int, Tensor]) -> None:
