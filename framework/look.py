@@ -74,6 +74,7 @@ class Look:
         self._open = ExitStack()
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
+        self._whole: set[int] = set()  # groups not parked yet
         self._priors: dict[str, Probe] = {}
         self._queries: dict[str, Tensor] = {}
 
@@ -90,8 +91,8 @@ class Look:
         """How many tokens of a visited group went through the vision tower."""
         return self._shown[group.index].encoded
 
-    def at(self, group: Group, asking: Sequence[Question], waiting: bool) -> list[ScoredGroup]:
-        """Show `group` to the questions `asking`. `waiting`: another open question may come to it later."""
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """Show `group` to the questions `asking`. It is held whole until `release`."""
         shown = self._shown.get(group.index) or self._show(group, asking)
         scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
         for result in scored.values():
@@ -99,14 +100,17 @@ class Look:
         self._shown[group.index] = shown
         if shown.tokens is not None:
             shown.tokens = shown.tokens.to("cpu")
-        if not waiting:
-            self._park(shown)
+        self._whole.add(group.index)
         return [scored[q.id] for q in asking]
 
+    def release(self, awaited: set[int]) -> None:
+        """Of the groups looked at, keep whole only those that an open question may still come to (group indices)."""
+        for index in self._whole - awaited:
+            self._park(self._shown[index])
+        self._whole &= awaited
+
     def secure(self, wanted: dict[int, Tensor]) -> None:
-        """Make sure that the tokens at `wanted` (group index -> i64 places) are there: encode what nobody had to look
-        at.
-        """
+        """Make sure that the tokens at `wanted` (group index -> i64 places) are there; encode what nobody looked at."""
         unseen = {index: places for index, places in wanted.items() if self._shown[index].tokens is None}
         if unseen:
             self._encode_places(unseen)
@@ -236,7 +240,7 @@ class Look:
         return frames
 
     def _park(self, shown: _Shown) -> None:
-        """Nobody waits for this group any more: keep just the tokens that some question wants."""
+        """Nobody comes to this group any more: keep just the tokens that some question wants."""
         shown.frames = None
         if shown.tokens is not None:
             mine = shown.wanted[shown.index]

@@ -108,13 +108,13 @@ class Pipeline:
                 inquiry.remaining = [group for group in inquiry.remaining if group.index != wish.index]
                 wishes.setdefault(wish.index, []).append(inquiry)
             for index, asking in wishes.items():
-                waiting = any(group.index == index for inquiry in still_open for group in inquiry.remaining)
-                seen = look.at(look.groups[index], [inquiry.question for inquiry in asking], waiting)
+                seen = look.at(look.groups[index], [inquiry.question for inquiry in asking])
                 for inquiry, scored in zip(asking, seen, strict=True):
                     inquiry.visited.append(scored)
             still_open = [
                 i for i in still_open if i.remaining and not self.stopping.enough(i.visited, len(i.remaining))
             ]
+            look.release({group.index for inquiry in still_open for group in inquiry.remaining})
             if progress is not None:
                 progress("groups", max(len(inquiry.visited) for inquiry in inquiries), len(look.groups))
 

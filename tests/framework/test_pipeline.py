@@ -174,14 +174,15 @@ def test_the_prior_is_probed_once_per_question(pipeline: Callable[..., Pipeline]
     assert outcome.trace.stages["prior"].passes == 1
 
 
+@pytest.mark.parametrize("order", ["scheduler=natural", "scheduler=upper_confidence"])
 def test_what_is_parked_is_bounded(
-    pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
+    order: str, pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a visited group nothing stays but the tokens that some question may keep; pixels are gone."""
     looks: list[Any] = []
     stock = Look.secure
     monkeypatch.setattr(Look, "secure", lambda self, wanted: (looks.append(self), stock(self, wanted))[1])
-    built = pipeline("preset=adapttoken", "budget=4")
+    built = pipeline("preset=adapttoken", "stopping=certain", order, "budget=4")
     built.answer(needle_video.path, [i.question for i in needle_video.items[:2]])
     for shown in looks[0]._shown.values():
         assert shown.frames is None
