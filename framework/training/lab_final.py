@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,6 +255,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, required=True, help="conf/model/*.yaml, for how its clips are drawn")
     parser.add_argument("--splits", nargs="+", required=True)
+    parser.add_argument("--tables", nargs="+", default=["short", "compression", "layers", "long", "coded"])
     parser.add_argument("--videos", type=int, default=12)
     parser.add_argument("--frames", type=int, default=1024)
     options = parser.parse_args()
@@ -274,18 +275,19 @@ def main() -> None:
     }
     asker = Asker(replace(joint.questions, **plain), vocabulary_of(tokenizer))
     clips, splits, videos, frames = joint.clips, options.splits, options.videos, options.frames
-    _show("short clips", short_clips(module, dict(asker.vocabulary), clips, splits))
-    _show("compression", compression(module, asker, clips))
-    _show("layers", layer_profile(module, asker, splits[0], 100, 16))
-    _show("long videos", long_videos(module, asker, splits, videos, frames, 8, coded=False))
-    _show("long videos", long_videos(module, asker, splits, videos, frames, 16, coded=False))
-    _show("long videos, H.264", long_videos(module, asker, splits, videos, frames, 8, coded=True))
-
-
-def _show(name: str, rows: list[Row]) -> None:
-    for row in rows:
-        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-        print(json.dumps({"table": name, **rounded}), flush=True)
+    tables: dict[str, Callable[[], list[Row]]] = {
+        "short": lambda: short_clips(module, dict(asker.vocabulary), clips, splits),
+        "compression": lambda: compression(module, asker, clips),
+        "layers": lambda: layer_profile(module, asker, splits[0], 100, 16),
+        "long": lambda: [
+            row for size in (8, 16) for row in long_videos(module, asker, splits, videos, frames, size, coded=False)
+        ],
+        "coded": lambda: long_videos(module, asker, splits, videos, frames, 8, coded=True),
+    }
+    for name in options.tables:
+        for row in tables[name]():
+            rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+            print(json.dumps({"table": name, **rounded}), flush=True)
 
 
 if __name__ == "__main__":
