@@ -24,6 +24,7 @@ ASSETS = Path(framework.__file__).parent / "assets"
 CONF = Path(framework.__file__).parents[1] / "conf" / "model"
 SHIPPED = [
     ("lab", {"attribute": 0.93}),
+    ("lab_hard", {"attribute": 0.93, "conjunction": 0.85, "two_evidence": 0.85, "when": 0.7, "order": 0.85}),
 ]
 
 
