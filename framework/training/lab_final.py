@@ -135,7 +135,7 @@ def ask_group(
 ) -> tuple[np.ndarray, LanguageBatch]:
     """Option probabilities f64 [questions, options] of one group with compact times; `visual` f32 [T, CELLS, D]."""
     generator = np.random.default_rng(0)
-    posed = [asker._encode(generator, question) for question in questions]
+    posed = [asker.encode(generator, question) for question in questions]
     kept = np.arange(len(ticks) * CELLS)[None]
     packed = pack([posed], kept, np.arange(len(ticks))[None], asker.vocabulary, SLIDING_WINDOW)
     batch = LanguageBatch(packed, None, torch.zeros(1), torch.from_numpy(kept), posed)

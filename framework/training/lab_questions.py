@@ -80,9 +80,9 @@ class Asker:
         absent = generator.random() < settings.absent_share
         query, answer, decoys = self.pickers[split](generator, objects, ticks, total, absent)
         count = 4 if generator.random() >= settings.other_count_share else int(generator.choice([2, 3, 5]))
-        return self._encode(generator, pose(generator, query, answer, count, decoys))
+        return self.encode(generator, pose(generator, query, answer, count, decoys))
 
-    def _encode(self, generator: np.random.Generator, question: LabQuestion) -> TrainingQuestion:
+    def encode(self, generator: np.random.Generator, question: LabQuestion) -> TrainingQuestion:
         """Token ids and targets of a posed question."""
         settings, split = self.settings, question.query.split
         bare, options = question.bare, question.options

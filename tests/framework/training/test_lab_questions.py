@@ -85,7 +85,7 @@ def test_training_reads_exactly_what_a_user_sends() -> None:
         [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
     )
     after_video = TOKENIZER.encode(sent.split("<|vision_end|>")[1], add_special_tokens=False)
-    trained = Asker(PLAIN, VOCABULARY)._encode(generator, posed)
+    trained = Asker(PLAIN, VOCABULARY).encode(generator, posed)
     assert trained.ids[: trained.answer_row + 1] == after_video
 
 
