@@ -38,9 +38,11 @@ def plugin_folders() -> dict[str, Path]:
 
 def options(group: str) -> dict[str, Path]:
     """Option name -> yaml file of one configuration group, ours and the plug-ins'."""
-    folders = [CONF, *plugin_folders().values()]
-    files = [file for folder in reversed(folders) for file in sorted((folder / group).glob("*.yaml"))]
-    return dict(sorted((file.stem, file) for file in files))
+    found: dict[str, Path] = {}
+    for folder in (CONF, *plugin_folders().values()):
+        for file in (folder / group).glob("*.yaml"):
+            found.setdefault(file.stem, file)  # as on Hydra's search path: the first one wins
+    return dict(sorted(found.items()))
 
 
 class PluginSearchPath(SearchPathPlugin):

@@ -118,8 +118,13 @@ def test_a_broken_entry_point_is_reported_and_left_out(
     assert "attention" in plugins.options("scorer")
 
 
-def test_a_plug_in_cannot_shadow_a_built_in_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "scorer").mkdir()
-    (tmp_path / "scorer" / "attention.yaml").write_text("_target_: evil.Scorer\n")
-    monkeypatch.setattr(plugins, "plugin_folders", lambda: {"evil": tmp_path})
-    assert plugins.options("scorer")["attention"] == plugins.CONF / "scorer" / "attention.yaml"
+@pytest.mark.parametrize(("ours", "theirs"), [("a", "b"), ("b", "a")])  # however the paths sort
+def test_a_plug_in_cannot_shadow_a_built_in_option(
+    ours: str, theirs: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in (ours, theirs):
+        (tmp_path / folder / "scorer").mkdir(parents=True)
+        (tmp_path / folder / "scorer" / "attention.yaml").write_text("_target_: some.Scorer\n")
+    monkeypatch.setattr(plugins, "CONF", tmp_path / ours)
+    monkeypatch.setattr(plugins, "plugin_folders", lambda: {"evil": tmp_path / theirs})
+    assert plugins.options("scorer") == {"attention": tmp_path / ours / "scorer" / "attention.yaml"}
