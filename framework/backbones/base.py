@@ -20,6 +20,7 @@ from transformers.cache_utils import Cache
 from framework.backbones.cache import ReadOnlyPrefix, branch
 from framework.backbones.capture import TextAttention
 from framework.backbones.text import ChatText, Prompt
+from framework.errors import UsageError
 from framework.interfaces import Backbone
 from framework.signals import entropy, probabilities
 from framework.types import Answer, Needs, Probe, Question, Selection, Tokens
@@ -124,9 +125,9 @@ class DecoderBackbone(Backbone):
         """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
         total = len(self.decoder.layers)
         if any(not 0 <= layer < total for layer in layers):
-            raise ValueError(
+            raise UsageError(
                 f"attention was asked at layers {layers}, but this model has layers 0..{total - 1}: "
-                "set backbone.reference_layer"
+                "set backbone.reference_layer or scorer.layers"
             )
         readings = [Reading() for _ in prompts]
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
