@@ -30,6 +30,11 @@ def option_logits(probe: Probe) -> Tensor:
     return probe.logits[0, probe.option_ids.to(probe.logits.device)].float()
 
 
+def response(probe: Probe) -> Tensor:
+    """f32 [R, n]: probabilities of the options (R = 1), or of the vocabulary at every token of an open answer."""
+    return option_logits(probe).softmax(-1)[None] if len(probe.option_ids) else probabilities(probe.logits)
+
+
 def entropy(distribution: Tensor) -> Tensor:
     """Shannon entropy in nats over the last axis; 0 log 0 = 0."""
     return -torch.special.xlogy(distribution, distribution).sum(-1)
@@ -63,20 +68,19 @@ def on_common_scale(share: float, n: int) -> float:
 
 def signals(probe: Probe) -> dict[str, float]:
     """What is recorded of every probe with logits: entropy (full vocabulary, worst token and first token), and of the
-    options (or of the vocabulary for open questions) margin, variance, log_probability, option_entropy and
-    top_option.
+    response, as the estimators of these names have it, margin, variance, log_probability; with options also
+    option_entropy and top_option.
     """
-    full = probabilities(probe.logits)
-    per_token = entropy(full)
-    choice = option_logits(probe).softmax(-1) if len(probe.option_ids) else full[0]
+    per_token = entropy(probabilities(probe.logits))
+    choice = response(probe)
     found = {
         "entropy": float(per_token.max()),
         "entropy_first": float(per_token[0]),
-        "margin": float(margin(choice)),
-        "variance": float(variance(choice)),
-        "log_probability": float(log_probability(choice)),
-        "outcomes": float(choice.numel()),
+        "margin": float(margin(choice).min()),
+        "variance": float(variance(choice).min()),
+        "log_probability": float(log_probability(choice).mean()),
+        "outcomes": float(choice.shape[-1]),
     }
     if len(probe.option_ids):
-        found |= {"option_entropy": float(entropy(choice)), "top_option": float(choice.argmax())}
+        found |= {"option_entropy": float(entropy(choice[0])), "top_option": float(choice[0].argmax())}
     return found

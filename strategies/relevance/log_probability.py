@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from framework.interfaces import RelevanceEstimator
-from framework.signals import log_probability, option_logits, probabilities
+from framework.signals import log_probability, response
 from framework.types import GroupView, Needs, Relevance
 
 
@@ -27,8 +27,6 @@ class LogProbability(RelevanceEstimator):
 
     def relevance(self, view: GroupView) -> Relevance:
         """Value and raw: nats per response token, <= 0."""
-        probe = view.probe
-        choice = len(probe.option_ids) > 0
-        likely = option_logits(probe).softmax(-1)[None] if choice else probabilities(probe.logits)  # [R, n]
+        likely = response(view.probe)  # [R, n]
         raw = float(log_probability(likely).mean())
         return Relevance(raw, raw, "nats")

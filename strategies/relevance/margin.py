@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from framework.interfaces import RelevanceEstimator
-from framework.signals import margin, on_common_scale, option_logits, probabilities
+from framework.signals import margin, on_common_scale, response
 from framework.types import GroupView, Needs, Relevance
 
 
@@ -27,8 +27,6 @@ class Margin(RelevanceEstimator):
 
     def relevance(self, view: GroupView) -> Relevance:
         """Value on entropy's scale in nats, raw the margin as a probability, 0..1."""
-        probe = view.probe
-        choice = len(probe.option_ids) > 0
-        likely = option_logits(probe).softmax(-1)[None] if choice else probabilities(probe.logits)  # [R, n]
+        likely = response(view.probe)  # [R, n]
         raw = float(margin(likely).min())
         return Relevance(on_common_scale(raw, likely.shape[-1]), raw, "probability")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from framework.interfaces import RelevanceEstimator
-from framework.signals import largest_variance, on_common_scale, option_logits, probabilities, variance
+from framework.signals import largest_variance, on_common_scale, response, variance
 from framework.types import GroupView, Needs, Relevance
 
 
@@ -26,9 +26,7 @@ class Variance(RelevanceEstimator):
 
     def relevance(self, view: GroupView) -> Relevance:
         """Value on entropy's scale in nats, raw the variance in squared probabilities."""
-        probe = view.probe
-        choice = len(probe.option_ids) > 0
-        likely = option_logits(probe).softmax(-1)[None] if choice else probabilities(probe.logits)  # [R, n]
+        likely = response(view.probe)  # [R, n]
         raw = float(variance(likely).min())
         outcomes = likely.shape[-1]
         share = min(1.0, raw / largest_variance(outcomes))  # rounding may pass 1

@@ -140,3 +140,14 @@ def test_option_logits_are_those_of_the_first_token() -> None:
 def test_without_logits_the_missing_need_is_named() -> None:
     with pytest.raises(MissingNeed, match="logits=True"):
         signals.signals(_probe(None, option_ids=[0, 1]))
+
+
+def test_recorded_signals_are_those_of_the_estimators_for_long_open_answers() -> None:
+    """Two tokens over three outcomes: margin and variance of the least certain one, log-probability per token."""
+    rows = torch.tensor([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25]])
+    probe = Probe(rows={}, option_ids=torch.zeros(0, dtype=torch.long), response_logits=rows.log())
+    found = signals.signals(probe)
+    assert found["margin"] == pytest.approx(0.05, abs=1e-6)
+    assert found["variance"] == pytest.approx((0.4**2 + 0.35**2 + 0.25**2) / 3 - 1 / 9, abs=1e-6)
+    assert found["log_probability"] == pytest.approx((math.log(0.7) + math.log(0.4)) / 2, abs=1e-6)
+    assert found["outcomes"] == 3
