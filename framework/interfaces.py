@@ -17,10 +17,7 @@ from framework.types import (
     Candidates,
     Frames,
     Group,
-    GroupView,
     Layout,
-    Needs,
-    Probe,
     Question,
     Relevance,
     ScoredGroup,
@@ -29,6 +26,7 @@ from framework.types import (
     Timeline,
     Tokens,
 )
+from framework.view import GroupView, Needs, Probe
 
 
 class Strategy(ABC):  # noqa: B024

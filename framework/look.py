@@ -18,21 +18,10 @@ from torch import Tensor
 from framework.interfaces import Backbone, RelevanceEstimator, TokenScorer
 from framework.ledger import Ledger
 from framework.signals import signals
-from framework.types import (
-    Frames,
-    Group,
-    GroupView,
-    Layout,
-    Needs,
-    Probe,
-    Question,
-    ScoredGroup,
-    Scores,
-    Timeline,
-    Tokens,
-)
+from framework.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
 from framework.video.readers.base import Reader
 from framework.video.stream import FrameSource
+from framework.view import GroupView, Needs, Probe
 
 
 @dataclass

@@ -34,10 +34,11 @@ from framework.interfaces import (
 from framework.ledger import Ledger
 from framework.look import Look
 from framework.outcome import Outcome
-from framework.types import Answer, Needs, Question, Selection
+from framework.types import Answer, Question, Selection
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 from framework.video.timeline import timeline as make_timeline
+from framework.view import Needs
 
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
 

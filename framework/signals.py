@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from framework.types import Probe
+from framework.view import Probe
 
 
 def probabilities(logits: Tensor) -> Tensor:

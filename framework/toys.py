@@ -13,16 +13,14 @@ from framework.types import (
     Candidates,
     Frames,
     Group,
-    GroupView,
     Layout,
-    Needs,
-    Probe,
     Question,
     Relevance,
     ScoredGroup,
     Timeline,
     Tokens,
 )
+from framework.view import GroupView, Needs, Probe
 
 ROWS, COLUMNS, CELL, WIDTH, VOCABULARY, HEADS, TEXT = 3, 4, 8, 16, 32, 4, 9
 QUESTION = Question(

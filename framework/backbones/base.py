@@ -23,7 +23,8 @@ from framework.backbones.text import ChatText, Prompt
 from framework.errors import UsageError
 from framework.interfaces import Backbone
 from framework.signals import entropy, probabilities
-from framework.types import Answer, Needs, Probe, Question, Selection, Tokens
+from framework.types import Answer, Question, Selection, Tokens
+from framework.view import Needs, Probe
 
 
 @dataclass(frozen=True)

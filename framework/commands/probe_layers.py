@@ -24,11 +24,12 @@ from framework.evaluation.layers import Point, average, best, evidence_mask, qua
 from framework.lab.world import GRID
 from framework.report.console import console
 from framework.report.layers import draw
-from framework.types import Group, Layout, Needs, Timeline, Tokens
+from framework.types import Group, Layout, Timeline, Tokens
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
+from framework.view import Needs
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from framework.interfaces import Answerer
-from framework.types import Answer, Needs, ScoredGroup
+from framework.types import Answer, ScoredGroup
+from framework.view import Needs
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.special import softmax
 
 from framework.interfaces import Answerer
-from framework.types import Answer, Needs, ScoredGroup
+from framework.types import Answer, ScoredGroup
+from framework.view import Needs
 
 
 @dataclass(frozen=True)

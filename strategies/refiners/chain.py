@@ -15,7 +15,8 @@ from functools import reduce
 import torch
 
 from framework.interfaces import TokenRefiner
-from framework.types import Candidates, Needs, Question, Selection, Tokens
+from framework.types import Candidates, Question, Selection, Tokens
+from framework.view import Needs
 
 
 @dataclass(frozen=True)

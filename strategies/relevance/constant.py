@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from framework.interfaces import RelevanceEstimator
-from framework.types import GroupView, Relevance
+from framework.types import Relevance
+from framework.view import GroupView
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Literal
 
 from framework.interfaces import RelevanceEstimator
 from framework.signals import entropy, option_logits, probabilities
-from framework.types import GroupView, Needs, Probe, Relevance
+from framework.types import Relevance
+from framework.view import GroupView, Needs, Probe
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from framework.interfaces import RelevanceEstimator
 from framework.signals import margin, on_common_scale, response
-from framework.types import GroupView, Needs, Relevance
+from framework.types import Relevance
+from framework.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

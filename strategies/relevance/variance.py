@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from framework.interfaces import RelevanceEstimator
 from framework.signals import largest_variance, on_common_scale, response, variance
-from framework.types import GroupView, Needs, Relevance
+from framework.types import Relevance
+from framework.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Needs, Scores
+from framework.types import Scores
+from framework.view import GroupView, Needs
 
 ROWS = ("all", "question", "question_end", "options", "last")
 REDUCTIONS = ("max", "mean")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Needs, Scores
+from framework.types import Scores
+from framework.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Needs, Scores
+from framework.types import Scores
+from framework.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from framework.interfaces import TokenScorer
 from framework.signals import entropy
-from framework.types import GroupView, Needs, Scores
+from framework.types import Scores
+from framework.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import torch
 from torch.nn.functional import avg_pool1d
 
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Needs, Scores
+from framework.types import Scores
+from framework.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Scores
+from framework.types import Scores
+from framework.view import GroupView
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from framework.interfaces import StoppingPolicy
-from framework.types import Needs, ScoredGroup
+from framework.types import ScoredGroup
+from framework.view import Needs
 
 
 @dataclass(frozen=True)

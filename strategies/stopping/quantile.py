@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from framework.interfaces import StoppingPolicy
-from framework.types import Needs, ScoredGroup
+from framework.types import ScoredGroup
+from framework.view import Needs
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from framework.build import ConfigError, build
 from framework.interfaces import TokenRefiner, TokenScorer
-from framework.types import GroupView, Scores
+from framework.types import Scores
+from framework.view import GroupView
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from framework.interfaces import TokenScorer
 from framework.look import Look, best
 from framework.outcome import Outcome
 from framework.pipeline import Pipeline
-from framework.types import Frames, GroupView, Layout, Needs, Scores, Tokens
+from framework.types import Frames, Layout, Scores, Tokens
+from framework.view import GroupView, Needs
 
 Compose = Callable[..., DictConfig]
 

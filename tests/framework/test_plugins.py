@@ -32,7 +32,8 @@ packages = ["acme_scorers", "acme_scorers.conf", "acme_scorers.conf.scorer", "ac
 """Tokens near the middle of the picture first."""
 from dataclasses import dataclass
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Scores
+from framework.types import Scores
+from framework.view import GroupView
 
 @dataclass(frozen=True)
 class Center(TokenScorer):

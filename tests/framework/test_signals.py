@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
 from framework import signals
-from framework.types import MissingNeed, Probe
+from framework.view import MissingNeed, Probe
 
 logit_lists = st.lists(st.one_of(st.floats(-50, 50), st.floats(-3, 3)), min_size=2, max_size=40)
 

@@ -8,17 +8,8 @@ import pytest
 import torch
 
 from framework import toys
-from framework.types import (
-    Candidates,
-    Group,
-    MissingNeed,
-    Needs,
-    Question,
-    Scores,
-    Selection,
-    Timeline,
-    Tokens,
-)
+from framework.types import Candidates, Group, Question, Scores, Selection, Timeline, Tokens
+from framework.view import MissingNeed, Needs
 
 
 def test_timeline_refuses_disorder_and_emptiness() -> None:

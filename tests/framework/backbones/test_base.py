@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from framework.types import Needs, Question
+from framework.types import Question
+from framework.view import Needs
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 LAYERS = (0, 1, 2, 3)  # sliding, full, sliding, full

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from framework.backbones import qwen2_5_vl
-from framework.types import Frames, Needs, Question, Selection, Tokens
+from framework.types import Frames, Question, Selection, Tokens
+from framework.view import Needs
 
 HEIGHT, WIDTH, ROWS, COLUMNS = 56, 84, 2, 3
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)

@@ -10,7 +10,8 @@ import torch
 from framework import toys
 from framework.contracts import check_refiner
 from framework.interfaces import TokenRefiner
-from framework.types import Candidates, Needs, Question, Selection
+from framework.types import Candidates, Question, Selection
+from framework.view import Needs
 from strategies.refiners.chain import Chain
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from framework.types import Group, GroupView, Layout, Question, Relevance
+from framework.types import Group, Layout, Question, Relevance
+from framework.view import GroupView
 from strategies.relevance.constant import Constant
 
 

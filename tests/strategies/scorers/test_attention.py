@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from framework import toys
-from framework.types import GroupView, MissingNeed, Needs, Probe
+from framework.view import GroupView, MissingNeed, Needs, Probe
 from strategies.scorers.attention import Attention
 
 # two heads, three text rows, three visual tokens

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framework import toys
-from framework.types import MissingNeed, Needs
+from framework.view import MissingNeed, Needs
 from strategies.scorers.feature_norm import FeatureNorm
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from framework import toys
-from framework.types import Frames, Group, GroupView, Layout, MissingNeed, Needs
+from framework.types import Frames, Group, Layout
+from framework.view import GroupView, MissingNeed, Needs
 from strategies.scorers.frame_difference import FrameDifference
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from framework import toys
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Needs, Scores
+from framework.types import Scores
+from framework.view import GroupView, Needs
 from strategies.scorers.fusion import Fusion
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from framework import toys
-from framework.types import Frames, GroupView, Needs
+from framework.types import Frames
+from framework.view import GroupView, Needs
 from strategies.scorers.informativeness import Informativeness
 
 

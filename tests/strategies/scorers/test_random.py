@@ -8,7 +8,8 @@ import torch
 from scipy.stats import kstest
 
 from framework import toys
-from framework.types import Group, GroupView, Needs
+from framework.types import Group
+from framework.view import GroupView, Needs
 from strategies.scorers.random import Random
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from framework import toys
 from framework.interfaces import TokenScorer
-from framework.types import GroupView, Layout, Needs, Scores
+from framework.types import Layout, Scores
+from framework.view import GroupView, Needs
 from strategies.scorers.smoothed import Smoothed
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework import toys
-from framework.types import Needs
+from framework.view import Needs
 from strategies.scorers.uniform_ticks import UniformTicks
 
 PER_TICK = toys.ROWS * toys.COLUMNS

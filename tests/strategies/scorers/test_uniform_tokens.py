@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework import toys
-from framework.types import Layout, Needs
+from framework.types import Layout
+from framework.view import Needs
 from strategies.scorers.uniform_tokens import UniformTokens
 
 
