@@ -1,7 +1,6 @@
-"""Who a run is and where its results go: a hash of its configuration, the versions behind it, files, then trackers.
+"""Who a run is and where its results go: a hash of its configuration, the versions behind it, a folder of its own.
 
-A tracker mirrors what is already on disk. It may fail at any moment without taking the run along. Knows no benchmark
-and no strategy; wandb is imported only when it is chosen.
+Knows no benchmark and no strategy.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import json
 import logging
 import platform
 import subprocess
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from framework.errors import UsageError
 
-NOT_IDENTITY = ("hydra", "tracker", "progress")  # root keys that change no result
+NOT_IDENTITY = ("hydra", "tracker", "progress", "world", "record", "max_failed_share")  # root keys that change no result
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
 _log = logging.getLogger(__name__)
@@ -81,8 +79,11 @@ def _commit() -> str:
     return head + ("+" if changed else "")
 
 
-def claim(folder: Path, cfg: DictConfig) -> None:
-    """Make `folder` the run folder of this configuration, or go on in it; results of another one are refused."""
+def claim(folder: Path, cfg: DictConfig, preset: str = "", overrides: Sequence[str] = ()) -> None:
+    """Make `folder` the run folder of this configuration, or go on in it; results of another one are refused.
+
+    `preset` and `overrides` are what was chosen and typed: names for people, written beside the configuration.
+    """
     mine, now = identity(cfg), versions()
     folder.mkdir(parents=True, exist_ok=True)
     about = folder / "run.json"
@@ -98,93 +99,13 @@ def claim(folder: Path, cfg: DictConfig) -> None:
                 "%s was begun with other versions of code or packages (run.json); its answers are kept", folder
             )
         return
-    about.write_text(json.dumps({"id": mine, "versions": now}, indent=1) + "\n", encoding="utf-8")
     OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    described = {"id": mine, "preset": preset, "overrides": list(overrides), "versions": now}
+    whole(about, json.dumps(described, indent=1) + "\n")
 
 
-class Tracker(ABC):
-    """Mirrors a run elsewhere. Disk comes first: a tracker gets only what is already written."""
-
-    @abstractmethod
-    def start(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        """A run called `name` begins; `config` is resolved and plain."""
-
-    @abstractmethod
-    def log(self, values: Mapping[str, float]) -> None:
-        """Running figures."""
-
-    @abstractmethod
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """The run is over."""
-
-
-class NoTracker(Tracker):
-    """Results on disk, nothing else."""
-
-    def start(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-    def log(self, values: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-
-class WandbTracker(Tracker):
-    """Weights & Biases. Without a key, without a network or after any failure: offline, or a warning and silence."""
-
-    def __init__(self, project: str, entity: str | None, mode: str, tags: list[str], seconds_to_connect: float) -> None:
-        if mode not in ("online", "offline"):
-            raise UsageError(f"tracker.mode must be online or offline, got {mode!r}")
-        self.project, self.entity, self.mode, self.tags = project, entity, mode, tags
-        self.seconds_to_connect = seconds_to_connect
-        self._run: Any = None
-
-    def start(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        """Begin online, else offline in the run folder, else not at all."""
-        import wandb
-
-        if self.mode == "online" and not wandb.api.api_key:
-            _log.warning("W&B has no key here (wandb login, or WANDB_API_KEY): this run is kept offline in %s", folder)
-            self.mode = "offline"
-        attempts = [(self.mode, name), ("offline", f"{name}-offline")]  # a failed attempt may still hold its id
-        for mode, run_id in attempts:
-            try:
-                self._run = wandb.init(
-                    project=self.project,
-                    entity=self.entity,
-                    mode=mode,  # type: ignore[arg-type]
-                    name=name,
-                    id=run_id,
-                    resume="allow" if mode == "online" else None,
-                    dir=str(folder),
-                    tags=self.tags,
-                    job_type=str(config.get("preset_name", "")) or None,
-                    config=dict(config),
-                    settings=wandb.Settings(init_timeout=self.seconds_to_connect, silent=True),
-                )
-                return
-            except Exception as error:  # anything: W&B must never stop a run
-                _log.warning("W&B %s did not start (%s): results are in %s", mode, error, folder)
-
-    def log(self, values: Mapping[str, float]) -> None:
-        """Running figures; the first failure ends the mirroring."""
-        if self._run is None:
-            return
-        try:
-            self._run.log(dict(values))
-        except Exception as error:  # anything: W&B must never stop a run
-            _log.warning("W&B stopped listening (%s): the run goes on, results are on disk", error)
-            self._run = None
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Hand over the summary and close."""
-        if self._run is None:
-            return
-        try:
-            self._run.summary.update(dict(summary))
-            self._run.finish()
-        except Exception as error:  # anything: W&B must never stop a run
-            _log.warning("W&B did not take the summary (%s): it is on disk", error)
-        self._run = None
+def whole(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it, after a kill too, finds the old text or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,21 +1,26 @@
-"""What a benchmark is: videos, each with questions and their right answers. Knows no model and no strategy."""
+"""What a benchmark is: videos, each with questions; responses that it scores; figures that it makes of the scores.
+
+Knows no model and no strategy.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from framework.types import Answer, Question
 
+Strata = Mapping[str, tuple[str, ...]]  # dimension -> labels: {"duration": ("long",), "type": ("reasoning", "summary")}
+
 
 @dataclass(frozen=True)
 class Item:
-    """One question with its right answer."""
+    """One question with what is needed to score its answer."""
 
     question: Question
-    right: int  # index of the right option
-    split: str
+    right: str  # the right answer as the benchmark writes it; a letter wherever there are options
+    strata: Strata = field(default_factory=dict)  # parts of the benchmark that are reported on their own
     evidence: tuple[tuple[float, float], ...] = ()  # spans in seconds that hold the answer, where known
     facts: Mapping[str, str | int | float] = field(default_factory=dict)  # anything worth a column in the results
 
@@ -29,19 +34,51 @@ class VideoItem:
     items: tuple[Item, ...]
 
 
+@dataclass(frozen=True)
+class Result:
+    """A scored response."""
+
+    correct: float  # 0 to 1, 1 = right
+    parsed: str | None  # what was read out of the response; None: nothing could be, which counts as wrong
+    response: str
+    strata: Strata = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What a benchmark names but cannot ask, counted and shown instead of stopping a run."""
+
+    videos: Mapping[str, int] = field(default_factory=dict)  # missing video -> how many questions it takes along
+    rows: Mapping[str, str] = field(default_factory=dict)  # row of the annotations -> why it cannot be read
+
+
 class Benchmark(ABC):
-    """Videos with questions. `len` is the number of videos; iterating makes or finds the files one at a time."""
+    """Videos with questions. `len` is how many videos can be asked about; an index makes or finds one of them."""
 
     name: str
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many videos."""
+        """How many videos; reads the annotations. Raises UsageError when they are not where they should be."""
 
     @abstractmethod
+    def __getitem__(self, index: int) -> VideoItem:
+        """Video `index` of 0..len-1, always the same one. Raises IndexError beyond."""
+
     def __iter__(self) -> Iterator[VideoItem]:
         """The videos, always in the same order."""
+        return (self[index] for index in range(len(self)))
 
-    def score(self, item: Item, answer: Answer) -> float:
-        """1.0 when the right option was chosen, else 0.0."""
-        return float(answer.choice == item.right)
+    @property
+    def absent(self) -> Absent:
+        """What cannot be asked. Default: nothing is."""
+        return Absent()
+
+    def score(self, item: Item, answer: Answer) -> Result:
+        """The score of an answer. Default: right when the likeliest option is the right one."""
+        letter = None if answer.choice is None else item.question.letters[answer.choice]
+        return Result(float(letter == item.right), letter, answer.text, item.strata)
+
+    def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
+        """The benchmark's own figures, named with their unit where that is not 0 to 1. Default: accuracy."""
+        return {"accuracy": sum(result.correct for result in results) / len(results)} if results else {}

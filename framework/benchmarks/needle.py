@@ -6,7 +6,6 @@ model and no strategy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +63,13 @@ class Needle(Benchmark):
     def __len__(self) -> int:
         return self.videos
 
-    def __iter__(self) -> Iterator[VideoItem]:
-        for number in range(self.videos):
-            scene, questions = self._draw(number)
-            name = f"{self.scene['split']}-{self.scene['frames']}-{self.seed}-{number:04d}"
-            items = tuple(self._item(f"{name}-{i}", question) for i, question in enumerate(questions))
-            yield VideoItem(name, str(cached_video(scene, self.folder)), items)
+    def __getitem__(self, index: int) -> VideoItem:
+        if not 0 <= index < self.videos:
+            raise IndexError(index)
+        scene, questions = self._draw(index)
+        name = f"{self.scene['split']}-{self.scene['frames']}-{self.seed}-{index:04d}"
+        items = tuple(self._item(f"{name}-{i}", question) for i, question in enumerate(questions))
+        return VideoItem(name, str(cached_video(scene, self.folder)), items)
 
     def _item(self, identity: str, question: LabQuestion) -> Item:
         """A question in the words of the backbone's template, with the seconds in which its needles are seen."""
@@ -77,13 +77,11 @@ class Needle(Benchmark):
         spans = tuple(
             (e.start / FRAMES_PER_SECOND, (e.start + e.length) / FRAMES_PER_SECOND) for e in question.evidence
         )
+        asked = self.prompt.question(identity, question.bare, question.options)
         return Item(
-            question=self.prompt.question(identity, question.bare, question.options),
-            right=question.right,
-            split=question.query.split,
+            question=asked,
+            right=asked.letters[question.right],
+            strata={"split": (question.query.split,), "asked": (question.query.keys[0].attribute,)},
             evidence=spans,
-            facts={
-                "asked": question.query.keys[0].attribute,
-                "cells": " ".join(str(e.cell) for e in question.evidence),
-            },
+            facts={"cells": " ".join(str(e.cell) for e in question.evidence)},
         )

@@ -1,0 +1,49 @@
+"""Annotation files as their authors publish them, as rows: parquet, JSON lines, JSON. Knows no benchmark."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from framework.errors import UsageError
+
+Row = dict[str, Any]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a .parquet, .jsonl or .json file (a list of rows).
+
+    Raises UsageError naming file and line.
+    """
+    if path.suffix == ".parquet":
+        return _parquet(path)
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jsonl":
+        return [_line(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}: no JSON ({error}); expected a list of rows") from error
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise UsageError(f"{path}: expected a list of rows, each a mapping, got {type(found).__name__}")
+    return found
+
+
+def _parquet(path: Path) -> list[Row]:
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UsageError(f"{path}: not a parquet file that can be read ({error})") from error
+
+
+def _line(path: Path, number: int, line: str) -> Row:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}, line {number}: no JSON ({error}); expected one row per line") from error
+    if not isinstance(row, dict):
+        raise UsageError(f"{path}, line {number}: expected a mapping, got {type(row).__name__}")
+    return row
