@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from framework.benchmarks.base import Benchmark, VideoItem
+from framework.benchmarks.base import Benchmark, Item, VideoItem
 from framework.build import build, build_pipeline
 from framework.evaluation.journal import shown
 from framework.evaluation.metrics import best_group
@@ -29,6 +29,7 @@ from framework.report.console import console
 from framework.report.data import outcome_data
 from framework.report.picture import draw
 from framework.report.shots import shots
+from framework.types import Answer
 
 SEED = 2026
 FRAMES = 4096
@@ -75,7 +76,12 @@ def _answer(pipeline: Pipeline, video: VideoItem, preset: str) -> list[Outcome]:
 
 
 def _right(video: VideoItem, outcomes: list[Outcome]) -> list[bool]:
-    return [outcome.answer.choice == item.right for item, outcome in zip(video.items, outcomes, strict=True)]
+    return [_is_right(item, outcome.answer) for item, outcome in zip(video.items, outcomes, strict=True)]
+
+
+def _is_right(item: Item, answer: Answer) -> bool:
+    assert answer.choice is not None
+    return item.question.letters[answer.choice] == item.right
 
 
 def _questions(video: VideoItem, outcomes: dict[str, list[Outcome]]) -> Table:
@@ -89,11 +95,11 @@ def _questions(video: VideoItem, outcomes: dict[str, list[Outcome]]) -> Table:
         for found in outcomes.values():
             answer = found[place].answer
             assert answer.choice is not None
-            mark, style = ("✓", "green") if answer.choice == item.right else ("✗", "red")
+            mark, style = ("✓", "green") if _is_right(item, answer) else ("✗", "red")
             option = item.question.options[answer.choice]
             cells.append(f"[{style}]{mark} {option}[/] {max(answer.probabilities):.0%}")
         when = f"{end - start:g} s at {start:.0f} s"
-        table.add_row(item.question.bare, when, item.question.options[item.right], *cells)
+        table.add_row(item.question.bare, when, item.question.options[item.question.letters.index(item.right)], *cells)
     return table
 
 

@@ -180,6 +180,10 @@ class Backbone(ABC):
     def forward(self, tokens: Tokens, question: Question, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Differentiable pass for training: loss over `labels` (i64 [R] response ids) and logits f32 [R, V]."""
 
+    def lighten(self) -> bool:
+        """Make passes smaller after running out of memory; False when they cannot be. Answers stay the same."""
+        return False
+
     @abstractmethod
     def flops(self, stage: str, tokens: int) -> float:
         """Estimated operations of `stage` ("encode", "probe" or "answer") over `tokens` visual tokens."""

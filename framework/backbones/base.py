@@ -99,6 +99,12 @@ class DecoderBackbone(Backbone):
         """The answer that a group's own probe (with logits) amounts to."""
         return self._answer(probe.logits, probe.response, probe.option_ids)
 
+    def lighten(self) -> bool:
+        """Half as many questions share a pass; False when it is one already."""
+        possible = self.questions_per_pass > 1
+        self.questions_per_pass = max(1, self.questions_per_pass // 2)
+        return possible
+
     def forward(self, tokens: Tokens, question: Question, labels: Tensor) -> tuple[Tensor, Tensor]:
         """(mean cross entropy over `labels` i64 [R], logits f32 [R, V]); differentiable, positions as in `answer`."""
         prompt = self.chat.split(question, len(tokens) > 0)

@@ -1,74 +1,119 @@
-"""`sieve eval`: a preset over a benchmark, with a progress bar and a summary. The runner does the work."""
+"""`sieve eval`: a preset over a benchmark, with a progress display and a summary. The runner does the work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from framework.benchmarks.base import Benchmark
 from framework.build import build, build_pipeline
+from framework.commands.progress import display
+from framework.errors import UsageError
 from framework.evaluation.runner import Runner
+from framework.evaluation.world import joined
 from framework.report.console import console as terminal
-from framework.tracking import Tracker, claim, identity
+from framework.trackers import About, Tracker
+from framework.tracking import claim, identity
+
+NAMED = 5  # missing videos and errors shown by name
+
+
+class TooManyFailed(RuntimeError):
+    """More questions failed than allowed; what was answered is on disk."""
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
     """Evaluate what the configuration names; the summary, which is also in the run folder."""
+    if not 0 <= cfg.max_failed_share <= 1:
+        raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")
+    world = joined(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator)
     tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
+    _checked(benchmark)
     pipeline = build_pipeline(cfg)
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    claim(folder, cfg)
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    preset = str(hydra.runtime.choices.get("preset") or "")
-    tracker.start(folder, identity(cfg), {**{str(key): value for key, value in plain.items()}, "preset_name": preset})
-    console = terminal(stderr=True)
-    with _bar(console, cfg.progress, len(benchmark), _title(preset, benchmark.name)) as watch:
-        summary = Runner(pipeline, benchmark, folder, tracker).run(watch)
-    show(terminal(), summary, folder)
+    about = _about(cfg, benchmark.name)
+    if world.first:
+        claim(about.folder, cfg, about.preset, about.overrides)
+        tracker.start(about)
+    title = f"{about.preset} on {benchmark.name}" if about.preset else benchmark.name
+    with display(terminal(stderr=True), cfg.progress and world.first, title) as watch:
+        summary = Runner(pipeline, benchmark, about.folder, tracker, world).run(watch)
+    if world.first:
+        show(terminal(), summary, about.folder)
+        _judge(summary, cfg.max_failed_share, about.folder)
     return summary
 
 
-def _title(preset: str, benchmark: str) -> str:
-    return f"{preset} on {benchmark}" if preset else benchmark
+def _about(cfg: DictConfig, benchmark: str) -> About:
+    hydra = HydraConfig.get()
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    return About(
+        id=identity(cfg),
+        folder=Path(hydra.runtime.output_dir),
+        config={str(key): value for key, value in plain.items()},
+        preset=str(hydra.runtime.choices.get("preset") or ""),
+        ablation=str(hydra.runtime.choices.get("ablation") or ""),
+        benchmark=benchmark,
+        overrides=tuple(hydra.overrides.task),
+    )
 
 
-@contextmanager
-def _bar(
-    console: Console, wanted: bool, videos: int, title: str
-) -> Iterator[Callable[[int, list[dict[str, Any]]], None]]:
-    """A progress bar with the accuracy so far, on a terminal only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[so_far]}"))
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console, disable=not (wanted and console.is_terminal)) as progress:
-        task = progress.add_task(title, total=videos, so_far="")
+def _checked(benchmark: Benchmark) -> None:
+    """UsageError when there is nothing to ask, before a model is loaded."""
+    if not len(benchmark):
+        absent = benchmark.absent
+        raise UsageError(
+            f"{benchmark.name}: nothing to ask, {len(absent.videos)} videos are missing and {len(absent.rows)} rows "
+            f"cannot be read; `sieve doctor benchmark={benchmark.name} benchmark.root=FOLDER` lists them"
+        )
 
-        def watch(done: int, lines: list[dict[str, Any]]) -> None:
-            right = sum(line["correct"] for line in lines)
-            progress.update(task, completed=done, so_far=f"{right:g} of {len(lines)} right")
 
-        yield watch
+def _judge(summary: dict[str, Any], allowed: float, folder: Path) -> None:
+    """TooManyFailed when more than the allowed share of the questions failed."""
+    failed, asked = summary["failed"], summary["failed"] + summary["n"]
+    if failed > allowed * asked:
+        raise TooManyFailed(
+            f"{failed} of {asked} questions failed, {allowed:.1%} are allowed (key: max_failed_share); "
+            f"{folder / 'failures.jsonl'} says why, and the same command tries them again"
+        )
 
 
 def show(console: Console, summary: dict[str, Any], folder: Path) -> None:
     """The summary as a small table."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, value in figures(summary).items():
+    for name, value in {**figures(summary), **_troubles(summary)}.items():
         table.add_row(name, value)
-    for split, part in summary["splits"].items() if len(summary["splits"]) > 1 else ():
-        table.add_row(f"accuracy, {split}", figures(part)["accuracy"])
+    for dimension, labels in summary["strata"].items():
+        for label, part in labels.items() if len(labels) > 1 else ():
+            table.add_row(f"{dimension} {label}", figures(part)["accuracy"])
     console.print(table)
     console.print(f"results   {folder}", soft_wrap=True)
+
+
+def _troubles(summary: dict[str, Any]) -> dict[str, str]:
+    """What was not asked, not answered or not understood, as text; nothing when all went well."""
+    videos, rows = summary["absent"]["videos"], summary["absent"]["rows"]
+    found = {}
+    if unparsed := summary["unparsed"]:
+        found["unparsed"] = f"{unparsed} answers could not be read and count as wrong"
+    if failed := summary["failed"]:
+        found["failed"] = f"{failed}: {_some(list(summary['errors'].values()))}"
+    if videos:
+        found["missing"] = f"{len(videos)} videos with {sum(videos.values())} questions: {_some(list(videos))}"
+    if rows:
+        found["bad rows"] = f"{len(rows)}: {_some([f'{row}: {why}' for row, why in rows.items()])}"
+    return found
+
+
+def _some(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def figures(summary: dict[str, Any]) -> dict[str, str]:
@@ -80,6 +125,7 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
     found = summary["evidence_found"]
     shown = {
         "accuracy": f"{summary['accuracy']:.3f}{interval}  n = {summary['n']} on {summary['videos']} videos",
+        **{name: f"{value:.5g}" for name, value in summary.get("score", {}).items() if name != "accuracy"},
         "groups visited": f"{summary['groups_visited_share']:.1%}",
         "tokens": f"{summary['tokens_kept_mean']:.1f} kept of {summary['tokens_seen']:.0f} seen, "
         f"{summary['tokens_total']:.0f} in the video",

@@ -21,20 +21,21 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines = _repair(path)
+        self.ids = {line["id"] for line in self.lines}
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line and hand it to the operating system at once."""
-        rounded = shown(line)
+        """Add a line and hand it to the disk at once."""
+        self.extend([line])
+
+    def extend(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add lines and hand them to the disk at once."""
+        rounded = [shown(line) for line in lines]
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(rounded, ensure_ascii=False) + "\n")
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in rounded)
             file.flush()
             os.fsync(file.fileno())
-        self.lines.append(rounded)
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids written so far."""
-        return {line["id"] for line in self.lines}
+        self.lines += rounded
+        self.ids |= {line["id"] for line in rounded}
 
 
 def _repair(path: Path) -> list[dict[str, Any]]:

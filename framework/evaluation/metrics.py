@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from framework.benchmarks.base import Item
+from framework.benchmarks.base import Benchmark, Item, Result
 from framework.evaluation.statistics import RESAMPLES, mean_interval
 from framework.outcome import GroupTrace, Outcome
 from framework.types import Selection
@@ -13,26 +14,39 @@ from framework.types import Selection
 Line = Mapping[str, Any]
 
 
-def question_line(video: str, item: Item, outcome: Outcome, score: float) -> dict[str, Any]:
+def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> dict[str, Any]:
     """What is the same in every run of one configuration: no seconds, no memory."""
-    answer, trace = outcome.answer, outcome.trace
+    answer, trace, question = outcome.answer, outcome.trace, outcome.question
     return {
-        "id": item.question.id,
+        "id": question.id,
         "video": video,
-        "split": item.split,
-        "right": item.right,
+        "prompt": hashlib.sha256(f"{question.prompt}\0{question.cue}".encode()).hexdigest()[:12],
+        "answer": result.response,
         "choice": answer.choice,
-        "text": answer.text,
-        "correct": score,
+        "parsed": result.parsed,
+        "right": item.right,
+        "correct": result.correct,
         "probabilities": answer.probabilities,
         "entropy": answer.entropy,
+        "strata": item.strata,
         "groups_total": len(trace.groups),
         "groups_visited": sum(group.visited is not None for group in trace.groups),
         "tokens_total": trace.tokens_total,
         "tokens_seen": trace.tokens_seen,
         "tokens_kept": trace.tokens_kept,
         "evidence_found": evidence_found(outcome.selection, item.evidence),
-        **{f"fact_{name}": fact for name, fact in item.facts.items()},
+        "facts": item.facts,
+        "groups": group_columns(trace.groups),
+    }
+
+
+def group_columns(groups: Sequence[GroupTrace]) -> dict[str, Any]:
+    """What became of every group, as one list per figure; null where a group was not visited."""
+    signals = sorted({name for group in groups for name in group.signals})
+    plain = ("visited", "relevance", "quota", "kept", "choice")
+    return {
+        **{name: [None if g.visited is None else getattr(g, name) for g in groups] for name in plain},
+        "signals": {name: [group.signals.get(name) for group in groups] for name in signals},
     }
 
 
@@ -64,23 +78,53 @@ def evidence_found(selection: Selection | None, evidence: Sequence[tuple[float, 
     return all(bool(((kept >= start) & (kept < end)).any()) for start, end in evidence)
 
 
-def summarise(lines: Sequence[Line], timings: Sequence[Line], resamples: int = RESAMPLES) -> dict[str, Any]:
-    """Accuracy with its video-clustered interval, shares and means, the same per split, and what it cost."""
+def summarise(
+    benchmark: Benchmark,
+    lines: Sequence[Line],
+    timings: Sequence[Line],
+    failures: Sequence[Line] = (),
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """The benchmark's own score, accuracy with its video-clustered interval, the same per stratum, what could not be
+    asked or answered, and what it cost.
+    """
     seconds: dict[str, float] = {}
     for timing in timings:
         for stage, spent in timing["stages"].items():
             seconds[stage] = seconds.get(stage, 0.0) + spent
+    absent = benchmark.absent
     return {
+        "benchmark": benchmark.name,
+        "score": benchmark.aggregate([_result(line) for line in lines]),
         **_figures(lines, resamples),
-        "splits": {
-            split: _figures([line for line in lines if line["split"] == split], resamples)
-            for split in sorted({line["split"] for line in lines})
+        "unparsed": sum(line["parsed"] is None for line in lines),
+        "failed": len(failures),
+        "errors": {line["id"]: line["error"] for line in failures},
+        "absent": {"videos": absent.videos, "rows": absent.rows},
+        "strata": {
+            dimension: {label: _figures(part, resamples) for label, part in labels.items()}
+            for dimension, labels in by_stratum(lines).items()
         },
         "seconds": sum(timing["seconds"] for timing in timings),
         "seconds_per_question": sum(timing["seconds"] for timing in timings) / max(1, len(timings)),
         "seconds_by_stage": seconds,
         "peak_bytes": max((timing["peak_bytes"] for timing in timings), default=0),
     }
+
+
+def by_stratum(lines: Sequence[Line]) -> dict[str, dict[str, list[Line]]]:
+    """Dimension -> label -> its lines; a line with several labels counts under each."""
+    found: dict[str, dict[str, list[Line]]] = {}
+    for line in lines:
+        for dimension, labels in line["strata"].items():
+            for label in labels:
+                found.setdefault(dimension, {}).setdefault(label, []).append(line)
+    return {dimension: dict(sorted(labels.items())) for dimension, labels in found.items()}
+
+
+def _result(line: Line) -> Result:
+    strata = {dimension: tuple(labels) for dimension, labels in line["strata"].items()}
+    return Result(line["correct"], line["parsed"], line["answer"], strata)
 
 
 def _figures(lines: Sequence[Line], resamples: int) -> dict[str, Any]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 
 PAPER = 120  # columns where there is no terminal
 
 
 def console(stderr: bool = False) -> Console:
-    """Standard output or error: colours and its own width on a terminal, plain text and 120 columns elsewhere."""
-    out = Console(stderr=stderr, highlight=False)
-    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=PAPER)
+    """Standard output or error: colours and its own width on a terminal, plain text and 120 columns elsewhere.
+
+    Of several processes only the first is heard.
+    """
+    quiet = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0
+    out = Console(stderr=stderr, highlight=False, quiet=quiet)
+    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=PAPER, quiet=quiet)

@@ -41,7 +41,7 @@ def facts(outcome: Outcome) -> str:
 
 def test_adapttoken_finds_what_uniform_cannot(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
     questions = [item.question for item in needle_video.items]
-    right = [item.right for item in needle_video.items]
+    right = ["ABCD".index(item.right) for item in needle_video.items]
     found = {}
     for preset in ("adapttoken", "uniform"):
         outcomes = pipeline(f"preset={preset}").answer(needle_video.path, questions)

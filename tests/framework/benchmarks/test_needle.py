@@ -42,7 +42,7 @@ def test_videos_and_questions(tmp_path: Path) -> None:
     assert len(set(identities)) == 6
     for video in videos:
         for item in video.items:
-            letter, option = "ABCD"[item.right], item.question.options[item.right]
+            letter, option = item.right, item.question.options["ABCD".index(item.right)]
             assert f"\n{letter} {option}" in item.question.prompt
             assert item.question.prompt.startswith(item.question.bare) and len(item.question.options) == 4
             ((start, end),) = item.evidence

@@ -5,8 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
+from framework.benchmarks.base import Absent, Benchmark, VideoItem
 from framework.evaluation.metrics import evidence_found, summarise
 from framework.types import Selection, Tokens
+
+
+class Toy(Benchmark):
+    name = "toy"
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, index: int) -> VideoItem:
+        raise IndexError(index)
+
+    @property
+    def absent(self) -> Absent:
+        return Absent({"c": 2})
 
 
 def kept(*seconds: float) -> Selection:
@@ -41,7 +56,8 @@ def test_summary_by_hand() -> None:
             "tokens_seen": 16 * visited,
             "tokens_kept": 8,
         }
-        return {"id": name, "video": video, "split": split, "correct": correct, "evidence_found": found, **counts}
+        said = {"correct": correct, "parsed": "A" if found is not None else None, "answer": "A"}
+        return {"id": name, "video": video, "strata": {"split": [split]}, "evidence_found": found, **said, **counts}
 
     lines = [
         line("1", "a", "when", 1.0, 4, True),
@@ -50,15 +66,17 @@ def test_summary_by_hand() -> None:
         line("4", "b", "when", 1.0, 1, True),
     ]
     timings = [{"seconds": 0.5 * i, "stages": {"decode": 0.25 * i}, "peak_bytes": i} for i in range(1, 5)]
-    found = summarise(lines, timings, resamples=200)
+    found = summarise(Toy(), lines, timings, [{"id": "5", "error": "OSError: gone"}], resamples=200)
     assert (found["accuracy"], found["n"], found["videos"]) == (0.75, 4, 2)
     assert found["groups_visited_share"] == 0.5 and found["tokens_seen"] == 32 and found["tokens_kept_mean"] == 8
     assert found["evidence_found"] == pytest.approx(2 / 3)
-    assert found["splits"]["when"]["accuracy"] == 1.0 and found["splits"]["order"]["n"] == 1
+    assert found["strata"]["split"]["when"]["accuracy"] == 1.0 and found["strata"]["split"]["order"]["n"] == 1
+    assert found["score"] == {"accuracy": 0.75} and found["unparsed"] == 1
+    assert found["failed"] == 1 and found["errors"] == {"5": "OSError: gone"} and found["absent"]["videos"] == {"c": 2}
     assert found["seconds"] == 5.0 and found["seconds_by_stage"] == {"decode": 2.5} and found["peak_bytes"] == 4
     low, high = found["accuracy_interval"]
     assert 0.5 <= low <= 0.75 <= high <= 1.0
 
 
 def test_summary_of_nothing() -> None:
-    assert summarise([], [])["n"] == 0
+    assert summarise(Toy(), [], [])["n"] == 0

@@ -1,0 +1,23 @@
+"""Questions that carry their options in their text, one lettered line each. Knows no benchmark."""
+
+from __future__ import annotations
+
+import re
+
+_LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):][ \t]*(.*?)[ \t]*$", re.MULTILINE)
+
+
+def lettered(text: str) -> tuple[str, tuple[str, ...]]:
+    """(stem, option texts) of "stem / A. one / B. two"; also "(A) one" and "A) one". Options are consecutive lines.
+
+    The stem stands in the text word for word. A text without two such lines is all stem.
+    """
+    for first in _LINE.finditer(text):
+        options, line = [], first
+        while line is not None and line.group(1) == chr(ord("A") + len(options)):
+            options.append(line.group(2))
+            line = _LINE.match(text, line.end() + 1)  # type: ignore[assignment]
+        stem = text[: first.start()].strip()
+        if len(options) > 1 and stem:
+            return stem, tuple(options)
+    return text.strip(), ()
