@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from framework.benchmarks.base import Absent, Benchmark, Item, Result, Strata, VideoItem
+from framework.benchmarks.extraction import cleaned
 from framework.benchmarks.tables import Row, read_rows
 from framework.errors import UsageError
 from framework.types import Answer, Question
@@ -73,8 +74,8 @@ class Annotated(Benchmark):
         return [self.question(row) for row in rows]
 
     def result(self, response: str, row: Row) -> Result:
-        """The scored response to one row."""
-        text = response.strip()
+        """The scored response to one row, read without its blocks of reasoning."""
+        text = cleaned(response)
         correct, parsed = self.read(text, row)
         return Result(correct, parsed, text, self.strata(row))
 
