@@ -1,0 +1,160 @@
+"""A run ends with the same lines however often it is interrupted, and no question ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from framework.errors import UsageError
+from framework.evaluation.results import gather
+from framework.evaluation.runner import Status
+from framework.evaluation.world import World
+from framework.video.errors import VideoError
+
+SCRIPT = Path(__file__).with_name("toy_run.py")
+ROOT = Path(__file__).resolve().parents[3]
+TOY = runpy.run_path(str(SCRIPT))
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def questions(folder: Path) -> list[str]:
+    return (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    TOY["runner"](folder, TOY["ToyPipeline"]()).run()
+    return sorted(questions(folder))
+
+
+def test_a_run_by_hand(tmp_path: Path, undisturbed: list[str]) -> None:
+    seen: list[Status] = []
+    summary = TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run(seen.append)
+    assert len(undisturbed) == summary["n"] == 27 and sorted(questions(tmp_path)) == undisturbed
+    right = sum(json.loads(line)["correct"] for line in undisturbed)
+    assert summary["accuracy"] == pytest.approx(right / 27, abs=1e-6) and summary["groups_visited_share"] == 0.5
+    assert summary["absent"]["videos"] == {"video 99": 3} and summary["failed"] == 0
+    assert [s.videos for s in seen] == list(range(1, 10)) and seen[-1].answered == 27 and seen[-1].of == 9
+    line = json.loads(undisturbed[0])
+    assert line["groups"]["visited"] == [0, None] and line["groups"]["quota"] == [3, None]
+    assert line["groups"]["signals"]["entropy"][1] is None and "seconds" not in line
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, 2500])
+def test_a_torn_file_is_repaired_and_completed(cut: int, tmp_path: Path, undisturbed: list[str]) -> None:
+    TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    file = tmp_path / "questions.jsonl"
+    file.write_bytes(file.read_bytes()[:-cut] if cut else file.read_bytes())
+    again = TOY["ToyPipeline"]()
+    TOY["runner"](tmp_path, again).run()
+    assert sorted(questions(tmp_path)) == undisturbed
+    assert bool(again.calls) == bool(cut) and all(len(names) == 3 for names in again.calls)  # whole videos, or nothing
+
+
+def test_killed_at_any_moment_it_ends_the_same(tmp_path: Path, undisturbed: list[str]) -> None:
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "0.05"]
+    for wanted in (4, 17):
+        process = subprocess.Popen(command, env=ENVIRONMENT)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if (tmp_path / "questions.jsonl").exists() and len(questions(tmp_path)) >= wanted:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "summary.json").exists()
+    TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    assert sorted(questions(tmp_path)) == undisturbed
+    timings = [json.loads(line)["id"] for line in (tmp_path / "timings.jsonl").read_text().splitlines()]
+    assert sorted(timings) == sorted(json.loads(line)["id"] for line in undisturbed)
+
+
+def test_two_processes_write_what_one_does(tmp_path: Path, undisturbed: list[str]) -> None:
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(SCRIPT), str(tmp_path), "0"]
+    done = subprocess.run([sys.executable, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert sorted(questions(tmp_path)) == undisturbed and not (tmp_path / "parts").exists()
+    assert json.loads((tmp_path / "summary.json").read_text())["n"] == 27
+
+
+def test_parts_of_a_killed_run_are_gathered_once(tmp_path: Path, undisturbed: list[str]) -> None:
+    two = World(rank=1, size=2, barrier=lambda: None)
+    with pytest.raises(FileNotFoundError):  # nobody writes the summary: the first process is missing
+        TOY["runner"](tmp_path, TOY["ToyPipeline"](), two).run()
+    (part,) = (tmp_path / "parts").glob("questions-*.jsonl")
+    kept = part.read_text()
+    gather(tmp_path)
+    part.parent.mkdir(exist_ok=True)
+    part.write_text(kept + '{"id": "to')  # as if the kill came between appending and removing
+    gather(tmp_path)
+    assert len(questions(tmp_path)) == 4 * 3  # videos 1, 3, 5, 7
+    TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    assert sorted(questions(tmp_path)) == undisturbed
+
+
+def test_the_first_process_sees_what_the_others_wrote(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        TOY["runner"](tmp_path, TOY["ToyPipeline"](), World(rank=1, size=2)).run()
+    seen: list[Status] = []
+
+    (tmp_path / "parts").rename(tmp_path / "aside")  # the other process writes while this one runs
+    pipeline = TOY["ToyPipeline"]()
+    pipeline.fails = lambda names: _give_back(tmp_path)
+    TOY["runner"](tmp_path, pipeline, World(rank=0, size=2)).run(seen.append)
+    assert len(seen[-1].lines) == 27 and seen[-1].of == 5
+
+
+def _give_back(folder: Path) -> None:
+    if (folder / "aside").exists():
+        for file in (folder / "aside").iterdir():
+            file.rename(folder / "parts" / file.name)
+        (folder / "aside").rmdir()
+
+
+def test_a_failing_question_is_written_down_and_tried_again(tmp_path: Path, undisturbed: list[str]) -> None:
+    failing = TOY["ToyPipeline"](fails=lambda names: ZeroDivisionError("no") if "4-1" in names else None)
+    summary = TOY["runner"](tmp_path, failing).run()
+    assert summary["failed"] == 1 and summary["errors"] == {"4-1": "ZeroDivisionError: no"} and summary["n"] == 26
+    assert failing.calls.count(["4-1"]) == 1 and ["4-0"] in failing.calls and ["3-0", "3-1", "3-2"] in failing.calls
+    again = TOY["ToyPipeline"]()
+    assert TOY["runner"](tmp_path, again).run()["failed"] == 0
+    assert again.calls == [["4-0", "4-1", "4-2"]] and sorted(questions(tmp_path)) == undisturbed
+
+
+def test_a_bad_video_fails_all_its_questions_at_once(tmp_path: Path) -> None:
+    bad = TOY["ToyPipeline"](fails=lambda names: VideoError("2.mp4", "torn", "whole") if "2-0" in names else None)
+    summary = TOY["runner"](tmp_path, bad).run()
+    assert summary["failed"] == 3 and len(bad.calls) == 9
+
+
+def test_a_wrong_setting_ends_the_run(tmp_path: Path) -> None:
+    wrong = TOY["ToyPipeline"](fails=lambda names: UsageError("set scorer.layers"))
+    with pytest.raises(UsageError, match=r"scorer\.layers"):
+        TOY["runner"](tmp_path, wrong).run()
+
+
+@pytest.mark.parametrize(("times", "failed"), [(2, 0), (100, 3)])
+def test_out_of_memory_retries_with_smaller_passes(times: int, failed: int, tmp_path: Path) -> None:
+    left = [times]
+
+    def fails(names: list[str]) -> Exception | None:
+        if names[0][0] != "0" or not left[0]:
+            return None
+        left[0] -= 1
+        return torch.OutOfMemoryError("CUDA out of memory")
+
+    pipeline: Any = TOY["ToyPipeline"](fails=fails)
+    summary = TOY["runner"](tmp_path, pipeline).run()
+    assert summary["failed"] == failed
+    assert pipeline.backbone.lighter == 2 if not failed else pipeline.backbone.lighter > 2
