@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,10 @@ def read_rows(path: Path) -> list[Row]:
     """
     if path.suffix == ".parquet":
         return _parquet(path)
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     if path.suffix == ".jsonl":
-        return [_line(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        # split at line feeds alone: texts may hold other line separators, such as U+2028
+        return [_line(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
@@ -47,3 +50,14 @@ def _line(path: Path, number: int, line: str) -> Row:
     if not isinstance(row, dict):
         raise UsageError(f"{path}, line {number}: expected a mapping, got {type(row).__name__}")
     return row
+
+
+def numbered(rows: Iterable[Row], *keys: str) -> list[Row]:
+    """The rows with `_number`: how many rows with the same values under `keys` came before; for ids that files lack."""
+    before: Counter[tuple[str, ...]] = Counter()
+    found = []
+    for row in rows:
+        same = tuple(str(row.get(key)) for key in keys)
+        found.append({**row, "_number": before[same]})
+        before[same] += 1
+    return found
