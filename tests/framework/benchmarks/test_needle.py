@@ -62,7 +62,7 @@ def test_the_same_arguments_give_the_same_files(tmp_path: Path) -> None:
 
 def test_pairs_of_needles_give_two_spans(tmp_path: Path) -> None:
     (video,) = list(needle(tmp_path, videos=1, split="two_evidence", questions=2))
-    assert all(len(item.evidence) == 2 and item.split == "two_evidence" for item in video.items)
+    assert all(len(item.evidence) == 2 and item.strata["split"] == ("two_evidence",) for item in video.items)
 
 
 @pytest.mark.parametrize(
