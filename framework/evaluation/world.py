@@ -6,6 +6,7 @@ benchmark and no files.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -94,6 +95,7 @@ def _fabric(devices: int, num_nodes: int, accelerator: str) -> World:
     from lightning.fabric import Fabric
     from lightning.fabric.strategies import DDPStrategy, Strategy
 
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it announces every process
     gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
     strategy: Strategy = DDPStrategy(process_group_backend="gloo", timeout=PATIENCE)
     fabric: Any = Fabric(accelerator="cuda" if gpu else "cpu", devices=devices, num_nodes=num_nodes, strategy=strategy)
