@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from framework.ledger import peak_bytes
-from framework.look import Look, best
+from framework.looking import Looking, best
 from framework.outcome import GroupTrace, Trace
 from framework.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline, Tokens
 
@@ -36,7 +36,7 @@ class Inquiry:
             if quota:
                 self.places[seen.group.index] = best(seen.scores, math.ceil(overshoot * quota))
 
-    def candidates(self, look: Look, budget: int) -> Candidates:
+    def candidates(self, look: Looking, budget: int) -> Candidates:
         """The best tokens of all visited groups, in temporal order."""
         parts, group, score, weight = [], [], [], []
         for seen, quota in zip(self.visited, self.quotas, strict=True):
@@ -57,7 +57,7 @@ class Inquiry:
             end_seconds=float(look.timeline.seconds[-1]),
         )
 
-    def trace(self, look: Look, selection: Selection | None) -> Trace:
+    def trace(self, look: Looking, selection: Selection | None) -> Trace:
         """How the answer came about: every group, visited or not, and what it cost."""
         order = {seen.group.index: place for place, seen in enumerate(self.visited)}
         return Trace(

@@ -1,4 +1,4 @@
-"""Looking at the groups of one video: decode, encode and probe each group once, score it for every question that asks.
+"""Looking at the groups of a video: decode, encode and probe each group once, score it for every question that asks.
 
 Pixels die here. What stays is, per group and question, scores and signals; the embeddings of the tokens that some
 question may still keep are parked on the CPU, once per video. Nothing of size O(video) lives on the GPU. Knows no
@@ -11,17 +11,22 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
-from framework.interfaces import Backbone, RelevanceEstimator, TokenScorer
+from framework.interfaces import TokenScorer
 from framework.ledger import Ledger
-from framework.signals import signals
-from framework.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
+from framework.looking import Looking, before_the_tower, best
+from framework.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
 from framework.video.readers.base import Reader
 from framework.video.stream import FrameSource
-from framework.view import GroupView, Needs, Probe
+from framework.video.timeline import timeline as make_timeline
+from framework.view import Probe
+
+if TYPE_CHECKING:
+    from framework.pipeline import Pipeline
 
 
 @dataclass
@@ -42,30 +47,37 @@ class _Shown:
 
 
 @dataclass
-class Look:
-    """One video while its questions are open. `close` ends decoding threads and spools."""
+class Look(Looking):
+    """The video itself. `close` ends decoding threads and spools."""
 
-    backbone: Backbone
-    scorer: TokenScorer
-    relevance: RelevanceEstimator
-    needs: Needs  # union over all strategies
-    most: int  # tokens of one group that a question can keep at most
-    timeline: Timeline
-    groups: Sequence[Group]
-    questions: Sequence[Question]
     reader: Reader
-    ledger: Ledger
+
+    @classmethod
+    def open(cls, pipeline: Pipeline, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:
+        """The video at `path`, cut into groups; no pixels yet. VideoError for a bad file."""
+        with ledger.stage("timeline", [question.id for question in questions]):
+            timeline = make_timeline(path, pipeline.sampling, pipeline.backbone.frames_per_tick, pipeline.reader)
+            groups = pipeline.splitter.split(timeline)
+        return cls(
+            backbone=pipeline.backbone,
+            scorer=pipeline.scorer,
+            relevance=pipeline.relevance,
+            needs=pipeline.needs,
+            most=pipeline.most,
+            timeline=timeline,
+            groups=groups,
+            questions=questions,
+            ledger=ledger,
+            reader=pipeline.reader,
+        )
 
     def __post_init__(self) -> None:
         info = self.reader.info(self.timeline.path)
         self.size = self.backbone.frame_size(info.height, info.width)
-        self.frames_decoded = 0
         self._open = ExitStack()
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
         self._whole: set[int] = set()  # groups not parked yet
-        self._priors: dict[str, Probe] = {}
-        self._queries: dict[str, Tensor] = {}
 
     def close(self) -> None:
         """End the decoding thread and free the spool."""
@@ -117,13 +129,12 @@ class Look:
         payers = [q.id for q in asking]
         layout = self.backbone.layout(group.ticks, *self.size)
         shown = _Shown(layout, wanted=torch.zeros(len(layout), dtype=torch.bool))
-        needs = self.scorer.needs
         if not self.needs.nothing and (self.needs.probe or self.needs.tokens or self.needs.pixels):
             shown.frames = self._decode(group, payers)
-        if needs.nothing or needs == Needs(pixels=True):
+        if before_the_tower(self.scorer.needs):
             with self.ledger.stage("score", payers, len(layout)):
                 for question in self.questions:
-                    view = self._view(group, question, layout, shown.frames)
+                    view = self.view(group, question, layout, shown.frames)
                     shown.early[question.id] = _checked(self.scorer.score(view), layout, self.scorer)
         if shown.frames is not None:
             keep = torch.ones(len(layout), dtype=torch.bool)
@@ -159,9 +170,12 @@ class Look:
                 probes = [*self.backbone.probe(tokens, asking, self.needs)]
         layout = shown.layout if tokens is None else shown.layout[index]
         results = []
+        views = [
+            self.view(group, question, layout, shown.frames, tokens, probe)
+            for question, probe in zip(asking, probes, strict=True)
+        ]
         with self.ledger.stage("score", payers, len(layout)):
-            for question, probe in zip(asking, probes, strict=True):
-                view = self._view(group, question, layout, shown.frames, tokens, probe)
+            for question, view, probe in zip(asking, views, probes, strict=True):
                 if question.id in shown.early:
                     scores = shown.early[question.id]
                     values = scores.values.cpu()
@@ -169,54 +183,8 @@ class Look:
                     scores = _checked(self.scorer.score(view), layout, self.scorer)
                     values = torch.full((len(shown.layout),), -math.inf)
                     values[index] = scores.values.cpu()
-                results.append((question, self._conclude(view, values, scores, probe)))
+                results.append((question, self.conclude(view, values, scores.signals, probe)))
         return results
-
-    def _conclude(self, view: GroupView, values: Tensor, scores: Scores, probe: Probe | None) -> ScoredGroup:
-        probed = probe is not None and probe.response_logits is not None
-        return ScoredGroup(
-            group=view.group,
-            scores=values,
-            relevance=self.relevance.relevance(view),
-            signals={**scores.signals, **(signals(probe) if probe is not None and probed else {})},
-            answer=self.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
-            comparable=self.scorer.comparable,
-        )
-
-    def _view(
-        self,
-        group: Group,
-        question: Question,
-        layout: Layout,
-        frames: Frames | None,
-        tokens: Tokens | None = None,
-        probe: Probe | None = None,
-    ) -> GroupView:
-        return GroupView(
-            group=group,
-            question=question,
-            layout=layout,
-            seconds=self.timeline.seconds[group.ticks],
-            shown_frames=frames if self.needs.pixels else None,
-            shown_tokens=tokens if self.needs.tokens else None,
-            shown_probe=probe,
-            shown_query=self._query(question) if self.needs.query else None,
-            shown_prior=self._prior(question) if self.needs.prior else None,
-        )
-
-    def _query(self, question: Question) -> Tensor:
-        if question.id not in self._queries:
-            self._queries[question.id] = self.backbone.query(question)
-        return self._queries[question.id]
-
-    def _prior(self, question: Question) -> Probe:
-        """What the model answers without any video, once per question."""
-        if question.id not in self._priors:
-            nothing = torch.zeros(0, dtype=torch.long)
-            no_video = Tokens(torch.zeros(0, 0), nothing, nothing, nothing, torch.zeros(0, dtype=torch.float64))
-            with self.ledger.stage("prior", [question.id]):
-                self._priors[question.id] = self.backbone.probe(no_video, [question], Needs(logits=True))[0]
-        return self._priors[question.id]
 
     def _decode(self, group: Group, payers: Sequence[str], groups: Sequence[Group] | None = None) -> Frames:
         if self._source is None:
@@ -249,12 +217,6 @@ class Look:
                 shown.tokens = self.backbone.encode(frames, layout).to("cpu")
             shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
             shown.encoded = len(shown.index)
-
-
-def best(scores: Tensor, count: int) -> Tensor:
-    """Ascending places of the `count` highest scores, f32 [N] -> i64 [<= count]; ties to the lower, -inf never."""
-    order = scores.argsort(descending=True, stable=True)[:count]
-    return order[scores[order] > -math.inf].sort().values
 
 
 def _checked(scores: Scores, layout: Layout, scorer: TokenScorer) -> Scores:

@@ -33,11 +33,11 @@ from framework.interfaces import (
 )
 from framework.ledger import Ledger
 from framework.look import Look
+from framework.looking import Looking, Opening
 from framework.outcome import Outcome
 from framework.types import Answer, Question, Selection
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
-from framework.video.timeline import timeline as make_timeline
 from framework.view import Needs
 
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
@@ -60,6 +60,7 @@ class Pipeline:
     sampling: Sampling
     budget: int  # visual tokens kept in total
     share: bool  # whether questions about one video share the passes over it
+    look: Opening = Look.open  # how a video is looked at: itself, recorded on the way, or its recording instead
 
     @property
     def needs(self) -> Needs:
@@ -67,6 +68,11 @@ class Pipeline:
         strategies: list[Strategy] = [self.splitter, self.scheduler, self.scorer, self.relevance]
         strategies += [self.allocator, self.refiner, self.stopping, self.answerer]
         return reduce(Needs.__or__, (strategy.needs for strategy in strategies))
+
+    @property
+    def most(self) -> int:
+        """Tokens of one group that a question can keep at most, before the refiner."""
+        return math.ceil(self.refiner.overshoot * self.budget)
 
     def answer(self, path: str, questions: Sequence[Question], progress: Progress | None = None) -> list[Outcome]:
         """One outcome per question about the video at `path`, in the order asked. Raises VideoError for a bad file."""
@@ -76,30 +82,15 @@ class Pipeline:
         if not self.share and len(questions) > 1:
             return [outcome for question in questions for outcome in self.answer(path, [question], progress)]
         ledger = Ledger()
-        with ledger.stage("timeline", names):
-            timeline = make_timeline(path, self.sampling, self.backbone.frames_per_tick, self.reader)
-            groups = self.splitter.split(timeline)
-        inquiries = [Inquiry(question, list(groups)) for question in questions]
-        look = Look(
-            backbone=self.backbone,
-            scorer=self.scorer,
-            relevance=self.relevance,
-            needs=self.needs,
-            most=math.ceil(self.refiner.overshoot * self.budget),
-            timeline=timeline,
-            groups=groups,
-            questions=questions,
-            reader=self.reader,
-            ledger=ledger,
-        )
-        with closing(look):
+        with closing(self.look(self, path, questions, ledger)) as look:
+            inquiries = [Inquiry(question, list(look.groups)) for question in questions]
             self._visit(look, inquiries, progress)
             for inquiry in inquiries:
                 self._share_out(inquiry, ledger)
             look.secure(_union(inquiries))
             return [self._conclude(inquiry, look) for inquiry in inquiries]
 
-    def _visit(self, look: Look, inquiries: Sequence[Inquiry], progress: Progress | None) -> None:
+    def _visit(self, look: Looking, inquiries: Sequence[Inquiry], progress: Progress | None) -> None:
         """Look at groups until every question has seen enough. Equal wishes share a pass."""
         still_open = list(inquiries)
         while still_open:
@@ -125,7 +116,7 @@ class Pipeline:
             quotas = self.allocator.allocate(inquiry.visited, inquiry.question, self.budget)
             inquiry.share_out(quotas, self.budget, self.refiner.overshoot, type(self.allocator).__name__)
 
-    def _conclude(self, inquiry: Inquiry, look: Look) -> Outcome:
+    def _conclude(self, inquiry: Inquiry, look: Looking) -> Outcome:
         """Refine the candidates and answer from what is left; an answerer that votes does neither."""
         selections: list[Selection] = []
         question, payers = inquiry.question, [inquiry.question.id]

@@ -16,7 +16,8 @@ from torch import Tensor
 from framework.benchmarks.base import VideoItem
 from framework.build import build_pipeline
 from framework.interfaces import TokenScorer
-from framework.look import Look, best
+from framework.look import Look
+from framework.looking import best
 from framework.outcome import Outcome
 from framework.pipeline import Pipeline
 from framework.types import Frames, Layout, Scores, Tokens

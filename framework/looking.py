@@ -1,0 +1,135 @@
+"""What the pipeline asks of whatever shows it the groups of a video: the video itself, or a recording of its probes.
+
+Shared by both: the view of a group that an estimator is shown, what it makes of it, the probe without video and the
+embeddings of the question. Knows no concrete strategy, and nothing of how groups come to be seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from framework.interfaces import Backbone, RelevanceEstimator, TokenScorer
+from framework.ledger import Ledger
+from framework.signals import signals
+from framework.types import Frames, Group, Layout, Question, ScoredGroup, Timeline, Tokens
+from framework.view import GroupView, Needs, Probe
+
+if TYPE_CHECKING:
+    from framework.pipeline import Pipeline
+
+
+@dataclass
+class Looking(ABC):
+    """One video while its questions are open."""
+
+    backbone: Backbone
+    scorer: TokenScorer
+    relevance: RelevanceEstimator
+    needs: Needs  # union over all strategies
+    most: int  # tokens of one group that a question can keep at most
+    timeline: Timeline
+    groups: Sequence[Group]
+    questions: Sequence[Question]
+    ledger: Ledger
+    frames_decoded: int = field(default=0, init=False)
+    _priors: dict[str, Probe] = field(default_factory=dict, init=False)
+    _queries: dict[str, Tensor] = field(default_factory=dict, init=False)
+
+    @abstractmethod
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """What `group` is to each of the questions `asking`."""
+
+    @abstractmethod
+    def release(self, awaited: set[int]) -> None:
+        """Of the groups looked at, only `awaited` (group indices) may still be asked for."""
+
+    @abstractmethod
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """All looking is done; the tokens at `wanted` (group index -> i64 places) are about to be read."""
+
+    @abstractmethod
+    def tokens(self, group: Group, places: Tensor) -> Tokens:
+        """The tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+
+    @abstractmethod
+    def encoded(self, group: Group) -> int:
+        """How many tokens of a visited group went through the vision tower."""
+
+    @property
+    @abstractmethod
+    def tokens_per_tick(self) -> int:
+        """Visual tokens that one tick makes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files, threads and spools."""
+
+    def view(
+        self,
+        group: Group,
+        question: Question,
+        layout: Layout,
+        frames: Frames | None = None,
+        tokens: Tokens | None = None,
+        probe: Probe | None = None,
+    ) -> GroupView:
+        """The group as strategies see it: what some strategy asked for, nothing more."""
+        return GroupView(
+            group=group,
+            question=question,
+            layout=layout,
+            seconds=self.timeline.seconds[group.ticks],
+            shown_frames=frames if self.needs.pixels else None,
+            shown_tokens=tokens if self.needs.tokens else None,
+            shown_probe=probe,
+            shown_query=self._query(question) if self.needs.query else None,
+            shown_prior=self._prior(question) if self.needs.prior else None,
+        )
+
+    def conclude(
+        self, view: GroupView, values: Tensor, scorer_signals: Mapping[str, float], probe: Probe | None
+    ) -> ScoredGroup:
+        """The group with its scores f32 [N], its relevance and, when logits were probed, signals and its own answer."""
+        probed = probe is not None and probe.response_logits is not None
+        return ScoredGroup(
+            group=view.group,
+            scores=values,
+            relevance=self.relevance.relevance(view),
+            signals={**scorer_signals, **(signals(probe) if probe is not None and probed else {})},
+            answer=self.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
+            comparable=self.scorer.comparable,
+        )
+
+    def _query(self, question: Question) -> Tensor:
+        if question.id not in self._queries:
+            self._queries[question.id] = self.backbone.query(question)
+        return self._queries[question.id]
+
+    def _prior(self, question: Question) -> Probe:
+        """What the model answers without any video, once per question."""
+        if question.id not in self._priors:
+            nothing = torch.zeros(0, dtype=torch.long)
+            no_video = Tokens(torch.zeros(0, 0), nothing, nothing, nothing, torch.zeros(0, dtype=torch.float64))
+            with self.ledger.stage("prior", [question.id]):
+                self._priors[question.id] = self.backbone.probe(no_video, [question], Needs(logits=True))[0]
+        return self._priors[question.id]
+
+
+Opening = Callable[["Pipeline", str, Sequence[Question], Ledger], Looking]  # pipeline, path, questions, ledger
+
+
+def before_the_tower(needs: Needs) -> bool:
+    """Whether a scorer with these needs comes before the vision tower and can spare it what it refuses."""
+    return needs.nothing or needs == Needs(pixels=True)
+
+
+def best(scores: Tensor, count: int) -> Tensor:
+    """Ascending places of the `count` highest scores, f32 [N] -> i64 [<= count]; ties to the lower, -inf never."""
+    order = scores.argsort(descending=True, stable=True)[:count]
+    return order[scores[order] > -torch.inf].sort().values
