@@ -106,9 +106,20 @@ DOCTOR = Command(
     name="doctor",
     target="framework.commands.doctor:run",
     config="doctor",
-    summary="what this machine has: versions, readers, devices, attention kernels",
-    text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.""",
-    examples=(("sieve doctor", "everything"),),
+    summary="what this machine has; with benchmark=, what of a benchmark is there",
+    text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.
+
+With benchmark= it reads the annotations, opens every video with the chosen reader, and lists missing videos, those that
+cannot be read, rows that cannot be asked, and how many videos and questions an evaluation would cover, in all and per
+part of the benchmark. Exit status 1 if it would cover nothing. Nothing is written, unless report=FILE asks for a JSON
+file with all names.""",
+    examples=(
+        ("sieve doctor", "versions, readers, devices, attention kernels, free space"),
+        ("sieve doctor benchmark=mvbench benchmark.root=~/data/MVBench", "what is there of MVBench"),
+        ("sieve doctor benchmark=jsonl benchmark.file=mine.jsonl report=missing.json", "all names, in a file"),
+    ),
+    groups=("benchmark", "reader"),
+    texts=("benchmark.root", "benchmark.file", "report"),
 )
 
 COMMANDS = {command.name: command for command in (ASK, EVAL, TRAIN, PROBE_LAYERS, DOCTOR)}

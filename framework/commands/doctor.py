@@ -1,4 +1,7 @@
-"""`sieve doctor`: what this machine has, and what is missing. Finds out by trying; knows no benchmark."""
+"""`sieve doctor`: what this machine has, and what is missing. Finds out by trying.
+
+Asked about a benchmark, it hands over to `doctor_benchmark.py`.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,10 @@ class Finding:
 
 def run(cfg: DictConfig) -> None:
     """Print every finding; exit status 1 when something needed is missing."""
+    if "benchmark" in cfg:
+        from framework.commands import doctor_benchmark
+
+        return doctor_benchmark.run(cfg)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     bad, last = 0, ""
     for part in (_versions, _readers, _devices, _attention, _weights, _places, _tracking):
