@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 REASONING_TAGS = (("<think>", "</think>"), ("<analysis>", "</analysis>"))
 
-_ENDS = "answer is", "correct answer is", "best answer is", "correct option is", "best option is"
-_ENDS += "choice is", "correct choice is"
+_ENDS = (
+    *("answer is", "correct answer is", "best answer is", "correct option is", "best option is"),
+    *("choice is", "correct choice is"),
+)
 _PHRASES = (
     *(start + end for end in _ENDS for start in ("the ", "")),
     *("i choose", "i select", "i pick", "my answer is", "my choice is"),

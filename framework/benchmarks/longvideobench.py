@@ -1,0 +1,117 @@
+"""LongVideoBench, validation: two to five options about moments that the question refers to. Knows no model.
+
+Wu et al., "LongVideoBench" (2024); asked and scored as lmms-eval 0.7.3 does, other profiles by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from framework.benchmarks.annotated import micro
+from framework.benchmarks.base import Result, Strata
+from framework.benchmarks.extraction import last_option, longvideobench_letter
+from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, check_choice
+from framework.benchmarks.subtitles import between_frames, frame_seconds
+from framework.benchmarks.tables import Row
+
+_PROMPT = "{question}\n{options}\nAnswer with the option's letter from the given choices directly.\n"
+_SUBTITLES = {"none": ("", ""), "interleaved": ("<image>", "\n"), "joined": ("", ".")}  # sign of a frame, joint
+_PROFILES = {
+    "lmms_eval_0_7_3": Profile(_PROMPT, 32),
+    "flexselect": Profile(_PROMPT, 1, "legacy"),
+}
+_RULES: dict[str, Rule] = {"current": lambda text, _: longvideobench_letter(text), "legacy": last_option}
+
+
+class LongVideoBench(MultipleChoice):
+    """`subtitles`: none, interleaved (lmms-eval's longvideobench_val_i) or joined (FlexSelect's val_v_sub).
+
+    Interleaved text names each of `subtitle_frames` frames as <image>; the video itself comes before all text, so it
+    is the wording of longvideobench_val_i and not its order of pictures.
+    """
+
+    annotations = (
+        *("validation-*.parquet", "lvb_val.json", "**/*LongVideoBench/**/validation-*.parquet", "**/lvb_val.json"),
+    )
+    videos_under = ("videos", "datasets/longvideobench/videos", "longvideobench/videos", "LongVideoBench/videos", "")
+    profiles = _PROFILES
+    rules = _RULES
+
+    def __init__(
+        self,
+        name: str,
+        root: str | None,
+        limit: int | None,
+        only: dict[str, str | int] | None,
+        profile: str,
+        extraction: str | None,
+        max_new_tokens: int | None,
+        random_fallback: int | None,
+        subtitles: str,
+        subtitle_frames: int,
+    ) -> None:
+        super().__init__(name, root, limit, only, profile, extraction, max_new_tokens, random_fallback)
+        check_choice("subtitles", subtitles, _SUBTITLES)
+        if subtitle_frames < 1:
+            raise ValueError(f"subtitle_frames must be at least 1, got {subtitle_frames}")
+        self.subtitles, self.subtitle_frames = subtitles, subtitle_frames
+
+    def identity(self, row: Row) -> str:
+        """Video and number."""
+        return str(row["id"])
+
+    def stem(self, row: Row) -> str:
+        """The question, with what it refers to."""
+        return row["question"]
+
+    def options(self, row: Row) -> tuple[str, ...]:
+        """From `candidates` (json) or `option0` to `option4` (parquet), where "N/A" means: no such option."""
+        published = row.get("candidates") or [row.get(f"option{i}") for i in range(5)]
+        return tuple(option for option in published if option not in (None, "N/A"))
+
+    def prompt(self, row: Row) -> str:
+        """The question, or subtitles and then the question."""
+        options = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, self.options(row), strict=False))
+        text = self.profile.template.format(question=row["question"], options=options)
+        return text if self.subtitles == "none" else f"{self._between(row)}\n{text}"
+
+    def right(self, row: Row) -> str:
+        """The letter of `correct_choice`."""
+        choice, options = row.get("correct_choice"), self.options(row)
+        if choice is None:
+            raise ValueError("no correct_choice; the answers of the test split are not published")
+        if not 0 <= choice < len(options):
+            raise ValueError(f"correct_choice={choice}, but there are {len(options)} options")
+        return LETTERS[choice]
+
+    def video_names(self, row: Row) -> tuple[str, ...]:
+        """As the annotations have it."""
+        return (row["video_path"],)
+
+    def strata(self, row: Row) -> Strata:
+        """Duration group in seconds, question and topic category; the level of perception where it is published."""
+        keys = ("duration_group", "question_category", "topic_category", "level")
+        return {key: (str(row[key]),) for key in keys if row.get(key) is not None}
+
+    def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
+        """Share right of all questions, 0 to 1, with five digits."""
+        return {"lvb_acc": round(micro(results), 5)} if results else {}
+
+    def _between(self, row: Row) -> str:
+        picture, joint = _SUBTITLES[self.subtitles]
+        subtitles = json.loads(self._subtitle_file(row).read_text(encoding="utf-8"))
+        seconds = frame_seconds(row["duration"], self.subtitle_frames)
+        return between_frames(
+            subtitles, seconds, row["starting_timestamp_for_subtitles"], row["duration"], picture, joint
+        )
+
+    def _subtitle_file(self, row: Row) -> Path:
+        if self.root is None:
+            raise ValueError("subtitles are read from files: say where, benchmark.root=FOLDER")
+        folders = [folder.replace("videos", "subtitles") for folder in self.videos_under]
+        for folder in folders:
+            if (path := self.root / folder / row["subtitle_path"]).is_file():
+                return path
+        raise ValueError(f"its subtitles {row['subtitle_path']} are not under {self.root}; expected subtitles/")
