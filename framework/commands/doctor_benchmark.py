@@ -115,8 +115,8 @@ def show(out: Console, benchmark: Annotated, coverage: Coverage, report: Path | 
         share = f"{covered[key] / named:.1%}" if named else ""
         table.add_row(Text(key), str(covered[key]), str(named), share)
     out.print(table)
-    asked = sum(coverage.missing.values())
-    _list(out, f"missing videos, with {asked} questions", dict.fromkeys(coverage.missing, ""))
+    lost = sum(coverage.missing.values())
+    _list(out, f"missing videos (their questions: {lost})", dict.fromkeys(coverage.missing, ""))
     _list(out, "videos that cannot be read", coverage.unreadable)
     _list(out, "rows that cannot be asked", coverage.rows)
     if benchmark.limit is not None:

@@ -44,7 +44,13 @@ def show(command: Command) -> None:
     out.print("\n\n".join(escape(" ".join(paragraph.split())) for paragraph in command.text.split("\n\n")))
     out.print("\n[bold]Examples[/]")
     _examples(out, command, len(command.examples))
-    if keys := _keys(command):
+    if command.flags:
+        out.print("\n[bold]Options[/] (--option VALUE)")
+        table = _table()
+        for flag in command.flags:
+            table.add_row(flag.name, escape(str(flag.default)), escape(flag.summary))
+        out.print(table)
+    if command.config and (keys := _keys(command)):
         out.print("\n[bold]Keys[/] (key=value)")
         table = _table()
         for key, default, comment in keys:
@@ -53,7 +59,7 @@ def show(command: Command) -> None:
     if command.groups:
         out.print("\n[bold]Groups[/] (group=option; keys inside an option are group.key=value; `*`: the default)")
         table = _table()
-        chosen = _chosen()
+        chosen = _chosen(command)
         for group in command.groups:
             names = [f"{name}*" if name == chosen.get(group) else name for name in options(group)]
             table.add_row(group, escape(", ".join(names)) or "none yet")
@@ -82,7 +88,8 @@ def _lines(file: Path) -> list[tuple[str, str, str]]:
     return [(m.group(1), m.group(2), m.group(3) or "") for m in found if m and m.group(2)]
 
 
-def _chosen() -> dict[str, str]:
-    """Group -> default option, from the defaults list of config.yaml."""
-    text = (CONF / "config.yaml").read_text(encoding="utf-8")
-    return dict(re.findall(r"^\s+- (\w+): (\w+)", text, re.MULTILINE))
+def _chosen(command: Command) -> dict[str, str]:
+    """Group -> default option, from the defaults list of config.yaml and what the command's own page changes in it."""
+    pages = [CONF / "config.yaml", CONF / f"{command.config}.yaml"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    return dict(re.findall(r"^\s+- (?:override )?(\w+): (\w+)", text, re.MULTILINE))
