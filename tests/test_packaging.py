@@ -68,7 +68,7 @@ def test_what_is_imported_is_asked_for() -> None:
         [*about["dependencies"], *(word for extra in about["optional-dependencies"].values() for word in extra)]
     )
     names = {"yaml": "hydra-core", "hydra": "hydra-core", "omegaconf": "hydra-core", "PIL": "pillow"}
-    ours = {*FOLDERS, "__future__"}
+    ours = {*FOLDERS, "__future__", "lmms_eval"}  # lmms-eval imports our bridge to it, in an environment of its own
     for name in FOLDERS:
         for file in (ROOT / name).rglob("*.py"):
             for node in ast.parse(file.read_text(encoding="utf-8")).body:

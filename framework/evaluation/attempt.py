@@ -1,0 +1,54 @@
+"""Answer the questions about one video, whatever goes wrong: together, else one by one, with smaller passes if need be.
+
+Knows no benchmark and no files.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from framework.build import ConfigError
+from framework.errors import UsageError
+from framework.outcome import Outcome
+from framework.pipeline import Pipeline
+from framework.types import Question
+from framework.video.errors import VideoError
+
+_log = logging.getLogger(__name__)
+
+
+def attempt(pipeline: Pipeline, path: str, questions: Sequence[Question]) -> list[Outcome | str]:
+    """For each question its outcome, or in words the error that kept it from having one.
+
+    A wrong setting would fail everywhere: it is raised (UsageError, ConfigError).
+    """
+    try:
+        return list(_answer(pipeline, path, questions))
+    except (UsageError, ConfigError) as error:
+        if not isinstance(error, VideoError):
+            raise
+        one_by_one, failure = False, f"{type(error).__name__}: {error}"
+    except Exception as error:  # whatever one question does must not end the others
+        one_by_one, failure = len(questions) > 1, f"{type(error).__name__}: {error}"
+        _log.debug("%s: %s", path, failure, exc_info=True)
+    if not one_by_one:
+        return [failure] * len(questions)
+    _log.info("%s: %s; its questions are tried one by one", path, failure)
+    return [result for question in questions for result in attempt(pipeline, path, [question])]
+
+
+def _answer(pipeline: Pipeline, path: str, questions: Sequence[Question]) -> list[Outcome]:
+    """The pipeline's outcomes; out of memory, with smaller passes."""
+    while True:
+        try:
+            return pipeline.answer(path, questions)
+        except torch.OutOfMemoryError:
+            gc.collect()
+            torch.cuda.empty_cache()
+            if not pipeline.backbone.lighten():
+                raise
+            _log.warning("out of memory: trying again with smaller passes (key: backbone.adapter)")
