@@ -97,7 +97,7 @@ def test_impossible_tokens_count_nothing() -> None:
 
 def test_half_precision_logits_are_lifted_first() -> None:
     logits = torch.tensor([3.0, 1.0, 0.5]).bfloat16()
-    assert torch.equal(signals.probabilities(logits), logits.float().softmax(-1))
+    assert torch.allclose(signals.probabilities(logits), logits.float().softmax(-1), rtol=1e-6)
 
 
 def test_all_signals_of_a_multiple_choice_probe() -> None:

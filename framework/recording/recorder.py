@@ -1,0 +1,105 @@
+"""Looking at a video and keeping what its probes revealed, in a folder of recordings.
+
+A file is complete before the first question of its video is answered. Questions that share the passes over a video
+share a file; with share=false, or when they had to be tried one by one, each has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from framework.ledger import Ledger
+from framework.look import Look
+from framework.looking import Looking
+from framework.recording.logits import CompactLogits
+from framework.recording.recording import Cell, Parked, Recording
+from framework.types import Question, ScoredGroup
+from framework.view import GroupView, Probe
+
+if TYPE_CHECKING:
+    from framework.pipeline import Pipeline
+
+FOLDER = "probes"  # inside a run folder
+LONGEST = 80  # characters of a video's name in that of its file
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Recordings in `folder`, one per video; `open` is what a pipeline looks with."""
+
+    folder: Path
+
+    def open(self, pipeline: Pipeline, path: str, questions: Sequence[Question], ledger: Ledger) -> Looking:
+        """The video, looked at and written down."""
+        look = RecordingLook.open(pipeline, path, questions, ledger)
+        look.file = self.file(path, [question.id for question in questions])
+        return look
+
+    def holds(self, path: str, questions: Sequence[str]) -> bool:
+        """Whether the probes of all `questions` (ids) about the video at `path` are there."""
+        alone = ([question] for question in questions)
+        return self.file(path, questions).exists() or all(self.file(path, one).exists() for one in alone)
+
+    def file(self, path: str, questions: Sequence[str]) -> Path:
+        """Where the recording of a look with these questions lies; named after the video, wherever that is."""
+        asked = hashlib.sha256("\0".join(questions).encode()).hexdigest()[:10]
+        name = re.sub(r"[^\w.-]", "_", Path(path).stem)[:LONGEST]
+        return self.folder / f"{name}-{asked}.safetensors"
+
+
+class RecordingLook(Look):
+    """A look that keeps every probe, compact, and writes them to `file` once the last group was seen."""
+
+    file: Path
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._cells: list[Cell] = []
+        self._vocabulary = 0
+
+    def conclude(
+        self, view: GroupView, values: Tensor, scorer_signals: Mapping[str, float], probe: Probe | None
+    ) -> ScoredGroup:
+        """As it is live; the probe stays."""
+        logits = None
+        if probe is not None and probe.response_logits is not None:
+            self._vocabulary = probe.logits.shape[1]
+            always = torch.cat([probe.option_ids.cpu(), torch.tensor(probe.response, dtype=torch.long)])
+            logits = CompactLogits.of(probe.logits, always)
+        self._cells.append(
+            Cell(
+                question=view.question.id,
+                group=view.group.index,
+                scores=values,
+                signals=scorer_signals,
+                logits=logits,
+                response=probe.response if probe is not None else (),
+                option_ids=probe.option_ids.cpu() if probe is not None else None,
+            )
+        )
+        return super().conclude(view, values, scorer_signals, probe)
+
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """As it is live; then all is there that is to be written."""
+        super().secure(wanted)
+        with self.ledger.stage("record", [question.id for question in self.questions]):
+            parked = {i: Parked(shown.encoded, shown.index, shown.tokens) for i, shown in self._shown.items()}
+            Recording(
+                timeline=self.timeline,
+                groups=self.groups,
+                questions=self.questions,
+                size=self.size,
+                tokens_per_tick=self.tokens_per_tick,
+                most=self.most,
+                vocabulary=self._vocabulary,
+                cells=self._cells,
+                parked=parked,
+            ).write(self.file)

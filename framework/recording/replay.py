@@ -1,0 +1,141 @@
+"""Recorded probes in place of a video: a pipeline that looks here runs no vision tower and no pass over a group.
+
+What a recording does not hold is said as the person's to change: groups that were never visited, tokens beyond the
+recorded budget, questions asked otherwise. Knows no concrete strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from framework.errors import UsageError
+from framework.ledger import Ledger
+from framework.looking import Looking, before_the_tower
+from framework.recording.file import RecordingFile
+from framework.recording.recording import Cell, fingerprint
+from framework.types import Group, Question, ScoredGroup, Tokens
+from framework.video.errors import VideoError
+from framework.view import Probe
+
+if TYPE_CHECKING:
+    from framework.pipeline import Pipeline
+
+
+class Recordings:
+    """All recordings of a folder; `open` is what a pipeline looks with. UsageError when there are none."""
+
+    def __init__(self, folder: Path) -> None:
+        headers = {path: RecordingFile(path).header for path in sorted(folder.glob("*.safetensors"))}
+        if not headers:
+            raise UsageError(f"{folder} holds no recorded probes: sieve eval with record=true makes them")
+        self._of = {question: path for path, header in headers.items() for question in header["questions"]}
+        self.most = min(header["most"] for header in headers.values())  # tokens of a group that a question could keep
+        self.logits = all(header["vocabulary"] for header in headers.values())  # whether the probes have logits
+
+    def holds(self, questions: Sequence[str]) -> bool:
+        """Whether all `questions` (ids) were recorded."""
+        return all(question in self._of for question in questions)
+
+    def open(self, pipeline: Pipeline, path: str, questions: Sequence[Question], ledger: Ledger) -> Looking:
+        """The recording of the video at `path`, which need not be there. VideoError when it was not recorded."""
+        if not self.holds([question.id for question in questions]):
+            raise VideoError(path, "no probes of it were recorded", "Let the recording run to its end")
+        opened = {file: RecordingFile(file) for file in {self._of[question.id] for question in questions}}
+        files = {question.id: opened[self._of[question.id]] for question in questions}
+        for question in questions:
+            if files[question.id].header["questions"][question.id] != fingerprint(question):
+                raise UsageError(f"{question.id} was asked in other words when {files[question.id].path} was recorded")
+        with ledger.stage("timeline", list(files)):
+            first = files[questions[0].id]
+            timeline, groups = first.timeline(path), first.groups
+        return RecordedLook(
+            backbone=pipeline.backbone,
+            scorer=pipeline.scorer,
+            relevance=pipeline.relevance,
+            needs=pipeline.needs,
+            most=pipeline.most,
+            timeline=timeline,
+            groups=groups,
+            questions=questions,
+            ledger=ledger,
+            files=files,
+        )
+
+
+@dataclass
+class RecordedLook(Looking):
+    """One video as it was recorded."""
+
+    files: dict[str, RecordingFile]  # by question; one and the same where they shared the passes
+    _visited: dict[int, set[str]] = field(default_factory=dict, init=False)  # group index -> questions
+
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """The recorded scores, and what this pipeline's relevance estimator makes of the recorded probe."""
+        size = self.files[asking[0].id].header["size"]
+        layout = self.backbone.layout(group.ticks, *size)
+        seen = []
+        for question in asking:
+            cell, vocabulary = self._cell(question, group), self.files[question.id].header["vocabulary"]
+            probe = _probe(cell, vocabulary) if self.needs.logits else None
+            probed = probe is not None and before_the_tower(self.scorer.needs)
+            view = self.view(group, question, layout[cell.scores > -torch.inf] if probed else layout, probe=probe)
+            with self.ledger.stage("score", [question.id], len(cell.scores)):
+                seen.append(self.conclude(view, cell.scores, cell.signals, probe))
+        self._visited.setdefault(group.index, set()).update(question.id for question in asking)
+        return seen
+
+    def release(self, awaited: set[int]) -> None:
+        """Nothing is held."""
+
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """All tokens that were recorded are on disk already."""
+
+    def tokens(self, group: Group, places: Tensor) -> Tokens:
+        """The recorded tokens. UsageError when some were not kept."""
+        for file in dict.fromkeys(self.files.values()):
+            kept, rows = file.parked(group.index)
+            at = torch.searchsorted(kept, places)
+            if len(kept) and bool((kept[at.clamp(max=len(kept) - 1)] == places).all()):
+                return file.tokens(rows)[at]
+        raise UsageError(
+            f"group {group.index} of {self.timeline.path}: not all of its {len(places)} best tokens were recorded; "
+            "record with a larger budget, or with the allocator, refiner and answerer that are replayed"
+        )
+
+    def encoded(self, group: Group) -> int:
+        """How many tokens of the group went through the vision tower when it was recorded."""
+        return max(self.files[question].encoded[group.index] for question in self._visited[group.index])
+
+    @property
+    def tokens_per_tick(self) -> int:
+        """Visual tokens that one tick makes."""
+        return next(iter(self.files.values())).header["tokens_per_tick"]
+
+    def close(self) -> None:
+        """Let go of the mapped files."""
+        self.files = {}
+
+    def _cell(self, question: Question, group: Group) -> Cell:
+        file = self.files[question.id]
+        with self.ledger.stage("replay", [question.id]):
+            cell = file.cell(question.id, group.index)
+        if cell is None:
+            raise UsageError(
+                f"group {group.index} of {self.timeline.path} was never visited for {question.id} when {file.path} was "
+                "recorded; record with stopping=never"
+            )
+        return cell
+
+
+def _probe(cell: Cell, vocabulary: int) -> Probe:
+    """The probe as far as it was kept: its logits, not its attention."""
+    assert cell.logits is not None and cell.option_ids is not None, "checked before anything was opened"
+    return Probe(
+        rows={}, option_ids=cell.option_ids, response_logits=cell.logits.full(vocabulary), response=cell.response
+    )
