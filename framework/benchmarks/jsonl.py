@@ -1,8 +1,8 @@
 """A benchmark of one's own: a file with one question per line, about videos that lie beside it.
 
-A line is {"video", "question", "answer"}, and as wanted "options" (a list of texts), "id", "evidence" (spans in seconds)
-and the fields named by `strata`. All lines are checked before anything is asked: a mistake in one's own file is there to
-be repaired, not to be counted.
+A line is {"video", "question", "answer"}, and as wanted "options" (a list of texts), "id", "evidence" (spans in
+seconds) and the fields named by `strata`. All lines are checked before anything is asked: a mistake in one's own file
+is there to be repaired, not to be counted.
 """
 
 from __future__ import annotations

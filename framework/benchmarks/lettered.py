@@ -13,10 +13,11 @@ def lettered(text: str) -> tuple[str, tuple[str, ...]]:
     The stem stands in the text word for word. A text without two such lines is all stem.
     """
     for first in _LINE.finditer(text):
-        options, line = [], first
+        options: list[str] = []
+        line: re.Match[str] | None = first
         while line is not None and line.group(1) == chr(ord("A") + len(options)):
             options.append(line.group(2))
-            line = _LINE.match(text, line.end() + 1)  # type: ignore[assignment]
+            line = _LINE.match(text, line.end() + 1)
         stem = text[: first.start()].strip()
         if len(options) > 1 and stem:
             return stem, tuple(options)

@@ -1,7 +1,7 @@
 """MVBench: twenty tasks of one temporal skill each, on short clips of eleven sources.
 
-Prompts and scores are those of lmms-eval 0.7.3. A file of annotations does not say which task it belongs to: its name or
-its folder's does.
+Prompts and scores are those of lmms-eval 0.7.3. A file of annotations does not say which task it belongs to: its name
+or its folder's does.
 """
 
 from __future__ import annotations
