@@ -53,6 +53,9 @@ def _unknown(name: str) -> str:
 def _run(command: Command, words: Sequence[str], debug: bool) -> None:
     """Compose and run; with `debug` errors keep their traceback."""
     try:
+        if not command.config:
+            _target(command)(words)
+            return
         failures = _hydra(command, protect(words, command.texts, command.lists), debug)
     except KeyboardInterrupt:
         _write("interrupted")
@@ -63,6 +66,13 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
         failures = [_explained(error, command)]
     if failures:
         sys.exit(failures[0])
+
+
+def _target(command: Command) -> Callable[[Any], Any]:
+    """The function behind a command, imported now."""
+    module, function = command.target.split(":")
+    target: Callable[[Any], Any] = getattr(importlib.import_module(module), function)
+    return target
 
 
 def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
@@ -78,10 +88,8 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
     failures: list[int] = []
 
     def task(cfg: DictConfig) -> Any:
-        module, function = command.target.split(":")
-        run: Callable[[DictConfig], Any] = getattr(importlib.import_module(module), function)
         try:
-            return run(cfg)
+            return _target(command)(cfg)
         except Exception as error:
             if debug:
                 raise

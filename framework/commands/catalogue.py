@@ -8,18 +8,28 @@ INTERFACES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refi
 
 
 @dataclass(frozen=True)
+class Flag:
+    """A command-line option of a plain command."""
+
+    name: str  # --name VALUE, the value of the default's type
+    default: str | int
+    summary: str  # one line
+
+
+@dataclass(frozen=True)
 class Command:
     """A sub-command."""
 
     name: str
-    target: str  # module:function, called with the composed configuration
-    config: str  # conf/<config>.yaml
+    target: str  # module:function, called with the composed configuration; of a plain command, with its words
+    config: str  # conf/<config>.yaml; empty: a plain command, which Hydra has no part in
     summary: str  # one line
     text: str  # a paragraph or two
     examples: tuple[tuple[str, str], ...]  # command line, what it does
     groups: tuple[str, ...] = ()  # configuration groups that matter here
     texts: tuple[str, ...] = ()  # keys whose values are taken literally
     lists: tuple[str, ...] = ()  # keys that take a list of literal items
+    flags: tuple[Flag, ...] = ()  # what a plain command takes beside its words
 
 
 ASK = Command(
@@ -122,4 +132,30 @@ file with all names.""",
     texts=("benchmark.root", "benchmark.file", "report"),
 )
 
-COMMANDS = {command.name: command for command in (ASK, EVAL, TRAIN, PROBE_LAYERS, DOCTOR)}
+COMPARE = Command(
+    name="compare",
+    target="framework.commands.compare:run",
+    config="",
+    summary="which differences between runs are real",
+    text="""Takes run folders of `sieve eval`, folders that hold such folders (a sweep), or patterns; NAME=FOLDER names
+a run. Compares every run with the reference, question by question, over the questions that all runs of
+a benchmark have answered: the paired difference with its 95 % interval (bootstrap over videos), the exact McNemar p,
+corrected by Holm over all comparisons, the smallest difference that the sample could show, who was right where the
+other was wrong, and the cost; the same for every stratum of the benchmark; how well each relevance signal tells right
+from wrong answers; how well calibrated the answer's probability is.
+
+Prints tables and writes comparison.md, .csv and .png, strata.csv, signals.csv, calibration.csv and differences.csv.""",
+    examples=(
+        ("sieve compare outputs/needle", "every run of a folder; the first is the reference"),
+        ("sieve compare outputs/needle/* --reference uniform", "the differences to the run of preset uniform"),
+        ("sieve compare ours=outputs/lvbench/0f3a theirs=outputs/lvbench/77e1", "two runs, named"),
+    ),
+    flags=(
+        Flag("--reference", "", "name, id or folder of the run that all others are compared with; default: the first"),
+        Flag("--out", "", "folder to write into; default: outputs/compare/<hash of the runs>"),
+        Flag("--resamples", 10_000, "bootstrap resamples and sign flips"),
+        Flag("--seed", 0, "of resampling: the same seed, the same figures"),
+    ),
+)
+
+COMMANDS = {command.name: command for command in (ASK, EVAL, COMPARE, TRAIN, PROBE_LAYERS, DOCTOR)}

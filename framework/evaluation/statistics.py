@@ -5,7 +5,8 @@ Pure functions of arrays; scipy does the mathematics. Knows no benchmark and no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,47 +15,85 @@ from scipy import stats
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+DEFINED = 0.95  # the share of resamples on which a statistic must be defined for an interval to be given
+CELLS = 4_000_000  # numbers held at once while resampling
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the bounds of its confidence interval."""
+    """An estimate with the bounds of its confidence interval, and its standard error where that is known."""
 
     value: float
     low: float
     high: float
+    error: float = math.nan
+    bound: bool = False  # no two clusters differed: an exact bound instead of a bootstrap interval of width zero
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+def clustered(statistic: Callable[[Floats], Floats], clusters: int, resamples: int, seed: int) -> Interval:
+    """Percentile bootstrap interval of a statistic; whole clusters (videos) are drawn with replacement.
+
+    `statistic` is given how often each cluster was drawn, [resamples, clusters], and returns one value per resample,
+    NaN where it is not defined. Without two clusters, or where too few resamples define it, there is no interval.
+    """
+    value = float(statistic(np.ones((1, clusters)))[0])
+    if clusters < 2 or math.isnan(value):
+        return Interval(value, math.nan, math.nan)
+
+    def of_drawn(place: NDArray[np.int64], axis: int = -1) -> Floats:
+        rows = place.reshape(-1, clusters)
+        cells = rows + clusters * np.arange(len(rows))[:, None]
+        counts = np.bincount(cells.ravel(), minlength=rows.size).reshape(rows.shape)
+        return statistic(counts.astype(np.float64)).reshape(place.shape[:-1])
+
+    draws = stats.bootstrap(
+        (np.arange(clusters),),
+        of_drawn,
+        n_resamples=resamples,
+        method="percentile",
+        vectorized=True,
+        batch=max(1, CELLS // clusters),
+        rng=np.random.default_rng(seed),
+    ).bootstrap_distribution
+    if np.isfinite(draws).mean() < DEFINED:
+        return Interval(value, math.nan, math.nan)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), float(np.nanstd(draws, ddof=1)))
+
+
+def unseen(clusters: int) -> float:
+    """The largest share of clusters that may be of a kind none of the seen ones was: the exact one-sided 95 % bound
+    (Clopper and Pearson 1934), near 3 / clusters (the rule of three).
+    """
+    found = stats.binomtest(0, clusters, alternative="less").proportion_ci(CONFIDENCE, method="exact")
+    return float(found.high)
+
+
 def mean_interval(
-    values: Sequence[float], clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+    values: Sequence[float],
+    clusters: Sequence[str],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    span: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
     """Mean of `values` with its percentile bootstrap interval; whole clusters (videos) are drawn with replacement.
 
     Questions about one video are not independent, so the video is the unit that is drawn; the mean stays one over
-    questions.
+    questions. Where all videos have the same mean the bootstrap would claim certainty; instead the bounds are the
+    furthest means that the share `unseen` of videos could bring about, with values anywhere within `span`.
     """
     sums, counts = _per_cluster(np.asarray(values, float), clusters)
-    estimate = float(sums.sum() / counts.sum())
-    if len(sums) < 2:
-        return Interval(estimate, float("nan"), float("nan"))
-
-    def mean(place: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:
-        return sums[place].sum(axis) / counts[place].sum(axis)
-
-    result = stats.bootstrap(
-        (np.arange(len(sums)),),
-        mean,
-        n_resamples=resamples,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        vectorized=True,
-        batch=max(1, 4_000_000 // len(sums)),
-        rng=np.random.default_rng(seed),
-    )
-    return Interval(estimate, float(result.confidence_interval.low), float(result.confidence_interval.high))
+    mean = float(sums.sum() / counts.sum())
+    if len(sums) > 1 and np.allclose(sums, mean * counts, rtol=0, atol=1e-9):
+        share = unseen(len(sums))
+        return Interval(mean, mean - share * (mean - span[0]), mean + share * (span[1] - mean), 0.0, bound=True)
+    return clustered(lambda drawn: (drawn @ sums) / (drawn @ counts), len(sums), resamples, seed)
 
 
 def difference_interval(
@@ -69,7 +108,7 @@ def difference_interval(
         raise ValueError(
             f"a paired difference needs the same questions on both sides, got {len(ours)} and {len(theirs)}"
         )
-    return mean_interval(np.subtract(ours, theirs).tolist(), clusters, resamples, seed)
+    return mean_interval(np.subtract(ours, theirs).tolist(), clusters, resamples, seed, span=(-1.0, 1.0))
 
 
 def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
@@ -82,6 +121,47 @@ def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
     return float(stats.binomtest(only_ours, disagreements).pvalue) if disagreements else 1.0
 
 
+def sign_flip(
+    differences: Sequence[float], clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> float:
+    """Two-sided p-value that paired differences are as often positive as negative: all differences of a cluster (video)
+    change sign together; exact where there are few clusters, else over random sign flips.
+    """
+    sums, _ = _per_cluster(np.asarray(differences, float), clusters)
+    sums = sums[np.abs(sums) > 1e-12]
+    if len(sums) < 2:
+        return 1.0
+    return float(
+        stats.permutation_test(
+            (sums,),
+            lambda flipped, axis=-1: flipped.sum(axis),
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=resamples,
+            batch=max(1, CELLS // len(sums)),
+            alternative="two-sided",
+            rng=np.random.default_rng(seed),
+        ).pvalue
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for being read together (Holm 1979): the k-th smallest of m times m - k + 1, never falling."""
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
+
+
+def spearman(values: Sequence[float], correct: Sequence[float]) -> float:
+    """Spearman's rank correlation; NaN where one side is constant."""
+    if len(set(values)) < 2 or len(set(correct)) < 2:
+        return math.nan
+    return float(stats.spearmanr(values, correct).statistic)
+
+
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
     """Chance that a positive value is above a negative one, ties counting half (Mann-Whitney U / nm)."""
     if not len(positive) or not len(negative):
@@ -90,11 +170,14 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
     return float(u) / (len(positive) * len(negative))
 
 
-def _per_cluster(
-    values: NDArray[np.float64], clusters: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _per_cluster(values: Floats, clusters: Sequence[str]) -> tuple[Floats, Floats]:
     """Sum and count of the values of each cluster."""
     if len(values) != len(clusters) or not len(values):
         raise ValueError(f"one cluster name per value and at least one value, got {len(values)} and {len(clusters)}")
-    _, place = np.unique(np.asarray(clusters), return_inverse=True)
+    place = cluster_places(clusters)
     return np.bincount(place, values).astype(np.float64), np.bincount(place).astype(np.float64)
+
+
+def cluster_places(clusters: Sequence[str]) -> NDArray[np.int64]:
+    """Which cluster each value belongs to, as a number from 0."""
+    return np.unique(np.asarray(clusters), return_inverse=True)[1]

@@ -79,6 +79,8 @@ def test_help_of_a_command_names_its_keys_and_options(sieve: Callable[..., Ran],
     words = set(re.findall(r"[\w-]+", ran.out))
     for group in command.groups:
         assert {group, *options(group)} <= words
+    for flag in command.flags:
+        assert {flag.name, *str(flag.default).split()} <= words
 
 
 def test_help_needs_no_torch() -> None:
@@ -91,7 +93,7 @@ def test_help_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS.values() if command.config])
 def test_every_command_has_its_configuration(name: str) -> None:
     assert (CONF / f"{COMMANDS[name].config}.yaml").is_file()
 
@@ -252,6 +254,10 @@ def shown_commands() -> list[str]:
 def test_shown_commands_compose(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     command = COMMANDS[words[0]]
+    if not command.config:
+        flags = {flag.name for flag in command.flags}
+        assert {word.partition("=")[0] for word in words if word.startswith("-")} <= flags
+        return
     overrides = protect([word for word in words[1:] if word != "-m"], command.texts, command.lists)
     if "-m" in words:
         overrides = [re.sub(r",.*", "", word) for word in overrides]  # the first cell

@@ -1,0 +1,212 @@
+"""Runs against a reference: paired differences with intervals, tests, power, agreement, cost. Runs in, rows out.
+
+    comparison = compare([load(folder) for folder in folders], reference="adapttoken")
+
+Knows no terminal and writes no files; framework/report/comparison.py makes tables of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from framework.evaluation.association import Association, associations
+from framework.evaluation.calibration import Calibration, calibration
+from framework.evaluation.matching import Part, match
+from framework.evaluation.metrics import by_stratum
+from framework.evaluation.naming import Difference, differences
+from framework.evaluation.power import smallest_detectable
+from framework.evaluation.runs import Line, Run
+from framework.evaluation.statistics import (
+    RESAMPLES,
+    Interval,
+    difference_interval,
+    holm,
+    mcnemar,
+    mean_interval,
+    sign_flip,
+)
+
+FEW = 5  # videos with a difference, below which a bootstrap interval is rough
+
+
+@dataclass(frozen=True)
+class Versus:
+    """What sets a run apart from the reference, on the same questions."""
+
+    difference: Interval
+    test: str  # where p comes from: McNemar's exact test, or sign flips of whole videos where scores are graded
+    p: float
+    p_videos: float  # by sign flips of whole videos, whatever the scores are
+    p_holm: float
+    detectable: float  # the smallest true difference that would be found with 80 % chance
+    both_right: int
+    only_run: int  # questions on which the run scores higher
+    only_reference: int
+    both_wrong: int
+    same_answer: float  # share of questions
+    note: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run on a benchmark, or on a stratum of it."""
+
+    benchmark: str
+    dimension: str  # of the stratum; empty: the whole benchmark
+    label: str
+    run: str
+    n: int
+    videos: int
+    accuracy: Interval
+    tokens_kept: float  # means over questions
+    tokens_seen: float
+    groups_visited: float  # share
+    seconds: float | None  # per question; None where timings are missing
+    versus: Versus | None  # None: this is the reference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that `sieve compare` says."""
+
+    parts: tuple[Part, ...]
+    rows: tuple[Row, ...]  # one per run and benchmark
+    strata: tuple[Row, ...]
+    signals: tuple[tuple[str, str, Association], ...]  # benchmark, run
+    calibrations: tuple[tuple[str, str, Calibration], ...]
+    differences: tuple[Difference, ...]
+    warnings: tuple[str, ...]
+
+
+def compare(runs: Sequence[Run], reference: str = "", resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+    """Compare runs of one or several benchmarks with a reference run (name, id or folder; default: the first).
+
+    Raises UsageError when fewer than two runs share questions.
+    """
+    parts, warnings = match(runs, reference)
+    rows: list[Row] = []
+    strata: list[Row] = []
+    signals, calibrations, differing = [], [], []
+    for part in parts:
+        rows += _rows(part, "", "", part.questions, resamples, seed)
+        strata += _strata(part, resamples, seed)
+        for run in part.runs:
+            lines = [run.lines[name] for name in part.questions]
+            signals += [(part.benchmark, run.name, one) for one in associations(lines, seed=seed)]
+            if sure := _calibration(lines, seed):
+                calibrations.append((part.benchmark, run.name, sure))
+            differing += differences(run, part.reference, part.benchmark)
+    return Comparison(
+        tuple(parts),
+        _corrected(rows),
+        _corrected(strata),
+        tuple(signals),
+        tuple(calibrations),
+        tuple(differing),
+        tuple(warnings),
+    )
+
+
+def _strata(part: Part, resamples: int, seed: int) -> list[Row]:
+    """Rows for every label of every dimension that has more than one."""
+    lines = [part.reference.lines[name] for name in part.questions]
+    return [
+        row
+        for dimension, labels in by_stratum(lines).items()
+        if len(labels) > 1
+        for label, inside in labels.items()
+        for row in _rows(part, dimension, label, [line["id"] for line in inside], resamples, seed)
+    ]
+
+
+def _rows(part: Part, dimension: str, label: str, questions: Sequence[str], resamples: int, seed: int) -> list[Row]:
+    theirs = [part.reference.lines[name] for name in questions]
+    videos = [str(line["video"]) for line in theirs]
+    rows = []
+    for run in part.runs:
+        ours = [run.lines[name] for name in questions]
+        timed = [run.seconds[name] for name in questions if name in run.seconds]
+        rows.append(
+            Row(
+                benchmark=part.benchmark,
+                dimension=dimension,
+                label=label,
+                run=run.name,
+                n=len(ours),
+                videos=len(set(videos)),
+                accuracy=mean_interval([line["correct"] for line in ours], videos, resamples, seed),
+                tokens_kept=_mean([line["tokens_kept"] for line in ours]),
+                tokens_seen=_mean([line["tokens_seen"] for line in ours]),
+                groups_visited=_mean([line["groups_visited"] / line["groups_total"] for line in ours]),
+                seconds=_mean(timed) if len(timed) == len(ours) else None,
+                versus=None if run is part.reference else versus(ours, theirs, videos, resamples, seed),
+            )
+        )
+    return rows
+
+
+def versus(
+    ours: Sequence[Line], theirs: Sequence[Line], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> Versus:
+    """Lines of a run against those of the reference, the same questions in the same order; not yet corrected."""
+    a, b = (np.array([line["correct"] for line in lines], float) for lines in (ours, theirs))
+    binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
+    p_videos = sign_flip((a - b).tolist(), videos, resamples, seed)
+    p = mcnemar((a == 1).tolist(), (b == 1).tolist()) if binary else p_videos
+    difference = difference_interval(a.tolist(), b.tolist(), videos, resamples, seed)
+    return Versus(
+        difference=difference,
+        test="McNemar" if binary else "sign flips",
+        p=p,
+        p_videos=p_videos,
+        p_holm=p,
+        detectable=smallest_detectable(difference.error, len(a) if binary else len(set(videos))),
+        both_right=int(((a == 1) & (b == 1)).sum()),
+        only_run=int((a > b).sum()),
+        only_reference=int((a < b).sum()),
+        both_wrong=int(((a == 0) & (b == 0)).sum()),
+        same_answer=_mean([_answer(x) == _answer(y) for x, y in zip(ours, theirs, strict=True)]),
+        note=_note(a - b, videos, difference),
+    )
+
+
+def _note(differences: np.ndarray, videos: Sequence[str], interval: Interval) -> str:
+    """Why an interval must be read with care, if it must."""
+    differing = len({video for video, difference in zip(videos, differences, strict=True) if difference})
+    if len(set(videos)) < 2:
+        return "one video: no interval"
+    if interval.bound:
+        what = "the same difference in every video" if differing else "no disagreement"
+        return f"{what}: exact bound over videos"
+    return f"only {differing} videos differ: a rough interval" if differing < FEW else ""
+
+
+def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows with Holm's correction over all their comparisons."""
+    corrected = iter(holm([row.versus.p for row in rows if row.versus]))
+    return tuple(
+        replace(row, versus=replace(row.versus, p_holm=next(corrected))) if row.versus else row for row in rows
+    )
+
+
+def _calibration(lines: Sequence[Line], seed: int) -> Calibration | None:
+    """Of the answers that have option probabilities."""
+    sure = [line for line in lines if line["probabilities"]]
+    if not sure:
+        return None
+    confidence = [min(1.0, max(line["probabilities"])) for line in sure]
+    scores, videos = [line["correct"] for line in sure], [line["video"] for line in sure]
+    return calibration(confidence, scores, videos, seed=seed)
+
+
+def _answer(line: Line) -> Any:
+    """What was answered: as it was read, else the text."""
+    return line["parsed"] if line["parsed"] is not None else line["answer"]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

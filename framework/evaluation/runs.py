@@ -1,0 +1,137 @@
+"""Runs as they lie on disk, read without touching them: a run may still be going on. Knows no statistics.
+
+A run folder is one that `sieve eval` wrote into (it holds run.json); docs/results_on_disk.md lists its files.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from framework.errors import UsageError
+from framework.evaluation.results import PARTS
+from framework.tracking import LOCATIONS, NOT_IDENTITY
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: who it is and what it has answered so far."""
+
+    name: str  # for people; empty until it is named (naming.py)
+    benchmark: str
+    lines: Mapping[str, Line]  # question -> its line
+    seconds: Mapping[str, float]  # question -> what it took
+    failed: frozenset[str]  # questions that failed and have no line
+    finished: bool
+    folder: Path = Path()
+    id: str = ""
+    preset: str = ""
+    overrides: tuple[str, ...] = ()  # as typed
+    config: Mapping[str, str] = field(default_factory=dict)  # dotted key -> value
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(words: Sequence[str]) -> list[tuple[str, Path]]:
+    """(name, folder) of every run that the words mean, in their order, each folder once; no name unless one is given.
+
+    A word is a run folder, a folder with runs below it, a pattern, or NAME= and one run folder. Raises UsageError for
+    what is none of these.
+    """
+    found: dict[Path, tuple[str, Path]] = {}
+    for word in words:
+        name, equals, rest = word.partition("=")
+        named = bool(equals) and not Path(word).exists() and "/" not in name
+        folders = _below(rest if named else word)
+        if named and len(folders) > 1:
+            raise UsageError(f"{word}: a name is for one run, got {len(folders)} runs below {rest}")
+        for folder in folders:
+            found.setdefault(folder.resolve(), (name if named else "", folder))
+    return list(found.values())
+
+
+def _below(word: str) -> list[Path]:
+    """The run folders that one word means."""
+    places = [Path(word)] if Path(word).exists() else [Path(place) for place in sorted(glob.glob(word, recursive=True))]
+    if not places:
+        raise UsageError(f"there is no folder {word!r}; expected run folders of `sieve eval`, such as outputs/needle/*")
+    found = [run for place in places for run in ([place] if _is_run(place) else _runs_in(place))]
+    if not found:
+        raise UsageError(f"{word}: no run in there; a run folder of `sieve eval` holds run.json and questions.jsonl")
+    return found
+
+
+def _is_run(place: Path) -> bool:
+    return (place / "run.json").is_file() or (place / "questions.jsonl").is_file()
+
+
+def _runs_in(place: Path) -> list[Path]:
+    return sorted({file.parent for name in ("run.json", "questions.jsonl") for file in place.rglob(name)})
+
+
+def load(folder: Path, name: str = "") -> Run:
+    """The run in a folder. Raises UsageError when it has not answered anything or does not say what it is."""
+    lines = {line["id"]: line for line in _lines(folder, "questions")}
+    if not lines:
+        raise UsageError(f"{folder}: no question is answered yet (questions.jsonl is missing or empty)")
+    if "groups" not in next(iter(lines.values())):
+        raise UsageError(f"{folder}: questions.jsonl is of an older format; run `sieve eval` again to compare it")
+    about, summary = _json(folder / "run.json"), _json(folder / "summary.json")
+    nested = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")) if _has(folder, "config.yaml") else {}
+    config = flat(nested)
+    benchmark = config.get("benchmark.name") or summary.get("benchmark")
+    if not benchmark:
+        raise UsageError(f"{folder}: neither config.yaml nor summary.json says which benchmark this is")
+    return Run(
+        name=name,
+        benchmark=str(benchmark),
+        lines=lines,
+        seconds={line["id"]: float(line["seconds"]) for line in _lines(folder, "timings")},
+        failed=frozenset(line["id"] for line in _lines(folder, "failures")) - set(lines),
+        finished=summary.get("n") == len(lines),
+        folder=folder,
+        id=about.get("id", ""),
+        preset=about.get("preset", ""),
+        overrides=tuple(about.get("overrides", ())),
+        config=config,
+        versions={key: str(value) for key, value in about.get("versions", {}).items()},
+    )
+
+
+def flat(node: Any, path: str = "") -> dict[str, str]:
+    """Dotted key -> value as text, without the keys that change no result and those that say where files lie."""
+    if not isinstance(node, Mapping):
+        return {path: json.dumps(node, ensure_ascii=False) if isinstance(node, list) else str(node)} if path else {}
+    skipped = LOCATIONS if path else (*LOCATIONS, *NOT_IDENTITY)
+    return {
+        key: value
+        for name, below in node.items()
+        if name not in skipped
+        for key, value in flat(below, f"{path}.{name}".lstrip(".")).items()
+    }
+
+
+def _has(folder: Path, name: str) -> bool:
+    return (folder / name).is_file()
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _lines(folder: Path, name: str) -> Iterable[dict[str, Any]]:
+    """Complete lines of a journal, and of the parts that several processes are still writing; the first of one id."""
+    seen: dict[str, dict[str, Any]] = {}
+    for file in (folder / f"{name}.jsonl", *sorted((folder / PARTS).glob(f"{name}-*.jsonl"))):
+        data = file.read_bytes() if file.is_file() else b""
+        for line in data[: data.rfind(b"\n") + 1].splitlines():
+            read = json.loads(line)
+            seen.setdefault(read["id"], read)
+    return seen.values()

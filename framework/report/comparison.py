@@ -1,0 +1,173 @@
+"""A comparison as tables for people. Knows the values of framework/evaluation/comparison.py, computes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+from framework.evaluation.comparison import Comparison, Row
+from framework.evaluation.matching import Part
+from framework.evaluation.naming import NOT_SET, Difference
+from framework.evaluation.statistics import Interval
+from framework.report.sheet import Sheet
+
+NONE = "–"
+TARGET = "_target_"  # the key of a class in the configuration
+
+
+def sheets(comparison: Comparison) -> list[Sheet]:
+    """Everything: differences, agreement and cost per benchmark, strata, signals, calibration, configurations."""
+    made = []
+    for part in comparison.parts:
+        rows = [row for row in comparison.rows if row.benchmark == part.benchmark]
+        strata = [row for row in comparison.strata if row.benchmark == part.benchmark]
+        made += [difference_sheet(part, rows), agreement_sheet(part, rows)]
+        made += [strata_sheet(part, strata)] if strata else []
+    made += [signal_sheet(part, comparison) for part in comparison.parts]
+    made += [calibration_sheet(comparison)] if comparison.calibrations else []
+    return made + ([configuration_sheet(comparison)] if comparison.differences else [])
+
+
+def difference_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
+    """Accuracy, paired difference, tests and power."""
+    tests = " and ".join(sorted({row.versus.test for row in rows if row.versus}))
+    notes = [f"{row.run}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
+    dropped = f"; {part.dropped} that not all runs have are left out" if part.dropped else ""
+    columns = ("run", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "p videos", "detectable")
+    return Sheet(
+        f"{part.benchmark}: {len(part.questions)} questions on {len(set(part.videos))} videos{dropped}; "
+        f"differences to {part.reference.name}",
+        columns,
+        tuple((row.run, str(row.accuracy), *_versus(row)) for row in rows),
+        notes=(f"p: {tests}; p videos: sign flips of whole videos; detectable: with 80 % chance", *notes),
+    )
+
+
+def agreement_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
+    """Who was right where the other was not, and what it cost."""
+    columns = ("run", "both right", "only run", "only ref", "both wrong", "same answer", "groups", "kept", "s/question")
+    return Sheet(
+        f"{part.benchmark}: agreement with {part.reference.name} (ref), and cost",
+        columns,
+        tuple((row.run, *_agreement(row), *_cost(row)) for row in rows),
+        notes=("groups: share visited; kept: tokens per question",),
+    )
+
+
+def strata_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
+    """The same per stratum, one line per run."""
+    columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "detectable")
+    return Sheet(
+        f"{part.benchmark}: strata; differences to {part.reference.name}",
+        columns,
+        tuple(
+            (f"{row.dimension} {row.label}", row.run, str(row.n), str(row.accuracy), *_versus(row, videos=False))
+            for row in rows
+        ),
+        texts=2,
+    )
+
+
+def signal_sheet(part: Part, comparison: Comparison) -> Sheet:
+    """AUROC and Spearman's correlation of every signal with correctness, where they are defined."""
+    mine = [(run, one) for benchmark, run, one in comparison.signals if benchmark == part.benchmark]
+    found = [(run, one) for run, one in mine if not math.isnan(one.auroc.value)]
+    hidden = len(mine) - len(found)
+    none = "that never vary, or with answers that are all right or all wrong, are left out"
+    columns = ("run", "read of", "signal", "n", "right", "Spearman", "AUROC [95 %]")
+    return Sheet(
+        f"{part.benchmark}: signals against correctness",
+        columns,
+        tuple(
+            (run, one.reading, one.signal, str(one.n), str(one.right), number(one.spearman), interval(one.auroc))
+            for run, one in found
+        ),
+        texts=3,
+        notes=(
+            "AUROC: chance that the signal is higher in a right answer than in a wrong one",
+            *([f"{hidden} signals {none}"] if hidden else []),
+        ),
+    )
+
+
+def calibration_sheet(comparison: Comparison) -> Sheet:
+    """Whether answers are right as often as their probability says."""
+    columns = ("benchmark", "run", "n", "confidence", "accuracy", "calibration error [95 %]", "Brier [95 %]")
+    return Sheet(
+        "calibration of the answer's probability",
+        columns,
+        tuple(
+            (benchmark, run, str(c.n), number(c.confidence), number(c.accuracy), interval(c.error), interval(c.brier))
+            for benchmark, run, c in comparison.calibrations
+        ),
+        texts=2,
+    )
+
+
+def configuration_sheet(comparison: Comparison) -> Sheet:
+    """Which resolved keys and versions differ from the reference's; an exchanged object is one row, with all its runs."""
+    runs: dict[tuple[str, str, str], list[str]] = {}
+    for _, group in groupby(comparison.differences, key=lambda one: (one.benchmark, one.run)):
+        differences = list(group)
+        for cells in _exchanged(differences):
+            runs.setdefault(cells, []).append(differences[0].run)
+    rows = [(*cells, ", ".join(dict.fromkeys(names))) for cells, names in sorted(runs.items())]
+    columns = ("what", "reference's", "run's", "runs")
+    return Sheet("what differs from the reference", columns, tuple(rows), texts=4)
+
+
+def _exchanged(differences: Sequence[Difference]) -> list[tuple[str, str, str]]:
+    """Key and both values; of an object of another class, class and arguments as far as they differ."""
+    nodes = [one.key.removesuffix(f".{TARGET}") for one in differences if one.key.endswith(f".{TARGET}")]
+    of = {one.key: next((node for node in nodes if one.key.startswith(f"{node}.")), one.key) for one in differences}
+    cells = []
+    for key in dict.fromkeys(of.values()):
+        below = [one for one in differences if of[one.key] == key]
+        sides = ([(one.key, one.reference) for one in below], [(one.key, one.value) for one in below])
+        theirs, ours = (_object(key, side) if key in nodes else side[0][1] for side in sides)
+        cells.append((key, theirs, ours))
+    return cells
+
+
+def _object(node: str, values: Sequence[tuple[str, str]]) -> str:
+    """`Class(argument=value, ...)` of the keys below a node."""
+    known = {key.removeprefix(f"{node}."): value for key, value in values if value != NOT_SET}
+    name = known.pop(TARGET, NOT_SET).rpartition(".")[2]
+    return f"{name}({', '.join(f'{key}={value}' for key, value in known.items())})" if known else name
+
+
+def number(value: float | None, shape: str = ".3f") -> str:
+    """A figure, or a dash where there is none."""
+    return NONE if value is None or math.isnan(value) else format(value, shape)
+
+
+def interval(found: Interval) -> str:
+    """A figure with its interval, without it where there is none."""
+    return number(found.value) if math.isnan(found.low) else str(found)
+
+
+def probability(p: float) -> str:
+    """A p-value."""
+    return "< .0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
+
+
+def _versus(row: Row, videos: bool = True) -> tuple[str, ...]:
+    if row.versus is None:
+        return ("reference", "", "", *([""] if videos else []), "")
+    v = row.versus
+    d = v.difference
+    shown = f"{d.value:+.3f}" if math.isnan(d.low) else f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
+    tests = (probability(v.p), probability(v.p_holm), *([probability(v.p_videos)] if videos else []))
+    return (shown, *tests, number(v.detectable))
+
+
+def _agreement(row: Row) -> tuple[str, ...]:
+    if row.versus is None:
+        return ("reference", "", "", "", "")
+    v = row.versus
+    return (str(v.both_right), str(v.only_run), str(v.only_reference), str(v.both_wrong), f"{v.same_answer:.0%}")
+
+
+def _cost(row: Row) -> tuple[str, ...]:
+    return (f"{row.groups_visited:.0%}", f"{row.tokens_kept:.1f}", number(row.seconds, ".2f"))

@@ -1,0 +1,43 @@
+"""A table of text that can be shown in a terminal and written as Markdown. Knows nothing of what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.markup import escape
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of text under a title; the first `texts` columns are words, the others figures."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    texts: int = 1
+    notes: tuple[str, ...] = ()
+
+
+def as_table(sheet: Sheet) -> Table:
+    """For a terminal; words wrap, figures do not."""
+    caption = "\n".join(escape(note) for note in sheet.notes)
+    table = Table(title=escape(sheet.title), title_justify="left", caption=caption, caption_justify="left")
+    for place, column in enumerate(sheet.columns):
+        text = place < sheet.texts
+        table.add_column(escape(column), justify="left" if text else "right", no_wrap=not text, overflow="fold")
+    for row in sheet.rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def as_markdown(sheet: Sheet, level: int = 2) -> str:
+    """A heading, the table, the notes."""
+    rule = [":--" if place < sheet.texts else "--:" for place in range(len(sheet.columns))]
+    rows = [_line(sheet.columns), _line(rule), *(_line(row) for row in sheet.rows)]
+    return "\n\n".join(["#" * level + " " + sheet.title, "\n".join(rows), *sheet.notes]) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
