@@ -62,8 +62,8 @@ class HLVid(Annotated):
         return {"category": (row["category"],)}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """Accuracy over all questions and <category>_accuracy, 0 to 100."""
+        """hlvid_accuracy, over all questions, and <category>_accuracy, 0 to 100."""
         if not results:
             return {}
         parts = by_label(results, "category")
-        return {"accuracy": 100 * micro(results)} | {f"{c}_accuracy": 100 * micro(p) for c, p in parts.items()}
+        return {"hlvid_accuracy": 100 * micro(results)} | {f"{c}_accuracy": 100 * micro(p) for c, p in parts.items()}

@@ -55,7 +55,7 @@ def test_figures(made: Callable[..., HLVid]) -> None:
     av = {**ROW, "category": "av"}
     results = [benchmark.result(text, row) for text, row in (("C", ROW), ("A", ROW), ("C", ROW), ("none", av))]
     assert benchmark.aggregate(results) == {
-        "accuracy": 50.0,
+        "hlvid_accuracy": 50.0,
         "av_accuracy": 0.0,
         "household_accuracy": pytest.approx(200 / 3),
     }
