@@ -132,7 +132,7 @@ class Annotated(Benchmark):
         for number, row in enumerate(self.rows()):
             try:
                 item, video = self._item(row), self.video_names(row)[0]
-            except (KeyError, ValueError, TypeError, IndexError) as error:
+            except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
                 broken[f"row {number}"] = f"{type(error).__name__}: {error}"
                 continue
             if not self._wanted(item):
@@ -144,11 +144,16 @@ class Annotated(Benchmark):
                 paths[video] = self.find(row)
             self._row_of[item.question.id] = row
             items.setdefault(video, []).append(item)
-        missing = {video: len(asked) for video, asked in items.items() if paths[video] is None}
+        missing = {video: len(asked) for video, asked in items.items() if not self._there(paths[video], asked)}
         there = [
-            VideoItem(video, str(paths[video]), tuple(asked)) for video, asked in items.items() if video not in missing
+            VideoItem(video, str(paths[video] or video), tuple(asked))
+            for video, asked in items.items()
+            if video not in missing
         ]
         return _Survey(there[: self.limit], Absent(missing, broken))
+
+    def _there(self, path: Path | None, items: Sequence[Item]) -> bool:
+        return path is not None if self.recorded is None else self.recorded([item.question.id for item in items])
 
     def _item(self, row: Row) -> Item:
         return Item(self.question(row), self.right(row), self.strata(row), self.evidence(row))

@@ -12,7 +12,7 @@ from framework.benchmarks.annotated import micro
 from framework.benchmarks.base import Result, Strata
 from framework.benchmarks.extraction import legacy_letter, letter
 from framework.benchmarks.lettered import lettered
-from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule
+from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, checked_letter
 from framework.benchmarks.tables import Row
 
 _FLEXSELECT = (
@@ -60,7 +60,7 @@ class LVBench(MultipleChoice):
 
     def right(self, row: Row) -> str:
         """A letter."""
-        return row["answer"]
+        return checked_letter(row["answer"])
 
     def video_names(self, row: Row) -> tuple[str, ...]:
         """By path, by the id on YouTube, or numbered as in the authors' file by a bulk download."""

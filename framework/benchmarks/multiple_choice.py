@@ -102,6 +102,13 @@ class MultipleChoice(Annotated):
         return float(found == self.right(row)), found
 
 
+def checked_letter(answer: object) -> str:
+    """ValueError unless the annotated answer is one capital letter."""
+    if not isinstance(answer, str) or answer not in LETTERS:
+        raise ValueError(f"answer={answer!r}: expected a letter")
+    return answer
+
+
 def check_choice(key: str, got: str, choices: Mapping[str, object] | tuple[str, ...]) -> None:
     """ValueError naming the key and what it takes, unless `got` is one of the choices."""
     if got not in choices:

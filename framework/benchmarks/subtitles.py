@@ -22,7 +22,7 @@ def parsed_srt(text: str) -> list[Timed]:
     for block in text.split("\n\n"):
         lines = block.strip("\n").split("\n")
         if len(lines) >= 3:
-            start, end = (_seconds(time.replace(",", ".")) for time in lines[1].split(" --> ")[:2])
+            start, end = (_srt_seconds(time) for time in lines[1].split(" --> ")[:2])
             found[start, end] = " ".join(lines[2:])
     return [(start, end, shown) for (start, end), shown in found.items()]
 
@@ -90,3 +90,10 @@ def _seconds(time: str) -> float:
     """ "HH:MM:SS.fff" in seconds."""
     hours, minutes, seconds = time.split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _srt_seconds(time: str) -> float:
+    """ "HH:MM:SS,fff" in seconds, added up as lmms-eval does: the last bit decides between two frames."""
+    whole, milliseconds = time.split(",")
+    hours, minutes, seconds = whole.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(milliseconds) / 1000
