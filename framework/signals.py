@@ -1,6 +1,6 @@
 """How certain a response is: entropy, margin, variance and log-probability, on one common scale.
 
-Pure functions of logits and probabilities, given in fp32 and in nats. The common scale is that of the negative entropy over n
+Pure functions of logits and probabilities, in fp32 and in nats. The common scale is that of the negative entropy over n
 options: -ln n is a uniform response, 0 a certain one, so that one temperature and one threshold mean the same for all
 of them. Source of the quantities: AdaptToken (arXiv 2603.28696, Fig. 2 and 4), DeepConf (arXiv 2508.15260) for the
 least certain share.

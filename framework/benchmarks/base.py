@@ -6,7 +6,7 @@ Knows no model and no strategy.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from framework.types import Answer, Question
@@ -56,6 +56,8 @@ class Benchmark(ABC):
     """Videos with questions. `len` is how many videos can be asked about; an index makes or finds one of them."""
 
     name: str
+    recorded: Callable[[Sequence[str]], bool] | None = None  # in a replay: whether any of these questions (ids) was
+    # recorded; its video then counts as there, and nobody looks for the file
 
     @abstractmethod
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from framework.benchmarks.base import Benchmark, Item, VideoItem
 from framework.lab.needles import needle_scene
 from framework.lab.questions import LabQuestion
-from framework.lab.video import cached_video
+from framework.lab.video import cached_file, cached_video
 from framework.lab.world import FRAMES_PER_SECOND
 from framework.prompts import PromptTemplate
 
@@ -69,7 +69,8 @@ class Needle(Benchmark):
         scene, questions = self._draw(index)
         name = f"{self.scene['split']}-{self.scene['frames']}-{self.seed}-{index:04d}"
         items = tuple(self._item(f"{name}-{i}", question) for i, question in enumerate(questions))
-        return VideoItem(name, str(cached_video(scene, self.folder)), items)
+        path = cached_video(scene, self.folder) if self.recorded is None else cached_file(scene, self.folder)
+        return VideoItem(name, str(path), items)
 
     def _item(self, identity: str, question: LabQuestion) -> Item:
         """A question in the words of the backbone's template, with the seconds in which its needles are seen."""

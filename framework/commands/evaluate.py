@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from framework.build import build, build_pipeline
 from framework.commands.progress import display
 from framework.errors import UsageError
 from framework.evaluation.runner import Runner
-from framework.evaluation.world import joined
+from framework.evaluation.world import World, joined
+from framework.pipeline import Pipeline
+from framework.recording.recorder import FOLDER, Recorder
 from framework.report.console import console as terminal
 from framework.trackers import About, Tracker
 from framework.tracking import claim, identity
@@ -29,20 +32,28 @@ class TooManyFailed(RuntimeError):
 
 def run(cfg: DictConfig) -> dict[str, Any]:
     """Evaluate what the configuration names; the summary, which is also in the run folder."""
-    if not 0 <= cfg.max_failed_share <= 1:
-        raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")
     world = joined(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator)
     tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
-    _checked(benchmark)
-    pipeline = build_pipeline(cfg)
+    checked(cfg, benchmark)
+    return conduct(cfg, build_pipeline(cfg), benchmark, tracker, world)
+
+
+def conduct(
+    cfg: DictConfig, pipeline: Pipeline, benchmark: Benchmark, tracker: Tracker, world: World
+) -> dict[str, Any]:
+    """Ask the benchmark's questions; what is built is built. The summary, which is shown and judged."""
     about = _about(cfg, benchmark.name)
+    recorder = Recorder(about.folder / FOLDER) if cfg.get("record") else None
+    if recorder is not None:
+        pipeline = replace(pipeline, look=recorder.open)
     if world.first:
         claim(about.folder, cfg, about.preset, about.overrides)
         tracker.start(about)
     title = f"{about.preset} on {benchmark.name}" if about.preset else benchmark.name
     with display(terminal(stderr=True), cfg.progress and world.first, title) as watch:
-        summary = Runner(pipeline, benchmark, about.folder, tracker, world).run(watch)
+        settled = (lambda video: True) if recorder is None else recorder.settled
+        summary = Runner(pipeline, benchmark, about.folder, tracker, world, settled).run(watch)
     if world.first:
         show(terminal(), summary, about.folder)
         _judge(summary, cfg.max_failed_share, about.folder)
@@ -64,8 +75,10 @@ def _about(cfg: DictConfig, benchmark: str) -> About:
     )
 
 
-def _checked(benchmark: Benchmark) -> None:
-    """UsageError when there is nothing to ask, before a model is loaded."""
+def checked(cfg: DictConfig, benchmark: Benchmark) -> None:
+    """UsageError when there is nothing to ask or a limit makes no sense, before a model is loaded."""
+    if not 0 <= cfg.max_failed_share <= 1:
+        raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")
     if not len(benchmark):
         absent = benchmark.absent
         raise UsageError(

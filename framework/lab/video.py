@@ -45,8 +45,13 @@ def write_video(scene: Scene, path: Path | str, crf: int = CRF) -> Path:
 
 def cached_video(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
     """The file of a scene in a folder, written only if it is not there; its name follows from what it shows."""
-    path = Path(folder).expanduser() / f"{content_key(scene, crf)}.mp4"
+    path = cached_file(scene, folder, crf)
     return path if path.exists() else write_video(scene, path, crf)
+
+
+def cached_file(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
+    """Where `cached_video` puts the file of a scene, whether it is there or not."""
+    return Path(folder).expanduser() / f"{content_key(scene, crf)}.mp4"
 
 
 def content_key(scene: Scene, crf: int) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from framework.benchmarks.base import VideoItem
 from framework.ledger import Ledger
 from framework.look import Look
 from framework.looking import Looking
@@ -43,10 +44,11 @@ class Recorder:
         look.file = self.file(path, [question.id for question in questions])
         return look
 
-    def holds(self, path: str, questions: Sequence[str]) -> bool:
-        """Whether the probes of all `questions` (ids) about the video at `path` are there."""
+    def settled(self, video: VideoItem) -> bool:
+        """Whether the probes of all questions about a video are there."""
+        questions = [item.question.id for item in video.items]
         alone = ([question] for question in questions)
-        return self.file(path, questions).exists() or all(self.file(path, one).exists() for one in alone)
+        return self.file(video.path, questions).exists() or all(self.file(video.path, one).exists() for one in alone)
 
     def file(self, path: str, questions: Sequence[str]) -> Path:
         """Where the recording of a look with these questions lies; named after the video, wherever that is."""

@@ -1,5 +1,4 @@
-"""What is kept of the probes of one video, and how it is written: one safetensors file of few flat tensors with offsets,
-and a header in JSON.
+"""What is kept of the probes of one video, and how it is written: one safetensors file, flat tensors and a JSON header.
 
 docs/replay.md lists them; `file.py` reads them. A file appears under its name only when it is complete. Knows no
 strategy and no model.
@@ -71,7 +70,7 @@ class Recording(Value):
             "path": self.timeline.path,
             "size": self.size,
             "tokens_per_tick": self.tokens_per_tick,
-            "most": self.most,
+            "most": None if self._whole() else self.most,
             "vocabulary": self.vocabulary,
             "questions": {question.id: fingerprint(question) for question in self.questions},
             "signals": names,
@@ -85,6 +84,11 @@ class Recording(Value):
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+    def _whole(self) -> bool:
+        """Whether every token that a question could ever keep is there, however large the budget."""
+        usable = (((cell.scores > -torch.inf).nonzero()[:, 0], self.parked[cell.group].places) for cell in self.cells)
+        return all(bool(torch.isin(places, there).all()) for places, there in usable)
 
     def _video(self) -> dict[str, Tensor]:
         encoded = [self.parked[group.index].encoded if group.index in self.parked else 0 for group in self.groups]

@@ -20,11 +20,14 @@ from framework.looking import Looking, before_the_tower
 from framework.recording.file import RecordingFile
 from framework.recording.recording import Cell, fingerprint
 from framework.types import Group, Question, ScoredGroup, Tokens
-from framework.video.errors import VideoError
 from framework.view import Probe
 
 if TYPE_CHECKING:
     from framework.pipeline import Pipeline
+
+
+class NotRecorded(LookupError):
+    """Questions that failed, or were not reached, when the others were recorded."""
 
 
 class Recordings:
@@ -35,17 +38,18 @@ class Recordings:
         if not headers:
             raise UsageError(f"{folder} holds no recorded probes: sieve eval with record=true makes them")
         self._of = {question: path for path, header in headers.items() for question in header["questions"]}
-        self.most = min(header["most"] for header in headers.values())  # tokens of a group that a question could keep
+        limits = [header["most"] for header in headers.values() if header["most"] is not None]
+        self.most = min(limits, default=None)  # tokens of a group that a question could keep; None: all were kept
         self.logits = all(header["vocabulary"] for header in headers.values())  # whether the probes have logits
 
-    def holds(self, questions: Sequence[str]) -> bool:
-        """Whether all `questions` (ids) were recorded."""
-        return all(question in self._of for question in questions)
+    def holds_any(self, questions: Sequence[str]) -> bool:
+        """Whether any of `questions` (ids) was recorded."""
+        return any(question in self._of for question in questions)
 
     def open(self, pipeline: Pipeline, path: str, questions: Sequence[Question], ledger: Ledger) -> Looking:
-        """The recording of the video at `path`, which need not be there. VideoError when it was not recorded."""
-        if not self.holds([question.id for question in questions]):
-            raise VideoError(path, "no probes of it were recorded", "Let the recording run to its end")
+        """The recording of the video at `path`, which need not be there. NotRecorded when there is none."""
+        if missing := [question.id for question in questions if question.id not in self._of]:
+            raise NotRecorded(f"the probes of {', '.join(missing)} were not recorded")
         opened = {file: RecordingFile(file) for file in {self._of[question.id] for question in questions}}
         files = {question.id: opened[self._of[question.id]] for question in questions}
         for question in questions:

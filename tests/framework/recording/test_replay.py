@@ -18,9 +18,8 @@ from framework.interfaces import RelevanceEstimator
 from framework.outcome import Outcome
 from framework.pipeline import Pipeline
 from framework.recording.recorder import Recorder
-from framework.recording.replay import Recordings
+from framework.recording.replay import NotRecorded, Recordings
 from framework.types import Question, Relevance
-from framework.video.errors import VideoError
 from framework.view import GroupView, Needs
 
 Compose = Callable[..., DictConfig]
@@ -140,7 +139,7 @@ def test_recorded_one_by_one_equals_recorded_together(
     recording = replace(pipeline("preset=adapttoken", "share=false"), look=Recorder(tmp_path).open)
     recording.answer(needle_video.path, questions)
     assert len(list(tmp_path.iterdir())) == 2
-    assert Recorder(tmp_path).holds(needle_video.path, [question.id for question in questions])
+    assert Recorder(tmp_path).settled(replace(needle_video, items=needle_video.items[:2]))
     live = pipeline("preset=adapttoken_lite")
     before = live.answer(needle_video.path, questions)
     same(before, blind(live, tmp_path).answer(needle_video.path, questions))
@@ -166,10 +165,9 @@ def test_an_adaptive_order_is_replayed_from_another(
 
 
 def test_the_recorder_knows_what_it_holds(needle_video: VideoItem, recorded: Path, tmp_path: Path) -> None:
-    questions = [question.id for question in asked(needle_video)]
-    assert Recorder(recorded).holds(needle_video.path, questions)
-    assert not Recorder(recorded).holds(needle_video.path, [*questions, "another"])
-    assert not Recorder(tmp_path).holds(needle_video.path, questions)
+    assert Recorder(recorded).settled(needle_video)
+    assert not Recorder(recorded).settled(replace(needle_video, items=needle_video.items[:4]))
+    assert not Recorder(tmp_path).settled(needle_video)
 
 
 def test_a_failed_look_leaves_nothing(
@@ -191,7 +189,7 @@ def test_a_group_that_was_never_visited(pipeline: Build, needle_video: VideoItem
 
 def test_a_question_that_was_never_recorded(pipeline: Build, needle_video: VideoItem, recorded: Path) -> None:
     again = replace(pipeline("preset=adapttoken"), look=Recordings(recorded).open)
-    with pytest.raises(VideoError, match="no probes of it were recorded"):
+    with pytest.raises(NotRecorded, match="another"):
         again.answer(needle_video.path, [replace(asked(needle_video)[0], id="another")])
 
 
