@@ -20,7 +20,10 @@ def read_rows(path: Path) -> list[Row]:
     """
     if path.suffix == ".parquet":
         return _parquet(path)
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: expected text in UTF-8 ({error})") from error
     if path.suffix == ".jsonl":
         # split at line feeds alone: texts may hold other line separators, such as U+2028
         return [_line(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

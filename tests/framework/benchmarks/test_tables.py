@@ -28,6 +28,7 @@ def test_the_same_rows_from_every_kind_of_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("rows.jsonl", b'{"n": "\xe9"}', "expected text in UTF-8"),
         ("rows.jsonl", '{"n": 1}\n\n{"n": \n', "line 3: no JSON"),
         ("rows.jsonl", '{"n": 1}\n[2]\n', "line 2: expected a mapping, got list"),
         ("rows.json", '{"n": 1}', "expected a list of rows"),
@@ -35,8 +36,8 @@ def test_the_same_rows_from_every_kind_of_file(tmp_path: Path) -> None:
         ("rows.parquet", "no table", "not a parquet file"),
     ],
 )
-def test_broken_files_are_named(name: str, text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text, "utf-8")
+def test_broken_files_are_named(name: str, text: str | bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UsageError, match=message) as error:
         read_rows(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
