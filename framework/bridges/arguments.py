@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from omegaconf import DictConfig
 
 from framework.commands.catalogue import COMMANDS
@@ -46,6 +47,7 @@ def placed(arguments: Mapping[str, Any], environment: Mapping[str, str], gpus: i
 def composed(arguments: Mapping[str, Any]) -> DictConfig:
     """The root configuration with these arguments. UsageError, in words, for a key or option that does not exist."""
     register()
+    before = get_gh_backup()  # we are guests: whoever uses Hydra around us goes on as before
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
@@ -55,3 +57,5 @@ def composed(arguments: Mapping[str, Any]) -> DictConfig:
         if message is None:
             raise
         raise UsageError(message) from error
+    finally:
+        restore_gh_from_backup(before)

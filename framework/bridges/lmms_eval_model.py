@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ from framework.outcome import Outcome
 from framework.report.console import console
 from framework.types import Question
 
-SHOWN = 5  # failures that are named
+SHOWN = 5  # reasons that are named
 _log = logging.getLogger(__name__)
 
 
@@ -54,13 +55,10 @@ class TokenSieve(lmms):
         for path, asked in track(by_video.items(), "videos", console=console(stderr=True), disable=quiet):
             outcomes = attempt(self.pipeline, path, list(asked.values()))
             results |= zip(asked, outcomes, strict=True)
-        _complain({name: result for name, result in results.items() if isinstance(result, str)}, len(results))
-        answers = {name: self._result(result) for name, result in results.items()}
-        self._log(list(answers.values()), list(results.values()), time.perf_counter() - start)
-        settings = {name: request.args[2] for name, request in zip(names, requests, strict=True)}
-        for name, answer in answers.items():
-            answer.text = ended(answer.text, settings[name])
-        return [answers[name] for name in names]
+        _complain([result for result in results.values() if isinstance(result, str)], len(results))
+        answers = [self._result(results[name], request.args[2]) for name, request in zip(names, requests, strict=True)]
+        self._report(answers, list(results.values()), time.perf_counter() - start)
+        return answers
 
     def _asked(self, requests: Sequence[Instance]) -> tuple[list[str], dict[str, dict[str, Question]]]:
         """The name of every request, and video -> name -> question. A request that is repeated is asked once."""
@@ -78,31 +76,30 @@ class TokenSieve(lmms):
             by_video.setdefault(path, {})[name] = asked
         return names, by_video
 
-    def _result(self, result: Outcome | str) -> GenerationResult:
+    def _result(self, result: Outcome | str, settings: Mapping[str, Any]) -> GenerationResult:
         """What lmms-eval scores and logs: the text, and where the tokenizer is known how many tokens it took."""
         if isinstance(result, str):
             return GenerationResult("")
-        backbone, selection = self.pipeline.backbone, result.selection
-        if selection is None or not isinstance(backbone, DecoderBackbone):
-            return GenerationResult(result.answer.text)
-        prompt = backbone.chat.split(result.question, len(selection) > 0)
-        read = len(prompt.before) + len(selection) + len(prompt.after)
-        written = len(backbone.chat.literal(result.answer.text)[0])
-        return GenerationResult(result.answer.text, TokenCounts(input_tokens=read, output_tokens=written))
+        text, selection, backbone = result.answer.text, result.selection, self.pipeline.backbone
+        counts = None
+        if selection is not None and isinstance(backbone, DecoderBackbone):
+            prompt = backbone.chat.split(result.question, len(selection) > 0)
+            read = len(prompt.before) + len(selection) + len(prompt.after)
+            counts = TokenCounts(input_tokens=read, output_tokens=len(backbone.chat.literal(text)[0]))
+        return GenerationResult(ended(text, settings), counts)
 
-    def _log(self, answers: list[GenerationResult], results: list[Outcome | str], seconds: float) -> None:
-        """What we spent, for the `throughput` part of lmms-eval's results."""
+    def _report(self, answers: list[GenerationResult], results: list[Outcome | str], seconds: float) -> None:
+        """What was spent, for the `throughput` part of lmms-eval's results; visual tokens are means over questions."""
         traces = [result.trace for result in results if not isinstance(result, str)]
         written = sum(answer.token_counts.output_tokens or 0 for answer in answers if answer.token_counts)
-        count = max(1, len(traces))
-        spent = {
-            "questions": len(results),
-            "questions_failed": len(results) - len(traces),
-            "visual_tokens_kept": sum(trace.tokens_kept for trace in traces) / count,
-            "visual_tokens_seen": sum(trace.tokens_seen for trace in traces) / count,
-            "visual_tokens_total": sum(trace.tokens_total for trace in traces) / count,
-            "groups_visited_share": sum(trace.visited_share for trace in traces) / count,
-        }
+        spent: dict[str, float] = {"questions": len(results), "questions_failed": len(results) - len(traces)}
+        if traces:
+            spent |= {
+                "visual_tokens_kept": fmean(trace.tokens_kept for trace in traces),
+                "visual_tokens_seen": fmean(trace.tokens_seen for trace in traces),
+                "visual_tokens_total": fmean(trace.tokens_total for trace in traces),
+                "groups_visited_share": fmean(trace.visited_share for trace in traces),
+            }
         log_metrics(seconds, written, written / seconds if seconds > 0 else 0.0, spent)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
@@ -114,11 +111,11 @@ class TokenSieve(lmms):
         raise UsageError("tokensieve answers in one turn; choose a task with output_type: generate_until")
 
 
-def _complain(failures: dict[str, str], asked: int) -> None:
-    """Name what failed; RuntimeError when nothing was answered."""
+def _complain(failures: list[str], asked: int) -> None:
+    """Say loudly what failed; RuntimeError when nothing was answered."""
     if not failures:
         return
-    named = "\n  ".join(f"{name}: {why}" for name, why in list(failures.items())[:SHOWN])
+    named = "\n  ".join(list(dict.fromkeys(failures))[:SHOWN])
     message = f"{len(failures)} of {asked} questions failed and get an empty answer, which scores as wrong:\n  {named}"
     if len(failures) == asked:
         raise RuntimeError(message)
