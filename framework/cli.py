@@ -54,8 +54,10 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
     """Compose and run; with `debug` errors keep their traceback."""
     try:
         if not command.config:
-            _target(command)(words)
+            _imported(command.target)(words)
             return
+        if command.before:
+            words = _imported(command.before)(words)
         failures = _hydra(command, protect(words, command.texts, command.lists), debug)
     except KeyboardInterrupt:
         _write("interrupted")
@@ -68,11 +70,11 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
         sys.exit(failures[0])
 
 
-def _target(command: Command) -> Callable[[Any], Any]:
-    """The function behind a command, imported now."""
-    module, function = command.target.split(":")
-    target: Callable[[Any], Any] = getattr(importlib.import_module(module), function)
-    return target
+def _imported(path: str) -> Callable[[Any], Any]:
+    """The function at `module:function`, imported now."""
+    module, name = path.split(":")
+    function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
@@ -89,7 +91,7 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
 
     def task(cfg: DictConfig) -> Any:
         try:
-            return _target(command)(cfg)
+            return _imported(command.target)(cfg)
         except Exception as error:
             if debug:
                 raise

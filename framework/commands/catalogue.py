@@ -30,6 +30,7 @@ class Command:
     texts: tuple[str, ...] = ()  # keys whose values are taken literally
     lists: tuple[str, ...] = ()  # keys that take a list of literal items
     flags: tuple[Flag, ...] = ()  # what a plain command takes beside its words
+    before: str = ""  # module:function that turns the words as typed into those that are composed
 
 
 ASK = Command(
@@ -132,6 +133,30 @@ file with all names.""",
     texts=("benchmark.root", "benchmark.file", "report"),
 )
 
+REPLAY = Command(
+    name="replay",
+    target="framework.commands.replay:run",
+    config="replay",
+    summary="a recorded run with other choices, without looking at the videos again",
+    text="""Takes the folder of a run made with record=true and answers its questions again from the recorded probes:
+no video is read, no group passes through the model; only the final answer does. The configuration is that of the
+recorded run, with what is typed on top: relevance, allocator, refiner, stopping, scheduler, answerer, a smaller budget.
+What made the probes (splitter, scorer, backbone, frames, benchmark) has to stay.
+
+Writes an ordinary run folder, which `sieve compare` takes. A recording made with stopping=never holds every group.""",
+    examples=(
+        ("sieve eval preset=adapttoken record=true", "look once, and keep the probes"),
+        ("sieve replay recording=outputs/needle/0f3a preset=adapttoken_lite", "the same probes, stopping early"),
+        (
+            "sieve replay recording=outputs/needle/0f3a -m relevance=entropy,margin allocator.temperature=0.1,0.5,2",
+            "six cells, one table",
+        ),
+    ),
+    groups=("preset", *INTERFACES, "backbone", "benchmark", "tracker"),
+    texts=("recording.folder",),
+    before="framework.recording.origin:words",
+)
+
 COMPARE = Command(
     name="compare",
     target="framework.commands.compare:run",
@@ -158,4 +183,4 @@ Prints tables and writes comparison.md, .csv and .png, strata.csv, signals.csv, 
     ),
 )
 
-COMMANDS = {command.name: command for command in (ASK, EVAL, COMPARE, TRAIN, PROBE_LAYERS, DOCTOR)}
+COMMANDS = {command.name: command for command in (ASK, EVAL, REPLAY, COMPARE, TRAIN, PROBE_LAYERS, DOCTOR)}

@@ -77,10 +77,13 @@ class Recording(Value):
         }
         tensors = {**self._video(), **self._cells(names), **self._tokens()}
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.touch()
+        mode = part.stat().st_mode  # safetensors makes files that only their owner may read
         try:
             save_file(
                 {name: tensor.contiguous() for name, tensor in tensors.items()}, part, {"probes": json.dumps(header)}
             )
+            part.chmod(mode)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

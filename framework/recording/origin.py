@@ -1,0 +1,82 @@
+"""The run that a replay goes back to: what it was typed as, and whether a changed configuration can use its probes.
+
+A replay is what the recorded run was, with the overrides typed for it on top. What came before the probes must be as it
+was; what comes after is free. Imports nothing heavy; knows configuration keys, never their meaning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from framework.errors import UsageError
+from framework.tracking import LOCATIONS, NOT_IDENTITY
+
+STRATEGIES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
+RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes
+ELSEWHERE = ("device", "device_map", "attention", "questions_per_pass", "answer_positions")  # of backbone.adapter: free
+LEFT_OUT = (*NOT_IDENTITY, "ablation")  # overrides that are not taken over from the recorded run
+
+
+def words(typed: Sequence[str]) -> list[str]:
+    """Command-line words of a replay: those of the run at `recording=FOLDER`, then those `typed`, which win."""
+    named = [word.partition("=")[2] for word in typed if word.startswith("recording=")]
+    if not named or not named[-1]:
+        raise UsageError("recording: got nothing, expected the folder of a run made with record=true: recording=FOLDER")
+    folder = Path(named[-1]).expanduser().resolve()
+    about = folder / "run.json"
+    if not about.is_file():
+        raise UsageError(f"recording: {folder} is no folder of a run, it has no run.json; expected one of `sieve eval`")
+    run = json.loads(about.read_text(encoding="utf-8"))
+    rest = [word for word in typed if not word.startswith("recording=")]
+    return [*_kept(run["overrides"], rest), *rest, f"recording.folder={folder}", f"recording.id={run['id']}"]
+
+
+def _kept(recorded: Sequence[str], typed: Sequence[str]) -> Iterator[str]:
+    """The recorded overrides that nothing typed replaces. An option typed anew drops the keys inside the old one; a
+    preset typed anew drops all that was chosen for strategies.
+    """
+    new = {_key(word) for word in typed if "=" in word or word.startswith("~")}
+    if "preset" in new:
+        new |= set(STRATEGIES)
+    for override in recorded:
+        key = _key(override)
+        parts = key.replace("@", ".").split(".")
+        if parts[0] not in LEFT_OUT and not any(".".join(parts[:n]) in new for n in range(1, len(parts) + 1)):
+            yield override
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
+
+
+def check_same(folder: Path, cfg: DictConfig) -> None:
+    """UsageError naming the first key, of those that made the probes, that differs from the recorded run's."""
+    recorded = OmegaConf.load(folder / "config.yaml")
+    for key in RECORDED:
+        was, now = (_plain(OmegaConf.select(node, key)) for node in (recorded, cfg))
+        for place, before, after in _differences(was, now, key):
+            if before != after:
+                raise UsageError(
+                    f"{place} is {after!r} here and was {before!r} when the probes in {folder} were recorded; set it "
+                    "back, or record again (sieve eval ... record=true)"
+                )
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if isinstance(node, (DictConfig, ListConfig)) else node
+
+
+def _differences(was: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    """(key, before, after) of every leaf that matters."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        yield key, was, now
+        return
+    free = ELSEWHERE if key == "backbone.adapter" else LOCATIONS
+    for name in sorted({*was, *now}, key=lambda one: (one != "_target_", one)):
+        if name not in free:
+            yield from _differences(was.get(name), now.get(name), f"{key}.{name}")
