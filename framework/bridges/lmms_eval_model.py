@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -27,12 +28,21 @@ from framework.bridges.messages import ended, question, video_and_text
 from framework.build import build_pipeline
 from framework.errors import UsageError
 from framework.evaluation.attempt import attempt
-from framework.outcome import Outcome
+from framework.outcome import Outcome, Trace
 from framework.report.console import console
 from framework.types import Question
 
 SHOWN = 5  # reasons that are named
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of lmms-eval, as we see it."""
+
+    path: str
+    question: Question
+    settings: Mapping[str, Any]  # how the task wants its text generated
 
 
 class TokenSieve(lmms):
@@ -48,59 +58,47 @@ class TokenSieve(lmms):
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """The answers, in the order of the requests; an empty one where the video or the question failed."""
-        names, by_video = self._asked(requests)
+        asked = [self._asked(request) for request in requests]
+        by_video: dict[str, dict[str, Asked]] = {}
+        for one in asked:
+            by_video.setdefault(one.path, {})[one.question.id] = one  # what is repeated is asked once
         start = time.perf_counter()
-        results: dict[str, Outcome | str] = {}
+        answers: dict[str, GenerationResult] = {}
+        traces: list[Trace] = []
+        failures: list[str] = []
         quiet = not (console(stderr=True).is_terminal and self.rank == 0)
-        for path, asked in track(by_video.items(), "videos", console=console(stderr=True), disable=quiet):
-            outcomes = attempt(self.pipeline, path, list(asked.values()))
-            results |= zip(asked, outcomes, strict=True)
-        _complain([result for result in results.values() if isinstance(result, str)], len(results))
-        answers = [self._result(results[name], request.args[2]) for name, request in zip(names, requests, strict=True)]
-        self._report(answers, list(results.values()), time.perf_counter() - start)
-        return answers
+        for path, together in track(by_video.items(), "videos", console=console(stderr=True), disable=quiet):
+            outcomes = attempt(self.pipeline, path, [one.question for one in together.values()])
+            for (name, one), outcome in zip(together.items(), outcomes, strict=True):
+                if isinstance(outcome, str):
+                    failures.append(outcome)
+                    answers[name] = GenerationResult("")
+                else:
+                    traces.append(outcome.trace)  # and not its selection: thousands would fill the memory
+                    answers[name] = self._result(outcome, one.settings)
+        _complain(failures, len(answers))
+        if traces:
+            _report(list(answers.values()), traces, time.perf_counter() - start)
+        return [answers[one.question.id] for one in asked]
 
-    def _asked(self, requests: Sequence[Instance]) -> tuple[list[str], dict[str, dict[str, Question]]]:
-        """The name of every request, and video -> name -> question. A request that is repeated is asked once."""
-        names: list[str] = []
-        by_video: dict[str, dict[str, Question]] = {}
-        for request in requests:
-            _, doc_to_messages, settings, row_number, task, split = request.args
-            name, row = f"{task}/{split}/{row_number}", self.task_dict[task][split][row_number]
-            try:
-                path, text = video_and_text(doc_to_messages(row))
-                asked = question(name, text, row, settings)
-            except ValueError as error:
-                raise ValueError(f"{name} cannot be asked: {error}") from error
-            names.append(name)
-            by_video.setdefault(path, {})[name] = asked
-        return names, by_video
+    def _asked(self, request: Instance) -> Asked:
+        _, doc_to_messages, settings, number, task, split = request.args
+        name, row = f"{task}/{split}/{number}", self.task_dict[task][split][number]
+        try:
+            path, text = video_and_text(doc_to_messages(row))
+            return Asked(path, question(name, text, row, settings), settings)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be asked: {error}") from error
 
-    def _result(self, result: Outcome | str, settings: Mapping[str, Any]) -> GenerationResult:
+    def _result(self, outcome: Outcome, settings: Mapping[str, Any]) -> GenerationResult:
         """What lmms-eval scores and logs: the text, and where the tokenizer is known how many tokens it took."""
-        if isinstance(result, str):
-            return GenerationResult("")
-        text, selection, backbone = result.answer.text, result.selection, self.pipeline.backbone
+        text, selection, backbone = outcome.answer.text, outcome.selection, self.pipeline.backbone
         counts = None
         if selection is not None and isinstance(backbone, DecoderBackbone):
-            prompt = backbone.chat.split(result.question, len(selection) > 0)
+            prompt = backbone.chat.split(outcome.question, len(selection) > 0)
             read = len(prompt.before) + len(selection) + len(prompt.after)
             counts = TokenCounts(input_tokens=read, output_tokens=len(backbone.chat.literal(text)[0]))
         return GenerationResult(ended(text, settings), counts)
-
-    def _report(self, answers: list[GenerationResult], results: list[Outcome | str], seconds: float) -> None:
-        """What was spent, for the `throughput` part of lmms-eval's results; visual tokens are means over questions."""
-        traces = [result.trace for result in results if not isinstance(result, str)]
-        written = sum(answer.token_counts.output_tokens or 0 for answer in answers if answer.token_counts)
-        spent: dict[str, float] = {"questions": len(results), "questions_failed": len(results) - len(traces)}
-        if traces:
-            spent |= {
-                "visual_tokens_kept": fmean(trace.tokens_kept for trace in traces),
-                "visual_tokens_seen": fmean(trace.tokens_seen for trace in traces),
-                "visual_tokens_total": fmean(trace.tokens_total for trace in traces),
-                "groups_visited_share": fmean(trace.visited_share for trace in traces),
-            }
-        log_metrics(seconds, written, written / seconds if seconds > 0 else 0.0, spent)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: a pipeline writes answers, it does not judge given ones."""
@@ -109,6 +107,20 @@ class TokenSieve(lmms):
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Refused: a question is answered in one turn."""
         raise UsageError("tokensieve answers in one turn; choose a task with output_type: generate_until")
+
+
+def _report(answers: Sequence[GenerationResult], traces: Sequence[Trace], seconds: float) -> None:
+    """What was spent, for the `throughput` part of lmms-eval's results; visual tokens are means over questions."""
+    written = sum(answer.token_counts.output_tokens or 0 for answer in answers if answer.token_counts)
+    spent = {
+        "questions": len(answers),
+        "questions_failed": len(answers) - len(traces),
+        "visual_tokens_kept": fmean(trace.tokens_kept for trace in traces),
+        "visual_tokens_seen": fmean(trace.tokens_seen for trace in traces),
+        "visual_tokens_total": fmean(trace.tokens_total for trace in traces),
+        "groups_visited_share": fmean(trace.visited_share for trace in traces),
+    }
+    log_metrics(seconds, written, written / seconds, spent)
 
 
 def _complain(failures: list[str], asked: int) -> None:
