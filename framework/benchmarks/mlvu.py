@@ -76,7 +76,7 @@ class MLVU(MultipleChoice):
 
     def identity(self, row: Row) -> str:
         """Task, video and number; where the file has no number, some digits of the question's hash."""
-        number = row.get("question_id") or sha256(row["question"].encode()).hexdigest()[:8]
+        number = row.get("question_id") or sha256(_whole(row).encode()).hexdigest()[:8]
         return f"{self._task(row)}/{PurePosixPath(self.video_names(row)[0]).stem}/{number}"
 
     def stem(self, row: Row) -> str:
