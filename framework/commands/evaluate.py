@@ -133,6 +133,10 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
     """The figures of a summary that fit on one line each, as text."""
     if not summary["n"]:
         return {"accuracy": "no question answered"}
+    if not summary.get("score", True):
+        return {
+            "answered": f"{summary['n']} questions on {summary['videos']} videos; this benchmark gives no score without a judge"
+        }
     low, high = summary["accuracy_interval"]
     interval = f" [{low:.3f}, {high:.3f}]" if low is not None else ""
     found = summary["evidence_found"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,7 @@ def so_far(status: Status) -> str:
     if not lines:
         return f"{status.failed} failed" if status.failed else ""
     accuracy = mean_interval([line["correct"] for line in lines], [line["video"] for line in lines], RESAMPLES)
-    interval = f" [{accuracy.low:.2f}, {accuracy.high:.2f}]" if accuracy.low == accuracy.low else ""
+    interval = f" [{accuracy.low:.2f}, {accuracy.high:.2f}]" if math.isfinite(accuracy.low) else ""
     visited = sum(line["groups_visited"] / line["groups_total"] for line in lines) / len(lines)
     parts = [f"{len(lines)} questions", f"{accuracy.value:.3f}{interval} right", f"{visited:.0%} of groups"]
     if status.answered:

@@ -9,7 +9,7 @@ from typing import Any
 from framework.benchmarks.base import Benchmark, Item, Result
 from framework.evaluation.statistics import RESAMPLES, mean_interval
 from framework.outcome import GroupTrace, Outcome
-from framework.types import Selection
+from framework.types import Question, Selection
 
 Line = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> d
     return {
         "id": question.id,
         "video": video,
-        "prompt": hashlib.sha256(f"{question.prompt}\0{question.cue}".encode()).hexdigest()[:12],
+        "prompt": prompt_hash(question),
         "answer": result.response,
         "choice": answer.choice,
         "parsed": result.parsed,
@@ -48,6 +48,11 @@ def group_columns(groups: Sequence[GroupTrace]) -> dict[str, Any]:
         **{name: [None if g.visited is None else getattr(g, name) for g in groups] for name in plain},
         "signals": {name: [group.signals.get(name) for group in groups] for name in signals},
     }
+
+
+def prompt_hash(question: Question) -> str:
+    """Twelve characters that name the exact words of a question."""
+    return hashlib.sha256(f"{question.prompt}\0{question.cue}".encode()).hexdigest()[:12]
 
 
 def timing_line(item: Item, outcome: Outcome) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Results:
             if alone
             else [_Tail(where / f"questions-{rank:05d}.jsonl") for rank in range(world.size) if rank != world.rank]
         )
-        self.answered = self.questions.ids | {line["id"] for line in self._gathered}
+        self.answered = {line["id"]: line["prompt"] for line in [*self._gathered, *self.questions.lines]}
         self.failed = {line["id"]: line["error"] for line in self.failures.lines}
 
     def everyone(self) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ class Results:
         if question["id"] not in self.timings.ids:
             self.timings.append(timing)
         self.questions.append(question)
-        self.answered.add(question["id"])
+        self.answered[question["id"]] = question["prompt"]
 
     def fail(self, identity: str, video: str, error: str) -> None:
         """Write down that a question could not be answered; a later run tries again."""

@@ -22,7 +22,7 @@ from framework.benchmarks.base import Benchmark, Item, VideoItem
 from framework.build import ConfigError
 from framework.errors import UsageError
 from framework.evaluation.journal import shown
-from framework.evaluation.metrics import question_line, summarise, timing_line
+from framework.evaluation.metrics import prompt_hash, question_line, summarise, timing_line
 from framework.evaluation.results import Results, gather
 from framework.evaluation.world import World
 from framework.outcome import Outcome
@@ -75,7 +75,7 @@ class Runner:
                 of=len(mine),
                 lines=results.everyone(),
                 answered=len(results.questions.lines) - before,
-                failed=len(set(results.failed) - results.answered),
+                failed=len(set(results.failed) - set(results.answered)),
                 seconds=time.perf_counter() - start,
             )
             if self.world.first and status.lines:
@@ -99,6 +99,12 @@ class Runner:
 
     def _video(self, video: VideoItem, results: Results) -> None:
         """All questions of one video, written down where they are not yet."""
+        for item in video.items:
+            if results.answered.get(item.question.id, same := prompt_hash(item.question)) != same:
+                raise UsageError(
+                    f"question {item.question.id} was answered in other words before: the benchmark's files have "
+                    f"changed since {self.folder} was begun; take another folder (key: hydra.run.dir) or remove it"
+                )
         if self.settled(video) and all(item.question.id in results.answered for item in video.items):
             return
         for item, outcome in self._outcomes(video, video.items, results):

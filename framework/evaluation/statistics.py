@@ -6,6 +6,7 @@ Pure functions of arrays; scipy does the mathematics. Knows no benchmark and no 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,15 +52,17 @@ def clustered(statistic: Callable[[Floats], Floats], clusters: int, resamples: i
         counts = np.bincount(cells.ravel(), minlength=rows.size).reshape(rows.shape)
         return statistic(counts.astype(np.float64)).reshape(place.shape[:-1])
 
-    draws = stats.bootstrap(
-        (np.arange(clusters),),
-        of_drawn,
-        n_resamples=resamples,
-        method="percentile",
-        vectorized=True,
-        batch=max(1, CELLS // clusters),
-        rng=np.random.default_rng(seed),
-    ).bootstrap_distribution
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # a few undefined resamples are left out below
+        draws = stats.bootstrap(
+            (np.arange(clusters),),
+            of_drawn,
+            n_resamples=resamples,
+            method="percentile",
+            vectorized=True,
+            batch=max(1, CELLS // clusters),
+            rng=np.random.default_rng(seed),
+        ).bootstrap_distribution
     if np.isfinite(draws).mean() < DEFINED:
         return Interval(value, math.nan, math.nan)
     tail = (1 - CONFIDENCE) / 2
@@ -108,7 +111,8 @@ def difference_interval(
         raise ValueError(
             f"a paired difference needs the same questions on both sides, got {len(ours)} and {len(theirs)}"
         )
-    return mean_interval(np.subtract(ours, theirs).tolist(), clusters, resamples, seed, span=(-1.0, 1.0))
+    differences = np.asarray(ours, float) - np.asarray(theirs, float)
+    return mean_interval(differences.tolist(), clusters, resamples, seed, span=(-1.0, 1.0))
 
 
 def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:

@@ -85,7 +85,9 @@ def _again(devices: int) -> None:
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [*run, "-m", "framework.cli", "eval", *sys.argv[1:]])
+    typed = sys.orig_argv  # sys.argv is what Hydra reads, quoted
+    words = typed[typed.index("eval") :] if "eval" in typed else ["eval", *sys.argv[1:]]
+    os.execv(sys.executable, [*run, "-m", "framework.cli", *words])
 
 
 @cache

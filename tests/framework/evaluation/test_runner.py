@@ -158,3 +158,11 @@ def test_out_of_memory_retries_with_smaller_passes(times: int, failed: int, tmp_
     summary = TOY["runner"](tmp_path, pipeline).run()
     assert summary["failed"] == failed
     assert pipeline.backbone.lighter == 2 if not failed else pipeline.backbone.lighter > 2
+
+
+def test_changed_questions_are_not_mixed_with_old_answers(tmp_path: Path) -> None:
+    TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    file = tmp_path / "questions.jsonl"
+    file.write_text(file.read_text().replace('"prompt": "', '"prompt": "0'))
+    with pytest.raises(UsageError, match=r"question 0-0 was answered in other words before"):
+        TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()

@@ -58,7 +58,7 @@ def test_several_devices_start_again_under_torchrun(monkeypatch: pytest.MonkeyPa
         raise SystemExit
 
     monkeypatch.setattr(world.os, "execv", execv)
-    monkeypatch.setattr(world.sys, "argv", ["sieve", "preset=uniform", "world.devices=2"])
+    monkeypatch.setattr(world.sys, "orig_argv", ["python", "bin/sieve", "eval", "preset=uniform", "world.devices=2"])
     with pytest.raises(SystemExit):
         joined(2, 1, "cpu")
     assert started[0][1:3] == ["-m", "torch.distributed.run"] and "2" in started[0]
