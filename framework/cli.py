@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from framework.commands.catalogue import COMMANDS, Command
-from framework.errors import UsageError
+from framework.errors import Failure, UsageError
 from framework.literal import protect
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         sys.stdout.write(f"tokensieve {version('tokensieve')}\n")
     elif (command := COMMANDS.get(words[0])) is None:
-        sys.exit(_explained(UsageError(_unknown(words[0]))))
+        sys.exit(_explained(UsageError(_unknown(words[0]))).status)
     elif any(word in ("-h", "--help") for word in words[1:]):
         from framework.commands.help import show
 
@@ -67,7 +67,7 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
             raise
         failures = [_explained(error, command)]
     if failures:
-        sys.exit(failures[0])
+        sys.exit(failures[0].status)
 
 
 def _imported(path: str) -> Callable[[Any], Any]:
@@ -77,8 +77,8 @@ def _imported(path: str) -> Callable[[Any], Any]:
     return function
 
 
-def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
-    """Run every cell (one, without -m); the exit status of each that failed. A failing cell stops no other."""
+def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[Failure]:
+    """Run every cell (one, without -m); those that failed in this process. A failing cell stops no other."""
     import hydra
     from omegaconf import DictConfig
 
@@ -87,7 +87,7 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
 
     register()
     register_resolvers()
-    failures: list[int] = []
+    failures: list[Failure] = []
 
     def task(cfg: DictConfig) -> Any:
         try:
@@ -96,7 +96,7 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[int]:
             if debug:
                 raise
             failures.append(_explained(error, command))
-            return None
+            return failures[-1]  # to the callbacks of a sweep
 
     start = hydra.main(version_base="1.3", config_path=str(CONF), config_name=command.config)(task)
     with _process_state(["sieve", *words]):
@@ -119,16 +119,17 @@ def _process_state(words: list[str]) -> Iterator[None]:
             os.environ[FULL_ERROR] = full
 
 
-def _explained(error: Exception, command: Command | None = None) -> int:
-    """Say what went wrong; the exit status that says whose fault it is."""
+def _explained(error: Exception, command: Command | None = None) -> Failure:
+    """Say what went wrong; the message and the exit status that says whose fault it is."""
     from framework.commands.explain import explain
 
-    message = explain(error, command)
+    message, status = explain(error, command), USAGE
     if message is None:
-        _write(f"{type(error).__name__}: {error}\nThis is not what should happen; --debug shows where it did.")
-        return FAILURE
-    _write(message)
-    return USAGE
+        message, status = f"{type(error).__name__}: {error}", FAILURE
+        _write(f"{message}\nThis is not what should happen; --debug shows where it did.")
+    else:
+        _write(message)
+    return Failure(status, message)
 
 
 def _write(message: str) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from math import comb
+from itertools import combinations, product
+from math import comb, isnan
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from framework.evaluation.statistics import auroc, difference_interval, mcnemar, mean_interval
+from framework.evaluation.statistics import (
+    auroc,
+    clustered,
+    difference_interval,
+    holm,
+    mcnemar,
+    mean_interval,
+    sign_flip,
+    spearman,
+    unseen,
+)
 
 
 def binomial_p(only_ours: int, only_theirs: int) -> float:
@@ -85,3 +97,125 @@ def test_same_seed_same_interval_and_one_video_has_none() -> None:
 def test_auroc_counts_pairs(positive: list[int], negative: list[int]) -> None:
     wins = sum((p > n) + 0.5 * (p == n) for p in positive for n in negative)
     assert auroc(positive, negative) == pytest.approx(wins / (len(positive) * len(negative)))
+
+
+def test_standard_error_is_the_linearised_one() -> None:
+    # of a ratio of sums: sqrt(V / (V - 1) x sum (S - m n)^2) / N
+    generator = np.random.default_rng(5)
+    sizes = generator.integers(1, 8, 150)
+    videos = np.repeat(np.arange(150), sizes)
+    values = (generator.random(len(videos)) < np.repeat(generator.beta(2, 2, 150), sizes)).astype(float)
+    residuals = np.bincount(videos, values - values.mean())
+    expected = (150 / 149 * (residuals**2).sum()) ** 0.5 / len(values)
+    assert mean_interval(values.tolist(), videos.astype(str).tolist()).error == pytest.approx(expected, rel=0.05)
+
+
+def test_coverage_of_a_paired_difference() -> None:
+    # per video a difficulty that both share and an advantage of its own: the mean advantage is .08
+    generator = np.random.default_rng(11)
+    inside = 0
+    for _ in range(300):
+        hard, advantage = generator.uniform(0.3, 0.7, 50), generator.normal(0.08, 0.1, 50)
+        luck = generator.random((50, 4))
+        theirs = luck < hard[:, None]
+        ours = np.where(generator.random((50, 4)) < 0.5, luck, generator.random((50, 4))) < (hard + advantage)[:, None]
+        names = np.repeat(np.arange(50).astype(str), 4).tolist()
+        found = difference_interval(ours.ravel().tolist(), theirs.ravel().tolist(), names, resamples=300)
+        inside += found.low <= 0.08 <= found.high
+    assert 0.90 <= inside / 300 <= 0.98
+
+
+@pytest.mark.parametrize("videos", [2, 8, 60])
+def test_no_two_videos_differ(videos: int) -> None:
+    names = [f"v{i}" for i in range(videos) for _ in range(3)]
+    share = 1 - 0.05 ** (1 / videos)  # (1 - share)^videos = .05
+    right = mean_interval([1.0] * len(names), names)
+    assert (right.low, right.high, right.bound) == (pytest.approx(1 - share), 1.0, True)
+    wrong = mean_interval([0.0] * len(names), names)
+    assert (wrong.low, wrong.high) == (0.0, pytest.approx(share))
+    same = difference_interval([1.0, 0.0, 1.0] * videos, [1.0, 0.0, 1.0] * videos, names)
+    assert (same.value, same.low, same.high, same.error) == (0.0, pytest.approx(-share), pytest.approx(share), 0.0)
+    shifted = difference_interval([1.0, 1.0, 1.0] * videos, [1.0, 0.0, 1.0] * videos, names)
+    assert (shifted.low, shifted.high) == pytest.approx((1 / 3 - share * 4 / 3, 1 / 3 + share * 2 / 3))
+    assert not mean_interval([1.0] * (len(names) - 1) + [0.0], names).bound
+    assert unseen(videos) == pytest.approx(share) and (videos < 60 or share == pytest.approx(3 / videos, rel=0.03))
+
+
+def test_rare_differences_stay_within_the_interval() -> None:
+    # 3 % of videos differ: three data sets in ten of 40 videos hold none of them, and an interval of width zero is wrong
+    generator = np.random.default_rng(6)
+    names = [str(i) for i in range(40)]
+    found = [
+        difference_interval((generator.random(40) < 0.03).tolist(), [0.0] * 40, names, resamples=200)
+        for _ in range(200)
+    ]
+    assert 40 <= sum(one.bound for one in found) <= 80
+    assert sum(one.low <= 0.03 <= one.high for one in found) >= 184
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
+def test_sign_flips_by_enumeration(sums: list[int]) -> None:
+    seen = abs(sum(sums))
+    flips = [abs(sum(s * v for s, v in zip(signs, sums, strict=True))) for signs in product((1, -1), repeat=len(sums))]
+    expected = sum(flip >= seen for flip in flips) / len(flips)
+    names = [f"v{i}" for i in range(len(sums))]
+    assert sign_flip([v / 4 for v in sums], names) == pytest.approx(expected)
+    halves = [v / 8 for v in sums for _ in range(2)]
+    assert sign_flip(halves, [name for name in names for _ in range(2)]) == pytest.approx(expected)
+
+
+def test_random_sign_flips_are_near_the_exact_binomial() -> None:
+    differences = [1.0] * 26 + [-1.0] * 14 + [0.0] * 60
+    names = [str(i) for i in range(100)]
+    exact = binomial_p(26, 14)
+    assert sign_flip(differences, names) == pytest.approx(exact, abs=0.01)
+    assert sign_flip(differences, names) == sign_flip(differences, names, seed=0)
+    # of three videos one sign pattern in eight is as good as another: 13 + 13 - 14 is the least that flips can bring
+    assert sign_flip(differences, ["a"] * 13 + ["b"] * 13 + ["c"] * 74) == 1.0
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0] and holm([]) == [] and holm([0.2]) == [0.2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=6))
+def test_holm_is_closed_testing_with_bonferroni(thousandths: list[int]) -> None:
+    p_values = [value / 1000 for value in thousandths]
+    places = range(len(p_values))
+    families = [family for size in places for family in combinations(places, size + 1)]
+    expected = [
+        max(min(1.0, len(f) * min(p_values[place] for place in f)) for f in families if one in f) for one in places
+    ]
+    assert holm(p_values) == pytest.approx(expected)
+
+
+def test_spearman_of_ranks() -> None:
+    values, correct = [3.0, 1.0, 4.0, 1.5, 9.0], [1.0, 0.0, 1.0, 0.0, 1.0]
+    ranks = [np.argsort(np.argsort(values)) + 1, [4, 1.5, 4, 1.5, 4]]
+    assert spearman(values, correct) == pytest.approx(np.corrcoef(ranks)[0, 1])
+    assert isnan(spearman([1, 1], [0, 1])) and isnan(spearman([1, 2], [1, 1]))
+
+
+def test_clustered_draws_what_scipy_draws() -> None:
+    values = np.array([0.2, 0.9, 0.4, 0.7, 0.1, 0.6])
+
+    def plain(place: np.ndarray) -> float:
+        return float(values[place].mean() ** 2)
+
+    def counted(drawn: np.ndarray) -> np.ndarray:
+        return (drawn @ values / 6) ** 2
+
+    expected = stats.bootstrap(
+        (np.arange(6),), plain, n_resamples=500, method="percentile", vectorized=False, rng=np.random.default_rng(4)
+    )
+    found = clustered(counted, 6, 500, 4)
+    low, high = expected.confidence_interval
+    assert (found.low, found.high, found.error) == pytest.approx((low, high, expected.standard_error))
+
+
+def test_a_statistic_that_is_mostly_undefined_has_no_interval() -> None:
+    found = clustered(lambda drawn: np.where(drawn[:, 0] > 0, 1.0, np.nan), 5, 200, 0)  # undefined in a third
+    assert found.value == 1.0 and isnan(found.low)
