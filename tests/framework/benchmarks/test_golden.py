@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from framework.benchmarks.annotated import Annotated
@@ -30,8 +31,17 @@ def test_every_task_is_checked(data: Path) -> None:
     assert set(golden["tasks"]) == set(OPTIONS)
 
 
+@pytest.fixture
+def fresh_hydra() -> Iterator[None]:
+    """As in a user's new process, where nothing is composed yet."""
+    kept = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    yield
+    GlobalHydra.instance().hydra = kept
+
+
 @pytest.mark.parametrize(("task", "option"), OPTIONS.items())
-def test_documented_check(task: str, option: str, data: Path) -> None:
+def test_documented_check(task: str, option: str, data: Path, fresh_hydra: None) -> None:
     page = (Path(__file__).parents[3] / "docs" / "benchmarks.md").read_text("utf-8")
     (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names: dict[str, Any] = {}
