@@ -81,7 +81,10 @@ command continues where it was interrupted, and another configuration never mixe
         ("sieve eval -m preset=uniform,flexselect,adapttoken", "three presets, one table"),
         ("sieve eval -m preset=adapttoken relevance=entropy,margin,variance budget=16,32", "an ablation: six cells"),
         ("sieve eval preset=adapttoken tracker=wandb", "mirrored to Weights & Biases"),
-        ("sieve eval preset=adapttoken benchmark=videomme benchmark.root=FOLDER", "a published benchmark, from its files"),
+        (
+            "sieve eval preset=adapttoken benchmark=videomme benchmark.root=FOLDER",
+            "a published benchmark, from its files",
+        ),
         ("sieve eval preset=adapttoken world.devices=4", "one process per GPU"),
     ),
     groups=("preset", "ablation", *INTERFACES, "backbone", "reader", "benchmark", "tracker", "debug"),

@@ -44,7 +44,8 @@ def run(words: Sequence[str]) -> Comparison:
     if given.resamples < 100:
         raise UsageError(f"--resamples must be at least 100, got {given.resamples}")
     runs, unread = _loaded(given.runs)
-    comparison = compare(runs, given.reference, given.resamples, given.seed)
+    with terminal(stderr=True).status(f"comparing {len(runs)} runs"):
+        comparison = compare(runs, given.reference, given.resamples, given.seed)
     comparison = replace(comparison, warnings=(*unread, *comparison.warnings))
     folder = Path(given.out) if given.out else OUT / _identity(runs, words)
     write(folder, comparison, f"{len(runs)} runs compared")
@@ -55,15 +56,14 @@ def run(words: Sequence[str]) -> Comparison:
 
 
 def _loaded(words: Sequence[str]) -> tuple[list[Run], list[str]]:
-    """The runs, and what could not be read of a folder of runs; a single run that cannot be read is an error."""
+    """The runs, and which of a whole folder cannot be read; a run typed by itself that cannot be read is an error."""
     found = find(words)
-    typed = {Path(word.partition("=")[2] if name else word) for word in words for name in (word.partition("=")[1],)}
     runs, unread = [], []
     for name, folder in found:
         try:
             runs.append(load(folder, name))
         except UsageError as error:
-            if folder in typed:
+            if any(word.endswith(str(folder)) for word in words):
                 raise
             unread.append(f"left out: {error}")
     if not runs:

@@ -65,8 +65,8 @@ def best_group_signals(line: Line) -> dict[str, float]:
 def auroc_interval(
     values: Sequence[float], right: Sequence[bool], clusters: Sequence[str], resamples: int, seed: int
 ) -> Interval:
-    """AUROC with its interval by drawing clusters (videos) with replacement; NaN where the signal never varies, or where
-    everything is right, or wrong.
+    """AUROC with its interval by drawing clusters (videos) with replacement; NaN where the signal never varies, or
+    where everything is right, or wrong.
     """
     if len(set(values)) < 2:
         return Interval(math.nan, math.nan, math.nan)
@@ -83,7 +83,9 @@ def auroc_interval(
         pairs = positive.sum(1) * negative.sum(1)
         return np.divide((positive * below).sum(1), pairs, out=np.full(len(drawn), math.nan), where=pairs > 0)
 
-    return clustered(statistic, int(place.max()) + 1, resamples, seed)
+    found = clustered(statistic, int(place.max()) + 1, resamples, seed)
+    told_apart = found.value in (0.0, 1.0)  # by every resample, too: an interval would claim certainty
+    return Interval(found.value, math.nan, math.nan) if told_apart else found
 
 
 def _one(reading: str, signal: str, pairs: Sequence[tuple[float, Line]], resamples: int, seed: int) -> Association:

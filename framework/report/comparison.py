@@ -22,15 +22,15 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     for part in comparison.parts:
         rows = [row for row in comparison.rows if row.benchmark == part.benchmark]
         strata = [row for row in comparison.strata if row.benchmark == part.benchmark]
-        made += [difference_sheet(part, rows), agreement_sheet(part, rows)]
-        made += [strata_sheet(part, strata)] if strata else []
+        made += [difference_sheet(part, rows, _comparisons(comparison.rows)), agreement_sheet(part, rows)]
+        made += [strata_sheet(part, strata, _comparisons(comparison.strata))] if strata else []
     made += [signal_sheet(part, comparison) for part in comparison.parts]
     made += [calibration_sheet(comparison)] if comparison.calibrations else []
     return made + ([configuration_sheet(comparison)] if comparison.differences else [])
 
 
-def difference_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
-    """Accuracy, paired difference, tests and power."""
+def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
+    """Accuracy, paired difference, tests and power; p is corrected for `family` comparisons."""
     tests = " and ".join(sorted({row.versus.test for row in rows if row.versus}))
     notes = [f"{row.run}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
     dropped = f"; {part.dropped} that not all runs have are left out" if part.dropped else ""
@@ -40,7 +40,11 @@ def difference_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
         f"differences to {part.reference.name}",
         columns,
         tuple((row.run, str(row.accuracy), *_versus(row)) for row in rows),
-        notes=(f"p: {tests}; p videos: sign flips of whole videos; detectable: with 80 % chance", *notes),
+        notes=(
+            f"p: {tests}; p Holm: corrected for {family} comparisons; p videos: sign flips of whole videos; "
+            "detectable: with 80 % chance",
+            *notes,
+        ),
     )
 
 
@@ -55,8 +59,8 @@ def agreement_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
     )
 
 
-def strata_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
-    """The same per stratum, one line per run."""
+def strata_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
+    """The same per stratum, one line per run; p is corrected for `family` comparisons."""
     columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "detectable")
     return Sheet(
         f"{part.benchmark}: strata; differences to {part.reference.name}",
@@ -66,6 +70,7 @@ def strata_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
             for row in rows
         ),
         texts=2,
+        notes=(f"p Holm: corrected for {family} comparisons of strata",),
     )
 
 
@@ -106,7 +111,7 @@ def calibration_sheet(comparison: Comparison) -> Sheet:
 
 
 def configuration_sheet(comparison: Comparison) -> Sheet:
-    """Which resolved keys and versions differ from the reference's; an exchanged object is one row, with all its runs."""
+    """Which resolved keys and versions differ from the reference's; an exchanged object is one row for all its runs."""
     runs: dict[tuple[str, str, str], list[str]] = {}
     for _, group in groupby(comparison.differences, key=lambda one: (one.benchmark, one.run)):
         differences = list(group)
@@ -150,6 +155,10 @@ def interval(found: Interval) -> str:
 def probability(p: float) -> str:
     """A p-value."""
     return "< .0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
+
+
+def _comparisons(rows: Sequence[Row]) -> int:
+    return sum(row.versus is not None for row in rows)
 
 
 def _versus(row: Row, videos: bool = True) -> tuple[str, ...]:

@@ -59,6 +59,8 @@ def test_auroc_and_its_interval_against_counting_pairs() -> None:
 def test_undefined_without_wrong_answers_or_variation() -> None:
     assert isnan(auroc_interval([0.1, 0.2], [True, True], ["a", "b"], 100, 0).value)
     assert isnan(auroc_interval([0.1, 0.1], [True, False], ["a", "b"], 100, 0).value)
+    perfect = auroc_interval([0.1, 0.2, 0.3, 0.4], [False, False, True, True], list("abab"), 100, 0)
+    assert perfect.value == 1.0 and isnan(perfect.low)
 
 
 def test_associations_of_lines() -> None:

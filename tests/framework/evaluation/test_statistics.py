@@ -142,7 +142,7 @@ def test_no_two_videos_differ(videos: int) -> None:
 
 
 def test_rare_differences_stay_within_the_interval() -> None:
-    # 3 % of videos differ: three data sets in ten of 40 videos hold none of them, and an interval of width zero is wrong
+    # 3 % of videos differ: three data sets in ten of 40 videos hold none of them, where a width of zero would be wrong
     generator = np.random.default_rng(6)
     names = [str(i) for i in range(40)]
     found = [
