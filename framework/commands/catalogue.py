@@ -83,7 +83,7 @@ command continues where it was interrupted, and another configuration never mixe
         ("sieve eval preset=adapttoken tracker=wandb", "mirrored to Weights & Biases"),
         (
             "sieve eval preset=adapttoken benchmark=videomme benchmark.root=FOLDER",
-            "a published benchmark, from its files",
+            "a published benchmark",
         ),
         ("sieve eval preset=adapttoken world.devices=4", "one process per GPU"),
     ),

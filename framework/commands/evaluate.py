@@ -134,9 +134,8 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
     if not summary["n"]:
         return {"accuracy": "no question answered"}
     if not summary.get("score", True):
-        return {
-            "answered": f"{summary['n']} questions on {summary['videos']} videos; this benchmark gives no score without a judge"
-        }
+        answered = f"{summary['n']} questions on {summary['videos']} videos"
+        return {"answered": f"{answered}; this benchmark gives no score without a judge"}
     low, high = summary["accuracy_interval"]
     interval = f" [{low:.3f}, {high:.3f}]" if low is not None else ""
     found = summary["evidence_found"]
