@@ -33,14 +33,16 @@ def words(typed: Sequence[str]) -> list[str]:
         raise UsageError(f"recording: {folder} is no folder of a run, it has no run.json; expected one of `sieve eval`")
     run = json.loads(about.read_text(encoding="utf-8"))
     rest = [word for word in typed if not word.startswith("recording=")]
-    return [*_kept(run["overrides"], rest), *rest, f"recording.folder={folder}", f"recording.id={run['id']}"]
+    flags = [word for word in rest if "=" not in word and not word.startswith("~")]  # Hydra wants them first
+    mine = [word for word in rest if word not in flags]
+    return [*flags, *_kept(run["overrides"], mine), *mine, f"recording.folder={folder}", f"recording.id={run['id']}"]
 
 
 def _kept(recorded: Sequence[str], typed: Sequence[str]) -> Iterator[str]:
     """The recorded overrides that nothing typed replaces. An option typed anew drops the keys inside the old one; a
     preset typed anew drops all that was chosen for strategies.
     """
-    new = {_key(word) for word in typed if "=" in word or word.startswith("~")}
+    new = {_key(word) for word in typed}
     if "preset" in new:
         new |= set(STRATEGIES)
     for override in recorded:

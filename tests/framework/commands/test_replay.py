@@ -1,0 +1,185 @@
+"""`sieve eval record=true` and `sieve replay` as people type them, with a tiny random model."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+
+from framework.backbones.qwen2_5_vl import Qwen25VL
+from framework.cli import main
+from framework.video.readers.decord import DecordReader
+from framework.view import Needs
+from strategies.relevance.entropy import Entropy
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def call(*words: str) -> Ran:
+    before = Singleton.get_state()
+    GlobalHydra.instance().clear()
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main(words)
+    except SystemExit as leaving:
+        status = int(leaving.code or 0)
+    finally:
+        Singleton.set_state(before)
+    return Ran(status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A random model of the real layout on two short videos."""
+    from framework.lab.model import build_model, save_checkpoint
+
+    model = tmp_path_factory.mktemp("random_model")
+    save_checkpoint(*build_model(0), model)
+    size = ["benchmark.videos=2", "benchmark.frames=64", "benchmark.questions=2", "backbone.group_ticks=4"]
+    return [f"backbone.adapter.checkpoint={model}", f"benchmark.folder={tmp_path_factory.mktemp('rendered')}", *size]
+
+
+@pytest.fixture(scope="module")
+def recorded(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with probes, in a folder whose name needs care."""
+    folder = tmp_path_factory.mktemp("run") / "my run, [1]"
+    ran = call("eval", "preset=adapttoken", "record=true", *small, f"hydra.run.dir='{folder}'")
+    assert ran.status == 0, ran.err
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever encodes, probes a group or opens a video fails."""
+    stock: Callable[..., Any] = Qwen25VL.probe
+
+    def refuse(*arguments: Any, **more: Any) -> Any:
+        raise AssertionError("a replay looked at the video")
+
+    monkeypatch.setattr(Qwen25VL, "encode", refuse)
+    monkeypatch.setattr(Qwen25VL, "probe", lambda self, t, q, n: refuse() if len(t) else stock(self, t, q, n))
+    monkeypatch.setattr(DecordReader, "info", refuse)
+    monkeypatch.setattr(DecordReader, "decode", refuse)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    text = (folder / "questions.jsonl").read_text(encoding="utf-8")
+    return sorted(map(json.loads, text.splitlines()), key=lambda line: line["id"])
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_replay_of_the_same_has_the_same_lines(recorded: Path, tmp_path: Path) -> None:
+    ran = call("replay", f"recording={recorded}", "benchmark.folder=nowhere")
+    assert ran.status == 0, ran.err
+    (folder,) = tmp_path.glob("outputs/replay/needle/*")
+    assert lines(folder) == lines(recorded)
+    about = json.loads((folder / "run.json").read_text())
+    assert about["id"] == folder.name != recorded.name and about["preset"] == "adapttoken"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_lite_replayed_is_lite_live(recorded: Path, small: list[str], tmp_path: Path) -> None:
+    ran = call("eval", "preset=adapttoken_lite", "stopping.entropy=9", *small, "hydra.run.dir=live")
+    assert ran.status == 0, ran.err
+    lite = ("preset=adapttoken_lite", "stopping.entropy=9")
+    ran = call("replay", f"recording={recorded}", *lite, "hydra.run.dir=again")
+    assert ran.status == 0, ran.err
+    live, again = lines(tmp_path / "live"), lines(tmp_path / "again")
+    assert again == live and all(line["groups_visited"] < line["groups_total"] for line in live)
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_sweep_is_a_table_of_runs(recorded: Path, tmp_path: Path) -> None:
+    words = ("relevance=entropy,margin", "allocator.temperature=0.02,0.1")
+    ran = call("replay", f"recording={recorded}", "-m", *words, "hydra.sweep.dir=sweep")
+    assert ran.status == 0, ran.err
+    cells = [folder for folder in (tmp_path / "sweep").iterdir() if (folder / "summary.json").exists()]
+    assert len(cells) == 4 and all(cell.name in ran.out for cell in cells)
+    raw = [[line["groups"]["quota"] for line in lines(cell)] for cell in cells]
+    assert len({json.dumps(quotas) for quotas in raw}) == 4
+
+
+def test_the_folder_may_move(recorded: Path, tmp_path: Path) -> None:
+    (tmp_path / "moved").symlink_to(recorded)
+    for place in (recorded, tmp_path / "moved"):
+        assert call("replay", f"recording={place}", "relevance=variance").status == 0
+    assert len(list(tmp_path.glob("outputs/replay/needle/*"))) == 1
+
+
+def test_a_lost_recording_is_made_again(small: list[str], tmp_path: Path) -> None:
+    words = ("eval", "preset=adapttoken", *small, "hydra.run.dir=run")
+    assert call(*words).status == 0
+    assert not (tmp_path / "run" / "probes").exists()
+    before = (tmp_path / "run" / "questions.jsonl").read_bytes()
+    assert call(*words, "record=true").status == 0
+    first, second = sorted((tmp_path / "run" / "probes").iterdir())
+    told = {file: file.stat().st_mtime_ns for file in (first, second)}
+    first.unlink()
+    assert call(*words, "record=true").status == 0
+    assert first.exists() and second.stat().st_mtime_ns == told[second]
+    assert (tmp_path / "run" / "questions.jsonl").read_bytes() == before
+
+
+def test_what_was_not_recorded_fails_alone(recorded: Path, small: list[str], tmp_path: Path) -> None:
+    assert call("eval", "preset=adapttoken", "record=true", *small, "hydra.run.dir=run").status == 0
+    min((tmp_path / "run" / "probes").iterdir()).unlink()
+    ran = call("replay", "recording=run", "hydra.run.dir=again")
+    summary = json.loads((tmp_path / "again" / "summary.json").read_text())
+    assert ran.status == 1 and summary["n"] == 2 and summary["failed"] == 2
+    assert "were not recorded" in " ".join(summary["errors"].values())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("splitter=contiguous",), "splitter._target_ is"),
+        (("preset=nothing",), "preset has no option 'nothing'"),
+    ],
+)
+def test_what_cannot_be_replayed_is_said(words: tuple[str, ...], said: str, recorded: Path) -> None:
+    ran = call("replay", f"recording={recorded}", *words)
+    assert ran.status == 2 and said in ran.err
+
+
+def test_a_larger_budget_than_was_kept(small: list[str]) -> None:
+    assert call("eval", "preset=adapttoken", "budget=4", "record=true", *small, "hydra.run.dir=run").status == 0
+    ran = call("replay", "recording=run", "budget=32")
+    assert ran.status == 2 and "may keep 36 tokens of one group (refiner.overshoot=1.1)" in ran.err
+    assert "holds its best 5; set budget to 4 or less" in ran.err
+
+
+def test_attention_is_not_kept(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Entropy, "needs", Needs(logits=True, attention=(2,)))
+    ran = call("replay", f"recording={recorded}")
+    assert ran.status == 2 and "relevance: Entropy reads attention of every group" in ran.err
+
+
+def test_a_run_without_probes(small: list[str]) -> None:
+    assert call("eval", "preset=uniform", *small, "hydra.run.dir=run").status == 0
+    ran = call("replay", "recording=run")
+    assert ran.status == 2 and "record=true" in ran.err
+
+
+def test_logits_that_were_never_computed(small: list[str]) -> None:
+    assert call("eval", "preset=flexselect", "record=true", *small, "hydra.run.dir=run").status == 0
+    ran = call("replay", "recording=run", "relevance=entropy")
+    assert ran.status == 2 and "reads response logits, which the recorded run never computed" in ran.err

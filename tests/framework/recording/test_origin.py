@@ -1,0 +1,105 @@
+"""What a replay takes over from the recorded run, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from framework.errors import UsageError
+from framework.recording.origin import check_same, words
+
+Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Path]:
+    def made(*overrides: str) -> Path:
+        folder = tmp_path / "a run, [1]"
+        folder.mkdir(exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({"id": "0f3a", "overrides": overrides}))
+        return folder
+
+    return made
+
+
+RECORDED = (
+    "preset=adapttoken",
+    "record=true",
+    "world.devices=2",
+    "tracker=wandb",
+    "tracker.project=mine",
+    "ablation=budget",
+    "seed=1",
+    "stopping=certain",
+    "stopping.entropy=0.1",
+    "+relevance@relevance.parts.more=margin",
+    "benchmark.frames=256",
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ((), ("preset=adapttoken", "seed=1", *RECORDED[7:])),
+        (("seed=2",), ("preset=adapttoken", *RECORDED[7:])),
+        (("stopping=never",), ("preset=adapttoken", "seed=1", *RECORDED[9:])),
+        (("stopping.entropy=0.2",), ("preset=adapttoken", "seed=1", "stopping=certain", *RECORDED[9:])),
+        (("relevance=variance",), ("preset=adapttoken", "seed=1", *RECORDED[7:9], "benchmark.frames=256")),
+        (("preset=adapttoken_lite",), ("seed=1", "benchmark.frames=256")),
+        (("-m", "++seed=1,2"), ("preset=adapttoken", *RECORDED[7:])),
+    ],
+)
+def test_what_is_typed_wins(typed: tuple[str, ...], kept: tuple[str, ...], run: Callable[..., Path]) -> None:
+    folder = run(*RECORDED)
+    flags, rest = [word for word in typed if word == "-m"], [word for word in typed if word != "-m"]
+    expected = [*flags, *kept, *rest, f"recording.folder={folder}", "recording.id=0f3a"]
+    assert words([*rest, f"recording={folder}", *flags]) == expected
+
+
+def test_a_recording_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="recording: got nothing"):
+        words(["relevance=margin"])
+    with pytest.raises(UsageError, match=r"has no run\.json"):
+        words([f"recording={tmp_path}"])
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "now", "was"),
+    [
+        ("splitter=contiguous", "splitter._target_", "Contiguous", "Interleaved"),
+        ("scorer.rows=all", "scorer.rows", "'all'", "'question_end'"),
+        ("backbone=lab_hard", "backbone.adapter.checkpoint", "lab_hard", "asset:lab"),
+        ("backbone.adapter.dtype=bfloat16", "backbone.adapter.dtype", "bfloat16", "float32"),
+        ("backbone.adapter.probe_positions=original", "backbone.adapter.probe_positions", "original", "compact"),
+        ("backbone.sampling.fps=1", "backbone.sampling.fps", "1", "None"),
+        ("frames=64", "backbone.sampling.max_frames", "64", "10000"),
+        ("benchmark.videos=7", "benchmark.videos", "7", r"\d+"),
+        ("seed=9", "benchmark.seed", "9", "0"),
+    ],
+)
+def test_what_made_the_probes_must_stay(
+    override: str, key: str, now: str, was: str, composed: Compose, tmp_path: Path
+) -> None:
+    OmegaConf.save(composed("preset=adapttoken"), tmp_path / "config.yaml", resolve=True)
+    with pytest.raises(UsageError, match=rf"{key} is .*{now}.* here and was .*{was}"):
+        check_same(tmp_path, composed("preset=adapttoken", override))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("preset=adapttoken_lite",),
+        ("relevance=margin", "allocator=equal", "answerer=vote", "budget=8", "share=false", "reader=pyav"),
+        ("backbone.adapter.device=cuda:3", "backbone.adapter.questions_per_pass=1", "backbone.adapter.attention=eager"),
+        ("backbone.adapter.answer_positions=compact", "backbone.temperature=3"),
+        ("benchmark.folder=/elsewhere",),
+    ],
+    ids=" ".join,
+)
+def test_what_comes_after_is_free(overrides: tuple[str, ...], composed: Compose, tmp_path: Path) -> None:
+    OmegaConf.save(composed("preset=adapttoken"), tmp_path / "config.yaml", resolve=True)
+    check_same(tmp_path, composed("preset=adapttoken", *overrides))
