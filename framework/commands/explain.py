@@ -41,6 +41,8 @@ def _option(error: Exception) -> str:
     group, _, name = found.group(1).rpartition("/") if found else ("", "", "")
     if not group:
         return str(error)
+    if group == "hydra/launcher" and name.startswith("submitit"):
+        return "launcher: this needs hydra-submitit-launcher, which is not installed; pip install 'tokensieve[slurm]'"
     known = list(options(group))
     return f"{group}={name}: {group} has no option {name!r}; it has {', '.join(known) or 'none'}{meant(name, known)}"
 

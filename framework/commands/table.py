@@ -1,63 +1,92 @@
-"""One table for all cells of a multirun. A Hydra callback: it sees every job end, and the sweep after the last."""
+"""One table for all cells of a sweep. A Hydra callback: it sees every job end, and the sweep after the last.
+
+Under a launcher the cells run in other processes, on other machines: there a copy of this callback writes down what
+became of the cell, and the original reads it. Knows no strategy and no benchmark.
+"""
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.table import Table
+from rich.console import Console
+from rich.measure import Measurement
 
+from framework.errors import Failure
+from framework.evaluation.cells import Cell, compared, kept
+from framework.report.cells import sheet, write
 from framework.report.console import console
+from framework.report.sheet import as_table
+from framework.tracking import register_resolvers
 
 
 class CellTable(Callback):
-    """Collects the summaries of the cells and prints them side by side, with what differed between them."""
+    """Collects the cells, prints them side by side, and ends a sweep with the status of its first failed cell."""
 
     def __init__(self) -> None:
-        self.cells: list[tuple[dict[str, str], dict[str, Any] | None, str]] = []
+        self._place: Path | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy in a launcher's process: the first of our code that runs there, before its configuration is read."""
+        self.__dict__.update(state)
+        register_resolvers()
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Choose where cells write down what became of them."""
+        self._place = Path(config.hydra.sweep.dir).absolute() / ".cells" / uuid4().hex
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Keep one cell: its overrides, its summary (None if it failed), its folder."""
-        folder = Path(config.hydra.runtime.output_dir)
-        file = folder / "summary.json"
-        finished = job_return.status is JobStatus.COMPLETED and bool(job_return.return_value) and file.exists()
-        summary = json.loads(file.read_text(encoding="utf-8")) if finished else None
+        """Write down one cell, in the process that ran it; of several processes only in the first."""
+        if self._place is None or not _first():
+            return
+        result = job_return._return_value
+        failed = Failure(1, f"{type(result).__name__}: {result}") if job_return.status is JobStatus.FAILED else result
+        failure = failed if isinstance(failed, Failure) else Failure(0, "")
         pairs = (override.partition("=") for override in job_return.overrides or [])
-        self.cells.append(({key: value for key, _, value in pairs}, summary, folder.name))
+        Cell(
+            number=config.hydra.job.num,
+            choices={key: value for key, _, value in pairs},
+            folder=Path(config.hydra.runtime.output_dir),
+            failure=failure.message,
+            status=failure.status,
+        ).keep(self._place)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print all cells."""
-        if self.cells:
-            console().print(table(self.cells))
+        """Print all cells, keep the table beside the runs."""
+        if self._place is None or not _first():
+            return
+        cells = kept(self._place)
+        shutil.rmtree(self._place, ignore_errors=True)
+        with suppress(OSError):  # another sweep's cells are in there
+            self._place.parent.rmdir()
+        if not cells:
+            return
+        rows = compared(cells)
+        show(console(), rows)
+        title = str(config.hydra.runtime.choices.get("ablation") or "")
+        files = write(rows, Path(config.hydra.sweep.dir) / "tables", title)
+        console().print(f"table     {files[0]} and {files[1].suffix}", soft_wrap=True)
+        if failed := [cell.status for cell in cells if cell.status]:
+            sys.exit(failed[0])  # Hydra makes warnings of errors in callbacks, and nothing of a return value
 
 
-def table(cells: list[tuple[dict[str, str], dict[str, Any] | None, str]]) -> Table:
-    """One row per cell; columns for the overrides that differ."""
-    keys = list(dict.fromkeys(key for overrides, _, _ in cells for key in overrides))
-    varied = [key for key in keys if len({overrides.get(key) for overrides, _, _ in cells}) > 1]
-    made = Table(title="accuracy with its 95 % interval (bootstrap over videos)", title_justify="left")
-    for name in varied:
-        made.add_column(name, no_wrap=True)
-    for name in ("accuracy", "95 %", "n", "groups", "kept", "s/question", "run"):
-        made.add_column(name, justify="right", no_wrap=True)
-    for overrides, summary, run in cells:
-        made.add_row(*(overrides.get(key, "") for key in varied), *_figures(summary), run)
-    return made
+def show(out: Console, rows: Any) -> None:
+    """The table, as wide as it needs to be where there is no terminal; on a narrow terminal figures wrap."""
+    table = as_table(sheet(rows))
+    for column in table.columns:
+        column.no_wrap = False
+    if not out.is_terminal:
+        out.width = max(out.width, Measurement.get(out, out.options.update(width=1000), table).maximum)
+    out.print(table)
 
 
-def _figures(summary: dict[str, Any] | None) -> tuple[str, ...]:
-    if summary is None or not summary["n"]:
-        return ("failed", "", "", "", "", "")
-    low, high = summary["accuracy_interval"]
-    return (
-        f"{summary['accuracy']:.3f}",
-        f"{low:.3f} – {high:.3f}" if low is not None else "",
-        str(summary["n"]),
-        f"{summary['groups_visited_share']:.0%}",
-        f"{summary['tokens_kept_mean']:.1f}",
-        f"{summary['seconds_per_question']:.2f}",
-    )
+def _first() -> bool:
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0

@@ -1,0 +1,119 @@
+"""The table that a sweep ends with, for people and for programs. Knows the values of framework/evaluation/cells.py."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from framework.evaluation.cells import Row, varied
+from framework.report.comparison import NONE, probability
+from framework.report.sheet import Sheet, as_markdown
+from framework.tracking import whole
+
+FIGURES = ("accuracy [95 %]", "n", "difference [95 %]", "p", "p Holm", "groups", "kept", "s/question", "run")
+PLAIN: tuple[str, ...] = (
+    "accuracy",
+    "n",
+    "videos",
+    "groups_visited_share",
+    "tokens_kept_mean",
+    "tokens_seen",
+    "evidence_found",
+)
+PLAIN += ("failed", "seconds_per_question")
+
+
+def sheet(rows: Sequence[Row]) -> Sheet:
+    """One row per cell: what was varied, accuracy, the difference to the first cell, what it cost."""
+    keys = varied([row.cell for row in rows])
+    notes = [f"{name(row, keys)}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
+    notes += [f"{name(row, keys)}: {row.cell.failure}" for row in rows if row.cell.failure]
+    notes += [
+        f"{name(row, keys)}: compared on {row.paired} common questions of {row.summary['n']}"
+        for row in rows
+        if row.versus and row.paired < row.summary["n"]
+    ]
+    return Sheet(
+        "accuracy with its 95 % interval (bootstrap over videos), and the paired difference to the first row",
+        (*keys, *FIGURES),
+        tuple((*(row.cell.choices.get(key, "") for key in keys), *_figures(row), row.cell.folder.name) for row in rows),
+        texts=len(keys),
+        notes=(f"p: {tests(rows)}; Holm: corrected for all rows of the table", *notes),
+    )
+
+
+def tests(rows: Sequence[Row]) -> str:
+    """Where the p-values come from."""
+    return " and ".join(sorted({row.versus.test for row in rows if row.versus})) or "nothing to compare"
+
+
+def name(row: Row, keys: Sequence[str]) -> str:
+    """What to call a cell in a note."""
+    return ", ".join(f"{key}={row.cell.choices.get(key, '')}" for key in keys) or row.cell.folder.name
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    summary, v = row.summary, row.versus
+    if not summary:
+        return ("failed" if row.cell.failure else "no answer", *[""] * (len(FIGURES) - 2))
+    low, high = summary["accuracy_interval"]
+    interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    difference, p, holm = "", "", ""
+    if v is not None:
+        d = v.difference
+        bounds = "" if math.isnan(d.low) else f" [{d.low:+.3f}, {d.high:+.3f}]"
+        difference, p, holm = f"{d.value:+.3f}{bounds}", probability(v.p), probability(v.p_holm)
+    return (
+        f"{summary['accuracy']:.3f}{interval}",
+        str(summary["n"]),
+        difference or NONE,
+        p,
+        holm,
+        f"{summary['groups_visited_share']:.0%}",
+        f"{summary['tokens_kept_mean']:.1f}",
+        f"{summary['seconds_per_question']:.2f}",
+    )
+
+
+def write(rows: Sequence[Row], folder: Path, title: str) -> list[Path]:
+    """The table as Markdown and, with all digits, as CSV: files named after the title and the cells in them."""
+    cells = hashlib.sha256(" ".join(row.cell.folder.name for row in rows).encode()).hexdigest()[:6]
+    stem = folder / f"{title or 'sweep'}-{cells}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [stem.with_suffix(".md"), stem.with_suffix(".csv")]
+    whole(files[0], as_markdown(sheet(rows), level=1))
+    whole(files[1], _csv(rows))
+    return files
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    lines = [_plain(row) for row in rows]
+    columns = list(dict.fromkeys(column for line in lines for column in line))
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(lines)
+    return text.getvalue()
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = {**row.cell.choices, "run": row.cell.folder.name, "failure": row.cell.failure}
+    if row.summary:
+        found |= {key: row.summary[key] for key in PLAIN}
+        found["accuracy_low"], found["accuracy_high"] = row.summary["accuracy_interval"]
+    if row.versus:
+        d = row.versus.difference
+        found |= {"difference": d.value, "difference_low": d.low, "difference_high": d.high, "paired": row.paired}
+        found |= {key: getattr(row.versus, key) for key in ("test", "p", "p_videos", "p_holm", "detectable", "note")}
+    return {key: _rounded(value) for key, value in found.items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else round(value, 6)
+    return "" if value is None else value
