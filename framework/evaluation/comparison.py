@@ -41,7 +41,8 @@ class Versus:
     test: str  # where p comes from: McNemar's exact test, or sign flips of whole videos where scores are graded
     p: float
     p_videos: float  # by sign flips of whole videos, whatever the scores are
-    p_holm: float
+    p_holm: float  # p and p_videos, corrected over the family of comparisons
+    p_videos_holm: float
     detectable: float  # the smallest true difference that would be found with 80 % chance
     both_right: int
     only_run: int  # questions on which the run scores higher
@@ -164,6 +165,7 @@ def versus(
         p=p,
         p_videos=p_videos,
         p_holm=p,
+        p_videos_holm=p_videos,
         detectable=smallest_detectable(difference.error, len(a) if binary else len(set(videos))),
         both_right=int(((a == 1) & (b == 1)).sum()),
         only_run=int((a > b).sum()),
@@ -187,10 +189,10 @@ def _note(differences: np.ndarray, videos: Sequence[str], interval: Interval) ->
 
 def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows with Holm's correction over all their comparisons."""
-    corrected = iter(holm([row.versus.p for row in rows if row.versus]))
-    return tuple(
-        replace(row, versus=replace(row.versus, p_holm=next(corrected))) if row.versus else row for row in rows
-    )
+    found = [row.versus for row in rows if row.versus]
+    corrected = zip(holm([one.p for one in found]), holm([one.p_videos for one in found]), strict=True)
+    versus = (replace(one, p_holm=p, p_videos_holm=q) for one, (p, q) in zip(found, corrected, strict=True))
+    return tuple(replace(row, versus=next(versus)) if row.versus else row for row in rows)
 
 
 def _calibration(lines: Sequence[Line], seed: int) -> Calibration | None:

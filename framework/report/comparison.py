@@ -34,15 +34,15 @@ def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
     tests = " and ".join(sorted({row.versus.test for row in rows if row.versus}))
     notes = [f"{row.run}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
     dropped = f"; {part.dropped} that not all runs have are left out" if part.dropped else ""
-    columns = ("run", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "p videos", "detectable")
+    columns = ("run", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "by videos", "detectable")
     return Sheet(
         f"{part.benchmark}: {len(part.questions)} questions on {len(set(part.videos))} videos{dropped}; "
         f"differences to {part.reference.name}",
         columns,
         tuple((row.run, str(row.accuracy), *_versus(row)) for row in rows),
         notes=(
-            f"p: {tests}; p Holm: corrected for {family} comparisons; p videos: sign flips of whole videos; "
-            "detectable: with 80 % chance",
+            f"p: {tests}; p Holm: corrected for {family} comparisons; by videos: sign flips of whole videos, "
+            "corrected in the same way; detectable: with 80 % chance",
             *notes,
         ),
     )
@@ -61,12 +61,19 @@ def agreement_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
 
 def strata_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
     """The same per stratum, one line per run; p is corrected for `family` comparisons."""
-    columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "detectable")
+    columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p Holm", "by videos", "detectable")
     return Sheet(
         f"{part.benchmark}: strata; differences to {part.reference.name}",
         columns,
         tuple(
-            (f"{row.dimension} {row.label}", row.run, str(row.n), str(row.accuracy), *_versus(row, videos=False))
+            (
+                f"{row.dimension} {row.label}",
+                row.run,
+                str(row.n),
+                str(row.accuracy),
+                *_versus(row)[:1],
+                *_versus(row)[2:],
+            )
             for row in rows
         ),
         texts=2,
@@ -161,14 +168,14 @@ def _comparisons(rows: Sequence[Row]) -> int:
     return sum(row.versus is not None for row in rows)
 
 
-def _versus(row: Row, videos: bool = True) -> tuple[str, ...]:
+def _versus(row: Row) -> tuple[str, ...]:
+    """Difference, p, both corrected ones, what is detectable."""
     if row.versus is None:
-        return ("reference", "", "", *([""] if videos else []), "")
+        return ("reference", "", "", "", "")
     v = row.versus
     d = v.difference
     shown = f"{d.value:+.3f}" if math.isnan(d.low) else f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
-    tests = (probability(v.p), probability(v.p_holm), *([probability(v.p_videos)] if videos else []))
-    return (shown, *tests, number(v.detectable))
+    return (shown, *map(probability, (v.p, v.p_holm, v.p_videos_holm)), number(v.detectable))
 
 
 def _agreement(row: Row) -> tuple[str, ...]:

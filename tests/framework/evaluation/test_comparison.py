@@ -56,6 +56,7 @@ def test_holm_over_all_runs_of_all_benchmarks(compared: Comparison) -> None:
     better, other = (row(compared.rows, name).versus for name in ("adapttoken", "vote"))
     assert better is not None and other is not None
     assert other.p == 1.0 and better.p_holm == pytest.approx(2 * better.p)
+    assert better.p_videos_holm == pytest.approx(2 * better.p_videos)
     strata = [one.versus for one in compared.strata if one.versus is not None]
     assert len(strata) == 4  # two runs, two labels; the split has one label and is no stratum
     smallest = min(strata, key=lambda one: one.p)

@@ -175,6 +175,21 @@ def test_random_sign_flips_are_near_the_exact_binomial() -> None:
     assert sign_flip(differences, ["a"] * 13 + ["b"] * 13 + ["c"] * 74) == 1.0
 
 
+def test_why_videos_are_what_is_flipped() -> None:
+    # no true difference, but one of the two is better on some videos and worse on others, 15 questions each
+    generator = np.random.default_rng(8)
+    names = np.repeat(np.arange(100).astype(str), 15).tolist()
+    wrong = {"questions": 0, "videos": 0}
+    for _ in range(150):
+        advantage = generator.normal(0, 0.15, (100, 1))
+        luck = generator.random((100, 15))
+        theirs = luck < 0.5
+        ours = np.where(generator.random((100, 15)) < 0.5, luck, generator.random((100, 15))) < 0.5 + advantage
+        wrong["questions"] += mcnemar(ours.ravel().tolist(), theirs.ravel().tolist()) < 0.05
+        wrong["videos"] += sign_flip((ours * 1.0 - theirs * 1.0).ravel().tolist(), names, resamples=300) < 0.05
+    assert wrong["videos"] / 150 <= 0.09 < wrong["questions"] / 150
+
+
 def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.9]) == [1.0, 1.0] and holm([]) == [] and holm([0.2]) == [0.2]
