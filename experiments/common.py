@@ -1,0 +1,257 @@
+"""What the experiments share: run a composed row like `sieve eval` does, compare rows, keep numbers, draw lines.
+
+Figures and tables are made from the numbers on disk (CSV), never from what happens to be in memory. Knows no question
+that an experiment asks.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
+from rich.console import Console
+
+from framework import plugins
+from framework.benchmarks.base import Benchmark
+from framework.build import build, build_pipeline
+from framework.evaluation.comparison import compare
+from framework.evaluation.journal import Journal
+from framework.evaluation.runner import Runner, Status
+from framework.evaluation.runs import load
+from framework.evaluation.statistics import holm
+from framework.recording.origin import check_same
+from framework.recording.recorder import FOLDER as PROBES
+from framework.recording.recorder import Recorder
+from framework.recording.replay import Recordings
+from framework.report.console import console
+from framework.trackers import NoTracker
+from framework.tracking import claim, identity, register_resolvers, whole
+
+OUTPUTS = Path("outputs")
+RESULTS = Path("docs/results")
+CHANCE = 0.25  # four options
+STYLES = {
+    "uniform": ("#999999", "s", "-"),
+    "random": ("#bbaa33", "v", "-"),
+    "flexselect": ("#4477aa", "D", "-"),
+    "high_entropy": ("#aa3377", "^", "-"),
+    "vote": ("#ee6677", "P", ":"),
+    "adapttoken": ("#1b7f5c", "o", "-"),
+    "adapttoken_lite": ("#66ccee", "X", "--"),
+}  # colour, marker and line of a preset, the same in every figure
+Row = Mapping[str, Any]
+
+
+def arguments(given: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """`key=value` words over their defaults; SystemExit names unknown keys."""
+    words = dict(word.partition("=")[::2] for word in given)
+    if unknown := sorted(set(words) - set(defaults)):
+        known = " ".join(f"{key}={value}" for key, value in defaults.items())
+        raise SystemExit(f"unknown: {', '.join(unknown)}; keys with their defaults: {known}")
+    return {**defaults, **words}
+
+
+def numbers(text: str) -> list[int]:
+    """`8,16` as numbers."""
+    return [int(word) for word in text.split(",")]
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Inside, `composed` and `run` find the project's configuration."""
+    register_resolvers()
+    plugins.register()
+    with initialize_config_dir(config_dir=str(plugins.CONF), version_base="1.3"):
+        yield
+
+
+def composed(overrides: Sequence[str]) -> DictConfig:
+    """The configuration that `sieve eval OVERRIDES` runs, without what changes no result."""
+    return compose(config_name="config", overrides=list(overrides))
+
+
+def run(overrides: Sequence[str], title: str, record: bool = False) -> Path:
+    """Run one row, or go on with it; its folder, the one that `sieve eval OVERRIDES` uses. With `record` the probes of
+    all groups are kept, for `replay`.
+    """
+    cfg = composed(overrides)
+    folder = OUTPUTS / cfg.benchmark.name / identity(cfg)
+    recorder = Recorder(folder / PROBES)
+    pipeline = replace(build_pipeline(cfg), look=recorder.open) if record else build_pipeline(cfg)
+    runner = Runner(pipeline, _benchmark(cfg), folder, NoTracker())
+    return _conduct(cfg, overrides, replace(runner, settled=recorder.settled) if record else runner, title)
+
+
+def replay(recording: Path, overrides: Sequence[str], title: str) -> Path:
+    """Run one row on the probes that the run in `recording` kept; its folder, the one that `sieve replay` uses.
+
+    A larger budget than the recorded one works as long as all tokens that it wants were kept, as the lab's groups of 32
+    are; where they were not, reading them is an error.
+    """
+    cfg = composed(overrides)
+    check_same(recording, cfg)
+    recordings = Recordings(recording / PROBES)
+    benchmark = _benchmark(cfg)
+    benchmark.recorded = recordings.holds_any
+    folder = OUTPUTS / "replay" / cfg.benchmark.name / identity(cfg)
+    pipeline = replace(build_pipeline(cfg), look=recordings.open)
+    return _conduct(cfg, overrides, Runner(pipeline, benchmark, folder, NoTracker()), title)
+
+
+def _benchmark(cfg: DictConfig) -> Benchmark:
+    return build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
+
+
+def _conduct(cfg: DictConfig, overrides: Sequence[str], runner: Runner, title: str) -> Path:
+    presets = [word.partition("=")[2] for word in overrides if word.startswith("preset=")]
+    claim(runner.folder, cfg, "".join(presets), overrides)
+    with progress(title) as watch:
+        summary = runner.run(watch)
+    if summary["failed"]:
+        raise SystemExit(f"{runner.folder}: {summary['failed']} questions failed, failures.jsonl says why")
+    return runner.folder
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Any]:
+    """A watcher for a runner: one line on standard error, rewritten on a terminal, else written at the end."""
+    out: Console = console(stderr=True)
+    start, last = time.perf_counter(), [""]
+
+    def watch(status: Status) -> None:
+        right = sum(line["correct"] for line in status.lines)
+        share = f"{status.videos}/{status.of} videos  {right:g}/{len(status.lines)} right  {status.failed} failed"
+        last[0] = f"{title:<60} {share}  {time.perf_counter() - start:.0f} s"
+        if out.is_terminal:
+            print(f"\r{last[0]}", end="", file=sys.stderr, flush=True)
+
+    yield watch
+    print(f"\r{last[0]}" if out.is_terminal else last[0], file=sys.stderr, flush=True)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """The answered questions of a run."""
+    return Journal(folder / "questions.jsonl").lines
+
+
+def compared(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
+    """One row per run over the same questions: accuracy and paired difference to `reference` with 95 % intervals
+    (bootstrap over videos), McNemar's p, what it looked at, kept and took. `setting` leads every row.
+    """
+    found = compare([load(folder, name) for name, folder in folders.items()], reference)
+    if found.warnings:
+        raise SystemExit("\n".join(found.warnings))
+    rows = []
+    for row in found.rows:
+        versus = row.versus
+        rows.append(
+            {
+                **setting,
+                "run": row.run,
+                "n": row.n,
+                "videos": row.videos,
+                "accuracy": row.accuracy.value,
+                "low": row.accuracy.low,
+                "high": row.accuracy.high,
+                "difference": versus.difference.value if versus else None,
+                "difference_low": versus.difference.low if versus else None,
+                "difference_high": versus.difference.high if versus else None,
+                "p": versus.p if versus else None,
+                "groups_visited": row.groups_visited,
+                "tokens_kept": row.tokens_kept,
+                "seconds": row.seconds,
+            }
+        )
+    return rows
+
+
+def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows with Holm's correction over all their p-values."""
+    corrected = iter(holm([row["p"] for row in rows if row["p"] is not None]))
+    return [{**row, "p_holm": next(corrected) if row["p"] is not None else None} for row in rows]
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Rows as CSV, numbers with six significant digits, None as nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    whole(path, "".join(",".join(line) + "\n" for line in [list(rows[0]), *cells]))
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f'"{text}"' if "," in text else text
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Rows of a CSV: what reads as a number is one, nothing is None."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text or None
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (columns, ["---"] * len(columns), *rows))
+
+
+def interval(row: Row, name: str = "") -> str:
+    """`.930 [.880, .970]` of a row: its accuracy, or its `difference`."""
+    keys = (name, f"{name}_low", f"{name}_high") if name else ("accuracy", "low", "high")
+    value, low, high = (row[key] for key in keys)
+    return "" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def commits(folders: Sequence[Path]) -> str:
+    """The commits of the code that began these runs, as run.json has them."""
+    return ", ".join(sorted({load(folder).versions.get("commit", "unknown") for folder in folders}))
+
+
+def curve(axes: Axes, rows: Sequence[Row], x: str, preset: str) -> None:
+    """Accuracy of a preset's `rows` over their column `x`, its 95 % interval shaded."""
+    color, marker, line = STYLES[preset]
+    ordered = sorted(rows, key=lambda row: row[x])
+    places, middle, low, high = ([row[key] for row in ordered] for key in (x, "accuracy", "low", "high"))
+    axes.plot(places, middle, color=color, marker=marker, linestyle=line, markersize=5, label=preset)
+    axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
+
+
+def chance_line(axes: Axes, chance: float = CHANCE) -> None:
+    """What guessing among the options gives."""
+    axes.axhline(chance, color="#444444", linestyle=":", linewidth=1, label=f"chance, {chance:.2f}")
+
+
+def doubling(axes: Axes, places: Sequence[int]) -> None:
+    """A logarithmic axis with a tick at those of `places` that are far enough from the one before."""
+    ticks: list[int] = []
+    for place in sorted(places):
+        if not ticks or place >= 1.9 * ticks[-1]:
+            ticks.append(place)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """The figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_png(str(path))
