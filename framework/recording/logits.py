@@ -1,11 +1,11 @@
 """Logits of a response on disk: whole where the vocabulary is small, else the best tokens and what sums up the rest.
 
-Of a large vocabulary the `KEPT` highest logits stay as they are, the option letters and the response among them. Of the
-tail stay its log-sum-exp and its entropy; it is rebuilt as n - 1 equally likely tokens and one that is less likely, the
-flattest head that a tail of that entropy can have. So the rebuilt logits have the mass and the entropy of the originals
-(to the rounding of float32), the same kept probabilities, and no rebuilt token is above the true tail's highest: order
-and margin of the kept stay. What another function of the tail alone would give is lost; of the variance over the
-vocabulary it is off by at most (tail mass x smallest kept probability) / V.
+Of a large vocabulary the `KEPT` highest logits stay as they are, the option letters always among them. Of the tail stay
+its log-sum-exp and its entropy; it is rebuilt as n - 1 equally likely tokens and one that is less likely, the flattest
+head that a tail of that entropy can have. So the rebuilt logits have the mass and the entropy of the originals (to the
+rounding of float32), the same kept probabilities, and no rebuilt token is above the true tail's highest: order and
+margin of the kept stay. Other functions of the tail alone are lost; the variance over the vocabulary is off by at most
+(mass of the tail x its highest probability) / V.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from framework.benchmarks.base import VideoItem
@@ -74,8 +73,7 @@ class RecordingLook(Look):
         logits = None
         if probe is not None and probe.response_logits is not None:
             self._vocabulary = probe.logits.shape[1]
-            always = torch.cat([probe.option_ids.cpu(), torch.tensor(probe.response, dtype=torch.long)])
-            logits = CompactLogits.of(probe.logits, always)
+            logits = CompactLogits.of(probe.logits, always=probe.option_ids)  # the response is the likeliest anyway
         self._cells.append(
             Cell(
                 question=view.question.id,

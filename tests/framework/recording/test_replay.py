@@ -17,6 +17,7 @@ from framework.errors import UsageError
 from framework.interfaces import RelevanceEstimator
 from framework.outcome import Outcome
 from framework.pipeline import Pipeline
+from framework.recording.logits import CompactLogits
 from framework.recording.recorder import Recorder
 from framework.recording.replay import NotRecorded, Recordings
 from framework.types import Question, Relevance
@@ -206,6 +207,24 @@ def test_tokens_beyond_the_recorded_budget(pipeline: Build, needle_video: VideoI
     again = replace(pipeline("preset=adapttoken", "budget=400"), look=Recordings(tmp_path).open)
     with pytest.raises(UsageError, match="record with a larger budget"):
         again.answer(needle_video.path, asked(needle_video))
+
+
+def test_a_large_vocabulary_is_kept_in_part(
+    pipeline: Build,
+    needle_video: VideoItem,
+    tmp_path: Path,
+    blind: Callable[[Pipeline, Path], Pipeline],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """24 of the lab's 372 words stand in for 256 of 150,000; an open question has a response of several tokens."""
+    stock = CompactLogits.of
+    monkeypatch.setattr(CompactLogits, "of", staticmethod(lambda logits, always: stock(logits, always, 24)))
+    first = asked(needle_video)[0]
+    questions = [first, replace(first, id="open", prompt=first.bare, options=(), max_new_tokens=3)]
+    live = pipeline("preset=adapttoken_lite")
+    before = live.answer(needle_video.path, questions)
+    replace(pipeline("preset=adapttoken"), look=Recorder(tmp_path).open).answer(needle_video.path, questions)
+    same(before, blind(live, tmp_path).answer(needle_video.path, questions))
 
 
 class Squared(RelevanceEstimator):
