@@ -12,7 +12,15 @@ from itertools import groupby
 from framework.evaluation.runs import Run
 from framework.tracking import LOCATIONS, NOT_IDENTITY
 
-SILENT = ("preset", "benchmark", "ablation", "debug", *NOT_IDENTITY, *LOCATIONS)  # keys that name no method
+SILENT = (
+    "preset",
+    "benchmark",
+    "recording",
+    "ablation",
+    "debug",
+    *NOT_IDENTITY,
+    *LOCATIONS,
+)  # keys that name no method
 NOT_SET = "not set"
 LONGEST = 3  # keys in a name that was not typed
 

@@ -90,7 +90,7 @@ def _csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Six digits; nothing where a figure is not defined."""
+    """Six significant digits; nothing where a figure is not defined."""
     if isinstance(value, float):
-        return "" if value != value else round(value, 6)
+        return "" if value != value else float(f"{value:.6g}")
     return "" if value is None else value
