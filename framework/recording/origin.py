@@ -19,7 +19,7 @@ from framework.tracking import LOCATIONS, NOT_IDENTITY
 STRATEGIES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
 RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes
 ELSEWHERE = ("device", "device_map", "attention", "questions_per_pass", "answer_positions")  # of backbone.adapter: free
-LEFT_OUT = (*NOT_IDENTITY, "ablation")  # overrides that are not taken over from the recorded run
+LEFT_OUT = (*NOT_IDENTITY, "ablation", "launcher")  # overrides that are not taken over from the recorded run
 
 
 def words(typed: Sequence[str]) -> list[str]:

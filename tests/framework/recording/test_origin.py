@@ -33,6 +33,7 @@ RECORDED = (
     "tracker=wandb",
     "tracker.project=mine",
     "ablation=budget",
+    "launcher=submitit",
     "seed=1",
     "stopping=certain",
     "stopping.entropy=0.1",
@@ -44,13 +45,13 @@ RECORDED = (
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [
-        ((), ("preset=adapttoken", "seed=1", *RECORDED[7:])),
-        (("seed=2",), ("preset=adapttoken", *RECORDED[7:])),
-        (("stopping=never",), ("preset=adapttoken", "seed=1", *RECORDED[9:])),
-        (("stopping.entropy=0.2",), ("preset=adapttoken", "seed=1", "stopping=certain", *RECORDED[9:])),
-        (("relevance=variance",), ("preset=adapttoken", "seed=1", *RECORDED[7:9], "benchmark.frames=256")),
+        ((), ("preset=adapttoken", "seed=1", *RECORDED[8:])),
+        (("seed=2",), ("preset=adapttoken", *RECORDED[8:])),
+        (("stopping=never",), ("preset=adapttoken", "seed=1", *RECORDED[10:])),
+        (("stopping.entropy=0.2",), ("preset=adapttoken", "seed=1", "stopping=certain", *RECORDED[10:])),
+        (("relevance=variance",), ("preset=adapttoken", "seed=1", *RECORDED[8:10], "benchmark.frames=256")),
         (("preset=adapttoken_lite",), ("seed=1", "benchmark.frames=256")),
-        (("-m", "++seed=1,2"), ("preset=adapttoken", *RECORDED[7:])),
+        (("-m", "++seed=1,2"), ("preset=adapttoken", *RECORDED[8:])),
     ],
 )
 def test_what_is_typed_wins(typed: tuple[str, ...], kept: tuple[str, ...], run: Callable[..., Path]) -> None:
