@@ -25,11 +25,11 @@ from rich.console import Console
 from framework import plugins
 from framework.benchmarks.base import Benchmark
 from framework.build import build, build_pipeline
-from framework.evaluation.comparison import compare
+from framework.evaluation.comparison import versus
 from framework.evaluation.journal import Journal
 from framework.evaluation.runner import Runner, Status
 from framework.evaluation.runs import load
-from framework.evaluation.statistics import holm
+from framework.evaluation.statistics import holm, mean_interval
 from framework.recording.origin import check_same
 from framework.recording.recorder import FOLDER as PROBES
 from framework.recording.recorder import Recorder
@@ -149,31 +149,39 @@ def compared(folders: Mapping[str, Path], reference: str, **setting: Any) -> lis
     """One row per run over the same questions: accuracy and paired difference to `reference` with 95 % intervals
     (bootstrap over videos), McNemar's p, what it looked at, kept and took. `setting` leads every row.
     """
-    found = compare([load(folder, name) for name, folder in folders.items()], reference)
-    if found.warnings:
-        raise SystemExit("\n".join(found.warnings))
+    runs = {name: load(folder, name) for name, folder in folders.items()}
+    theirs = list(runs[reference].lines.values())
+    videos = [str(line["video"]) for line in theirs]
     rows = []
-    for row in found.rows:
-        versus = row.versus
+    for name, one in runs.items():
+        if one.lines.keys() != runs[reference].lines.keys():
+            raise SystemExit(f"{one.folder} and {runs[reference].folder} have not answered the same questions")
+        ours = [one.lines[line["id"]] for line in theirs]
+        accuracy = mean_interval([line["correct"] for line in ours], videos)
+        against = versus(ours, theirs, videos) if name != reference else None
         rows.append(
             {
                 **setting,
-                "run": row.run,
-                "n": row.n,
-                "videos": row.videos,
-                "accuracy": row.accuracy.value,
-                "low": row.accuracy.low,
-                "high": row.accuracy.high,
-                "difference": versus.difference.value if versus else None,
-                "difference_low": versus.difference.low if versus else None,
-                "difference_high": versus.difference.high if versus else None,
-                "p": versus.p if versus else None,
-                "groups_visited": row.groups_visited,
-                "tokens_kept": row.tokens_kept,
-                "seconds": row.seconds,
+                "run": name,
+                "n": len(ours),
+                "videos": len(set(videos)),
+                "accuracy": accuracy.value,
+                "low": accuracy.low,
+                "high": accuracy.high,
+                "difference": against.difference.value if against else None,
+                "difference_low": against.difference.low if against else None,
+                "difference_high": against.difference.high if against else None,
+                "p": against.p if against else None,
+                "groups_visited": _mean([line["groups_visited"] / line["groups_total"] for line in ours]),
+                "tokens_kept": _mean([line["tokens_kept"] for line in ours]),
+                "seconds": _mean(list(one.seconds.values())),
             }
         )
     return rows
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
