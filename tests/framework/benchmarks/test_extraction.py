@@ -40,13 +40,15 @@ def test_recorded_responses(data: Path) -> None:
     [
         ("B", "B"),
         ("  .B.  ", "B"),
-        ("'\"B\"'", "B"),  # apostrophes are stripped before quotation marks
+        ("\"'B' as in A. x", "A"),  # apostrophes are stripped before quotation marks: B does not come first
         ("B2", "B"),  # starts with a letter that no other letter follows
         ("Bad idea, take C", "C"),
         ("A or C", "A"),  # the start beats the end
+        ("C or A", "C"),
         ("it is C", "C"),
         ("my DNA", "A"),  # no letter on its own: any letter, the last of them
         ("i CHOOSE d or B then C again C. B it is", "C"),  # after a phrase: first places 9 B, 16 C; the later wins
+        ("not (B), I PICK the D one", "D"),  # the phrase beats parentheses
         ("(B) beats A. here", "B"),
         ("maybe (B), maybe (C), no", "C"),
         ("D. beats C: here", "D"),  # at the start
@@ -123,11 +125,12 @@ def test_longvideobench_letter(response: str, expected: str) -> None:
         ("(A) or (C) or (A)", "A"),
         ("(A) although B stands alone", "A"),
         ("A or B then A again", "A"),
+        ("A or B then caA again", "B"),  # "A " is named by its word, too, but stands alone only before
         ("x. A. B.x", "A"),  # only "A." and "B." match, none between spaces: the first
         ("B.", "B"),
-        ("it must have been the red kite", "A"),
+        ("it is just the red kite", "A"),
+        ("it is the red kite", ""),  # too few words for the text of an option
         ("it must have been the red kite, not a blue one", "B"),
-        ("red kite", ""),  # too few words for the text of an option
         ("", ""),
     ],
 )

@@ -44,8 +44,8 @@ PROMPT = (
     "Answer with the option's letter from the given choices directly.\n"
 )
 SUBTITLES = [
-    {"start": "00:00:10.500", "end": "00:00:12.500", "line": "at 1.5, over 1 and 2"},
-    {"start": "00:00:12.900", "end": "00:00:13.200", "line": "short, at 3.05, widened to 2.55..3.55"},
+    {"start": "00:00:10.500", "end": "00:00:13.500", "line": "at 2, after that frame"},
+    {"start": "00:00:13.100", "end": "00:00:13.400", "line": "short, at 3.25, widened to 2.75..3.75"},
     {"start": "00:00:13.550", "end": "00:00:13.650", "line": "short, at 3.6, widened to 3.1..4.1, no frame"},
 ]
 
@@ -131,11 +131,13 @@ def test_times_of_frames() -> None:
 def test_between_frames() -> None:
     seconds = [0.0, 1.0, 2.0, 3.0]
     lines = [subtitle["line"] for subtitle in SUBTITLES]
-    expected = ["#", "#", lines[0], "#", "#", lines[1]]
+    expected = ["#", "#", "#", lines[0], "#", lines[1]]
     assert between_frames(SUBTITLES, seconds, 10.0, 4.2, "#", "|") == "|".join(expected)
     other = [{"timestamp": [10.0, None], "text": "to the end, less the start"}, {"timestamp": [0.5, 11.5], "text": "x"}]
     # the first lasts from 0 to 4.2 - 10, middle -2.9: its widened span holds no frame; the second has its middle at -4
     assert between_frames(other, seconds, 10.0, 4.2, "#", "|") == "x|#|#|#|#"
+    whole = [{"timestamp": [10.5, 11], "text": "an end without decimals is the video's, and lies before the start"}]
+    assert between_frames(whole, seconds, 10.0, 4.2, "#", "|") == "#|#|#|#"
     assert between_frames([], seconds, 0.0, 4.2, "", ".") == "..."
 
 
@@ -145,12 +147,12 @@ def test_between_frames() -> None:
         (
             "longvideobench_i",
             {},
-            "<image>\n<image>\nat 1.5, over 1 and 2\n<image>\n<image>\nshort, at 3.05, widened to 2.55..3.55\n",
+            "<image>\n<image>\n<image>\nat 2, after that frame\n<image>\nshort, at 3.25, widened to 2.75..3.75\n",
         ),
         (
             "longvideobench",
             {"subtitles": "joined", "subtitle_frames": 64, "profile": "flexselect"},
-            "..at 1.5, over 1 and 2...short, at 3.05, widened to 2.55..3.55\n",
+            "...at 2, after that frame..short, at 3.25, widened to 2.75..3.75\n",
         ),
     ],
 )

@@ -89,6 +89,8 @@ def test_share_right(made: Callable[..., LVBench]) -> None:
     benchmark = made()
     results = [benchmark.result(text, ROW) for text in ("C", "The answer is C.", "(D)")]
     assert benchmark.aggregate(results) == {"lvbench_score": 2 / 3} and benchmark.aggregate([]) == {}
+    open_ended = {**ROW, "question": "Which team?"}
+    assert made(random_fallback=1).result("green", open_ended).parsed is None  # nothing to draw from
     assert made(extraction="legacy").result("East, C", ROW).parsed == "C"
     assert made(extraction="legacy").result("Both of C", ROW).parsed == "B"
 
