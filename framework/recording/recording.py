@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,7 @@ class Recording(Value):
             "signals": names,
         }
         tensors = {**self._video(), **self._cells(names), **self._tokens()}
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part = path.with_name(f".{path.name}.part")  # what a kill leaves is overwritten by the next attempt
         part.touch()
         mode = part.stat().st_mode  # safetensors makes files that only their owner may read
         try:
