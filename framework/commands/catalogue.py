@@ -80,6 +80,8 @@ command continues where it was interrupted, and another configuration never mixe
         ("sieve eval preset=uniform benchmark.videos=40 benchmark.frames=1024 seed=1", "another size, another seed"),
         ("sieve eval -m preset=uniform,flexselect,adapttoken", "three presets, one table"),
         ("sieve eval -m preset=adapttoken relevance=entropy,margin,variance budget=16,32", "an ablation: six cells"),
+        ("sieve eval ablation=relevance preset=adapttoken", "one that is kept as a file (conf/ablation)"),
+        ("sieve eval -m preset=uniform,adapttoken launcher=submitit", "every cell a SLURM job"),
         ("sieve eval preset=adapttoken tracker=wandb", "mirrored to Weights & Biases"),
         (
             "sieve eval preset=adapttoken benchmark=videomme benchmark.root=FOLDER",
@@ -87,7 +89,7 @@ command continues where it was interrupted, and another configuration never mixe
         ),
         ("sieve eval preset=adapttoken world.devices=4", "one process per GPU"),
     ),
-    groups=("preset", "ablation", *INTERFACES, "backbone", "reader", "benchmark", "tracker", "debug"),
+    groups=("preset", "ablation", *INTERFACES, "backbone", "reader", "benchmark", "tracker", "launcher", "debug"),
     texts=("benchmark.root", "benchmark.file"),
 )
 

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from framework.evaluation.comparison import Versus, versus
+from framework.evaluation.comparison import Versus, corrected, versus
 from framework.evaluation.runs import load
-from framework.evaluation.statistics import holm
 from framework.tracking import whole
 
 
@@ -70,8 +69,8 @@ def compared(cells: Sequence[Cell]) -> list[Row]:
             videos = [str(theirs[name]["video"]) for name in common]
             found = versus([ours[name] for name in common], [theirs[name] for name in common], videos)
             rows[place] = replace(row, versus=found, paired=len(common))
-    corrected = iter(holm([row.versus.p for row in rows if row.versus]))
-    return [replace(row, versus=replace(row.versus, p_holm=next(corrected))) if row.versus else row for row in rows]
+    family = iter(corrected([row.versus for row in rows if row.versus]))
+    return [replace(row, versus=next(family)) if row.versus else row for row in rows]
 
 
 def _summary(cell: Cell) -> dict[str, Any]:

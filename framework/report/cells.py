@@ -31,20 +31,30 @@ PLAIN += ("failed", "seconds_per_question")
 def sheet(rows: Sequence[Row]) -> Sheet:
     """One row per cell: what was varied, accuracy, the difference to the first cell, what it cost."""
     keys = varied([row.cell for row in rows])
-    notes = [f"{name(row, keys)}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
-    notes += [f"{name(row, keys)}: {row.cell.failure}" for row in rows if row.cell.failure]
-    notes += [
-        f"{name(row, keys)}: compared on {row.paired} common questions of {row.summary['n']}"
-        for row in rows
-        if row.versus and row.paired < row.summary["n"]
-    ]
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        for note in _notes(row):
+            notes.setdefault(note, []).append(name(row, keys))
     return Sheet(
         "accuracy with its 95 % interval (bootstrap over videos), and the paired difference to the first row",
         (*keys, *FIGURES),
         tuple((*(row.cell.choices.get(key, "") for key in keys), *_figures(row), row.cell.folder.name) for row in rows),
         texts=len(keys),
-        notes=(f"p: {tests(rows)}; Holm: corrected for all rows of the table", *notes),
+        notes=(
+            f"p: {tests(rows)}; Holm: corrected for all rows of the table",
+            *(f"{', '.join(names)}: {note}" for note, names in notes.items()),
+        ),
     )
+
+
+def _notes(row: Row) -> list[str]:
+    """What must be known of a cell to read its row rightly."""
+    notes = [row.cell.failure] if row.cell.failure else []
+    if row.versus and row.versus.note:
+        notes.append(row.versus.note)
+    if row.versus and row.paired < row.summary["n"]:
+        notes.append(f"compared on {row.paired} common questions of {row.summary['n']}")
+    return notes
 
 
 def tests(rows: Sequence[Row]) -> str:
