@@ -36,12 +36,14 @@ from experiments.common import (
     run,
     save,
     with_holm,
+    without,
     write,
 )
 
 NAME = "budget"
 REFERENCE = "adapttoken"
 RECORDED = ("flexselect", "high_entropy", REFERENCE)
+NOT_WRITTEN = ("seconds", "folder")  # replays take no time that means anything
 VOTE = ["preset=vote", "scorer=attention"]  # AdaptToken's scorer, so that its probes serve
 DEFAULTS = {
     "budgets": "4,8,16,32,64,128",
@@ -119,14 +121,13 @@ def main(given: list[str]) -> None:
     with composing():
         for opacity in chosen["opacity"].split(","):
             rows += measure(numbers(chosen["budgets"]), opacity, frames, videos, seed)
-    folders = [row.pop("folder") for row in rows]
     path = Path(chosen["folder"]) / f"{NAME}.csv"
-    write(path, with_holm(rows))
+    write(path, without(with_holm(rows), *NOT_WRITTEN))
     kept = read(path)
     save(draw(kept), path.with_suffix(".png"))
     for opacity in dict.fromkeys(row["opacity"] for row in kept):
         print(f"needles of {opacity:.0%} opacity\n\n{table(kept, opacity)}\n")
-    print(f"commit {commits(folders)}")
+    print(f"commit {commits([row['folder'] for row in rows])}")
 
 
 if __name__ == "__main__":

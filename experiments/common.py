@@ -190,6 +190,11 @@ def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [{**row, "p_holm": next(corrected) if row["p"] is not None else None} for row in rows]
 
 
+def without(rows: Sequence[Row], *columns: str) -> list[dict[str, Any]]:
+    """The rows with some columns less."""
+    return [{key: value for key, value in row.items() if key not in columns} for row in rows]
+
+
 def write(path: Path, rows: Sequence[Row]) -> None:
     """Rows as CSV, numbers with six significant digits, None as nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)

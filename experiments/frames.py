@@ -1,6 +1,6 @@
 """Which presets hold their accuracy as a video grows to 10,000 frames, on the same number of tokens.
 
-    python -m experiments.frames frames=64,256,1024,4096,10000 videos=20,20,20,10,6 budget=32 seed=1
+    python -m experiments.frames frames=64,256,1024,4096,10000 videos=20,20,20,8,4 budget=32 seed=1
 
 Accuracy of five presets against the length of the video. Lite replays AdaptToken's probes. Writes frames.png and
 frames.csv into docs/results (key: folder).
@@ -33,16 +33,18 @@ from experiments.common import (
     run,
     save,
     with_holm,
+    without,
     write,
 )
 
 NAME = "frames"
 REFERENCE = "adapttoken"
 PRESETS = ("uniform", "random", "flexselect", REFERENCE)
+NOT_WRITTEN = ("seconds", "folder")  # replays take no time that means anything
 LITE = "adapttoken_lite"
 DEFAULTS = {
     "frames": "64,256,1024,4096,10000",
-    "videos": "20,20,20,10,6",
+    "videos": "20,20,20,8,4",
     "budget": "32",
     "seed": "1",
     "folder": str(RESULTS),
@@ -121,7 +123,7 @@ def main(given: list[str]) -> None:
     with composing():
         for frames, videos in zip(numbers(chosen["frames"]), numbers(chosen["videos"]), strict=True):
             rows += measure(frames, videos, budget, seed)
-            write(path, [{key: row[key] for key in row if key != "folder"} for row in with_holm(rows)])
+            write(path, without(with_holm(rows), *NOT_WRITTEN))
     kept = read(path)
     save(draw(kept), path.with_suffix(".png"))
     print(f"{table(kept)}\n\n{differences(kept)}\n\ncommit {commits([row['folder'] for row in rows])}")

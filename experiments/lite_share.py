@@ -1,6 +1,6 @@
 """How much of a video AdaptToken-Lite must look at before it may stop.
 
-    python -m experiments.lite_share entropies=0.02,0.1,0.3,0.8 groups=1,2,3 frames=1024 videos=20 seed=1
+    python -m experiments.lite_share entropies=0.1,0.8 groups=1,2,3 frames=1024 videos=20 seed=1
 
 Accuracy against the share of groups visited, as the stopping rule `agreement` is swept (entropy below which a group
 counts as certain, certain groups that must agree), in three orders, against looking at everything. All cells replay the
@@ -33,6 +33,7 @@ from experiments.common import (
     run,
     save,
     with_holm,
+    without,
     write,
 )
 
@@ -47,7 +48,7 @@ ORDERS = {"natural": "#4477aa", "van_der_corput": "#ddaa33", "upper_confidence":
 MARKERS = "oDs^vP"  # one per number of certain groups
 LEAD = 2  # of the preset; a single group cannot lead by more than one
 DEFAULTS = {
-    "entropies": "0.02,0.1,0.3,0.8",
+    "entropies": "0.1,0.8",
     "groups": "1,2,3",
     "frames": "1024",
     "videos": "20",
@@ -91,8 +92,8 @@ def measure(
     for row in compared(folders, NEVER, setting=setting):
         order, entropy, groups = row["run"].split() if row["run"] != NEVER else (NEVER, None, None)
         named = {"setting": setting, "order": order, "entropy": entropy, "groups": groups}
-        rows.append({**named, **{key: value for key, value in row.items() if key not in ("run", "seconds")}})
-    return rows, list(folders.values())
+        rows.append({**named, **row})
+    return without(rows, "run", "seconds"), list(folders.values())
 
 
 def draw(rows: Sequence[Row]) -> Figure:

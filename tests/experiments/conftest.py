@@ -1,4 +1,4 @@
-"""Experiments write outputs/ below the working directory and render into the home's cache: here, folders of the test."""
+"""Experiments write outputs/ where they run and render into the home's cache: here, both are a folder of the test."""
 
 from __future__ import annotations
 
