@@ -254,13 +254,9 @@ def chance_line(axes: Axes, chance: float = CHANCE) -> None:
 
 
 def doubling(axes: Axes, places: Sequence[int]) -> None:
-    """A logarithmic axis with a tick at those of `places` that are far enough from the one before."""
-    ticks: list[int] = []
-    for place in sorted(places):
-        if not ticks or place >= 1.9 * ticks[-1]:
-            ticks.append(place)
+    """A logarithmic axis that shows `places` and nothing else."""
     axes.set_xscale("log", base=2)
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_xticks(places, [f"{place:,}" for place in places])
     axes.minorticks_off()
 
 

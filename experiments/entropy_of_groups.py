@@ -163,7 +163,7 @@ def thresholds(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
 def draw(signals: Sequence[Row], bins: Sequence[Row], ranks: Sequence[Row]) -> Figure:
     """Per opacity: entropies of the groups by kind, ranked entropies, what lies at each rank."""
     opacities = list(dict.fromkeys(one["opacity"] for one in signals))
-    figure = Figure(figsize=(12, 3.1 * len(opacities)), dpi=90, layout="constrained")
+    figure = Figure(figsize=(12, 3.1 * len(opacities)), dpi=80, layout="constrained")
     axes = figure.subplots(len(opacities), 3, squeeze=False)
     for (left, middle, right), opacity in zip(axes, opacities, strict=True):
         questions = next(one["questions"] for one in signals if one["opacity"] == opacity)
@@ -195,7 +195,7 @@ def _ranked(axes: Axes, ranks: Sequence[Row]) -> None:
     low, high = ([one[f"entropy_{q}"] for one in ranks] for q in (10, 90))
     axes.fill_between(places, low, high, color="#4477aa", alpha=0.2, linewidth=0, label="10 to 90 % of questions")
     axes.set(xlabel="rank of the group, 1 = lowest entropy", ylabel="entropy, nats", ylim=(0, 1.5))
-    doubling(axes, places)
+    doubling(axes, [2**power for power in range(len(places).bit_length())])
     axes.legend(fontsize=7, loc="lower right")
 
 
@@ -205,7 +205,7 @@ def _at_rank(axes: Axes, ranks: Sequence[Row]) -> None:
     axes.plot(places, [one["right"] for one in ranks], color="#4477aa", linestyle="--", label="the group answers right")
     axes.axhline(0.25, color="#444444", linestyle=":", linewidth=1, label="chance of a right answer, 0.25")
     axes.set(xlabel="rank of the group, 1 = lowest entropy", ylabel="share of questions", ylim=(0, 1.03))
-    doubling(axes, places)
+    doubling(axes, [2**power for power in range(len(places).bit_length())])
     axes.legend(fontsize=7, loc="upper right")
 
 
