@@ -66,6 +66,11 @@ def test_questions(row: dict[str, Any], profile: str, tokens: int, made: Callabl
     assert question.options == ("a lamp", "a violin", "a hat") and question.max_new_tokens == tokens
 
 
+def test_options_that_are_not_there(made: Callable[..., LongVideoBench]) -> None:
+    short = {key: value for key, value in ROW.items() if key not in ("option3", "option4")}
+    assert made().questions([short, {**ROW, "option4": None}]) == made().questions([ROW, ROW])
+
+
 def test_strata(made: Callable[..., LongVideoBench]) -> None:
     expected = {"duration_group": ("15",), "question_category": ("S2O",), "topic_category": ("KA-Knowledge-Art",)}
     assert made().strata(ROW) == expected
