@@ -17,6 +17,7 @@ from framework.errors import UsageError
 from framework.interfaces import RelevanceEstimator
 from framework.outcome import Outcome
 from framework.pipeline import Pipeline
+from framework.recording.file import RecordingFile
 from framework.recording.logits import CompactLogits
 from framework.recording.recorder import Recorder
 from framework.recording.replay import NotRecorded, Recordings
@@ -125,6 +126,25 @@ def test_what_comes_after_the_probe_can_be_swapped(
     live = pipeline(*overrides)
     before = live.answer(needle_video.path, asked(needle_video)[:2])
     same(before, blind(live, recorded).answer(needle_video.path, asked(needle_video)[:2]))
+
+
+def test_neither_order_nor_sharing_changes_a_score(
+    pipeline: Build, needle_video: VideoItem, recorded: Path, tmp_path: Path
+) -> None:
+    """Every cell that Lite sees, each question alone, holds what AdaptToken's questions saw together."""
+    record(pipeline("preset=adapttoken_lite", "share=false"), needle_video, tmp_path, 2)
+    (together,) = map(RecordingFile, recorded.iterdir())
+    cells = 0
+    for alone in map(RecordingFile, tmp_path.iterdir()):
+        (question,) = alone.header["questions"]
+        for group in range(len(alone.groups)):
+            if (cell := alone.cell(question, group)) is not None:
+                other = together.cell(question, group)
+                assert other is not None and cell.logits is not None and other.logits is not None
+                assert torch.allclose(cell.scores, other.scores, atol=1e-5)
+                assert torch.allclose(cell.logits.values, other.logits.values, atol=1e-4)
+                cells += 1
+    assert 4 <= cells < 32
 
 
 def test_recording_changes_nothing(pipeline: Build, needle_video: VideoItem, tmp_path: Path) -> None:
