@@ -61,6 +61,7 @@ def line(place: int) -> dict[str, Any]:
 
 def records(folder: Path) -> list[Any]:
     """What an offline run recorded: W&B's file is a LevelDB log (blocks of 32 KiB) of protocol buffers."""
+    wandb.teardown()  # as when the program ends: only then is the file written to its end
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     data, place, whole, found = file.read_bytes(), 7, b"", []
     while place < len(data):
@@ -188,6 +189,19 @@ def test_the_environment_chooses_the_mode(tmp_path: Path, monkeypatch: pytest.Mo
     ours.log({"accuracy": 1.0})
     ours.finish({}, [])
     assert not (tmp_path / "wandb").exists()
+
+
+def test_in_a_sweep_the_agent_names_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = tmp_path / "config.yaml"
+    chosen.write_text("wandb_version: 1\nallocator.temperature:\n  value: 0.15\nbudget:\n  value: 32\n")
+    for name, value in {"SWEEP_ID": "sweep", "RUN_ID": "fromagent", "SWEEP_PARAM_PATH": str(chosen)}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    ours = tracker()
+    ours.start(about(tmp_path))
+    ours.finish({"accuracy": 1.0}, [])
+    run, config, _, summary = kept(tmp_path)
+    assert (run.run_id, run.sweep_id) == ("fromagent", "sweep") and run.job_type == "adapttoken"
+    assert config["allocator.temperature"] == 0.15 and config["budget"] == 32 and summary["accuracy"] == 1
 
 
 def test_the_table_of_questions_has_a_column_per_kind_of_stratum() -> None:
