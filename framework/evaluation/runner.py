@@ -7,29 +7,24 @@ same lines come out whenever a run was interrupted.
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from framework.benchmarks.base import Benchmark, Item, VideoItem
-from framework.build import ConfigError
+from framework.benchmarks.base import Benchmark, VideoItem
 from framework.errors import UsageError
+from framework.evaluation.attempt import attempt
 from framework.evaluation.journal import shown
 from framework.evaluation.metrics import prompt_hash, question_line, summarise, timing_line
 from framework.evaluation.results import Results, gather
 from framework.evaluation.world import World
-from framework.outcome import Outcome
 from framework.pipeline import Pipeline
 from framework.trackers import Tracker
 from framework.tracking import whole
-from framework.video.errors import VideoError
 
 _log = logging.getLogger(__name__)
 
@@ -107,39 +102,14 @@ class Runner:
                 )
         if self.settled(video) and all(item.question.id in results.answered for item in video.items):
             return
-        for item, outcome in self._outcomes(video, video.items, results):
-            scored = self.benchmark.score(item, outcome.answer)
-            results.answer(question_line(video.id, item, outcome, scored), timing_line(item, outcome))
-
-    def _outcomes(self, video: VideoItem, items: Sequence[Item], results: Results) -> list[tuple[Item, Outcome]]:
-        """The outcomes of what can be answered: together, or one by one when together fails."""
-        try:
-            return list(zip(items, self._answer(video.path, items), strict=True))
-        except (UsageError, ConfigError) as error:
-            if not isinstance(error, VideoError):
-                raise  # a wrong setting would fail everywhere
-            failure: Exception = error
-        except Exception as error:  # whatever one video or question does must not end the others
-            failure = error
-        if len(items) > 1 and not isinstance(failure, VideoError):
-            _log.info("%s: %s: %s; its questions are tried one by one", video.id, type(failure).__name__, failure)
-            return [pair for item in items for pair in self._outcomes(video, [item], results)]
-        _log.warning("%s: %s: %s", video.id, type(failure).__name__, failure, exc_info=_log.isEnabledFor(logging.DEBUG))
-        for item in items:
-            results.fail(item.question.id, video.id, f"{type(failure).__name__}: {failure}")
-        return []
-
-    def _answer(self, path: str, items: Sequence[Item]) -> list[Outcome]:
-        """The pipeline's outcomes; out of memory, with smaller passes."""
-        while True:
-            try:
-                return self.pipeline.answer(path, [item.question for item in items])
-            except torch.OutOfMemoryError:
-                gc.collect()
-                torch.cuda.empty_cache()
-                if not self.pipeline.backbone.lighten():
-                    raise
-                _log.warning("out of memory: trying again with smaller passes (key: backbone.adapter)")
+        found = attempt(self.pipeline, video.path, [item.question for item in video.items])
+        for item, outcome in zip(video.items, found, strict=True):
+            if isinstance(outcome, str):
+                _log.warning("%s: %s", item.question.id, outcome)
+                results.fail(item.question.id, video.id, outcome)
+            else:
+                scored = self.benchmark.score(item, outcome.answer)
+                results.answer(question_line(video.id, item, outcome, scored), timing_line(item, outcome))
 
 
 def _running(status: Status) -> dict[str, float]:
