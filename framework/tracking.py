@@ -19,7 +19,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from framework.errors import UsageError
 
-NOT_IDENTITY = ("hydra", "tracker", "progress", "world", "record", "max_failed_share")  # root keys that change no result
+# Root keys that change no result.
+NOT_IDENTITY = ("hydra", "tracker", "progress", "world", "record", "max_failed_share")
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
 _log = logging.getLogger(__name__)

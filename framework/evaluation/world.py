@@ -53,6 +53,11 @@ def joined(devices: int, num_nodes: int, accelerator: str) -> World:
                 f"world.num_nodes={num_nodes} needs a launcher on every node: torchrun --nnodes {num_nodes} "
                 f"--nproc-per-node {devices} -m framework.cli eval ..., or srun with one task per GPU"
             )
+        if "SUBMITIT_EXECUTOR" in os.environ:
+            raise UsageError(
+                f"world.devices={devices} under launcher=submitit_local: its jobs are single processes; take "
+                "world.devices=1, or launcher=submitit with one task per GPU"
+            )
         _again(devices)
     assert launched is not None
     return _fabric(*launched, accelerator)

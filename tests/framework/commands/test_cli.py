@@ -245,7 +245,8 @@ def test_doctor_reports_and_judges(sieve: Callable[..., Ran], model: list[str]) 
 
 def shown_commands() -> list[str]:
     """The command lines in the indented and fenced blocks of the documents, continued lines joined."""
-    names = ("README.md", "CONTRIBUTING.md", "docs/configuration.md", "docs/add_a_strategy.md")
+    pages = ("configuration", "add_a_strategy", "benchmarks", "compare", "tracking", "results_on_disk")
+    names = ("README.md", "CONTRIBUTING.md", *(f"docs/{page}.md" for page in pages))
     text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in names).replace("\\\n", " ")
     return re.findall(r"^ {4}(sieve .+)$", text, re.MULTILINE)
 

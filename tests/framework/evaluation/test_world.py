@@ -8,7 +8,15 @@ from framework.errors import UsageError
 from framework.evaluation import world
 from framework.evaluation.world import World, joined
 
-LAUNCHERS = ("LOCAL_WORLD_SIZE", "WORLD_SIZE", "RANK", "SLURM_NTASKS", "SLURM_NNODES", "SLURM_PROCID")
+LAUNCHERS = (
+    "SUBMITIT_EXECUTOR",
+    "LOCAL_WORLD_SIZE",
+    "WORLD_SIZE",
+    "RANK",
+    "SLURM_NTASKS",
+    "SLURM_NNODES",
+    "SLURM_PROCID",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +56,12 @@ def test_what_launchers_announce(said: dict[str, str], expected: tuple[int, int]
 def test_impossible_worlds(arguments: tuple[int, int, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         joined(*arguments)
+
+
+def test_a_local_submitit_job_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    with pytest.raises(UsageError, match="world.devices=2 under launcher=submitit_local"):
+        joined(2, 1, "cpu")
 
 
 def test_several_devices_start_again_under_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
