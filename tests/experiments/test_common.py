@@ -56,6 +56,7 @@ def _run(folder: Path, correct: list[float]) -> Path:
         "groups_total": 4,
         "groups_visited": 1,
         "tokens_kept": 8,
+        "evidence_found": bool(correct[0]),
     }
     lines = [{**base, "id": f"q{i}", "video": f"v{i // 2}", "correct": score} for i, score in places]
     (folder / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -70,6 +71,7 @@ def test_rows_are_compared_on_the_same_questions(tmp_path: Path) -> None:
     assert (first["budget"], first["run"], first["n"], first["videos"], first["accuracy"]) == (8, "ours", 4, 2, 0.75)
     assert (first["difference"], first["p"], first["seconds"], first["groups_visited"]) == (0.5, 0.5, 2.0, 0.25)
     assert first["low"] <= 0.75 <= first["high"] and second["difference"] is None and second["p"] is None
+    assert (first["evidence_found"], second["evidence_found"]) == (1, 0)
     fewer = _run(tmp_path / "fewer", [1, 1])
     with pytest.raises(SystemExit, match="have not answered the same questions"):
         common.compared({"fewer": fewer, "theirs": theirs}, "theirs")
