@@ -147,7 +147,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def compared(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
     """One row per run over the same questions: accuracy and paired difference to `reference` with 95 % intervals
-    (bootstrap over videos), McNemar's p, what it looked at, kept, found of the evidence and took. `setting` leads every row.
+    (bootstrap over videos), McNemar's p, what it looked at, kept, found of the evidence, and took. `setting` leads each.
     """
     runs = {name: load(folder, name) for name, folder in folders.items()}
     theirs = list(runs[reference].lines.values())
@@ -174,9 +174,7 @@ def compared(folders: Mapping[str, Path], reference: str, **setting: Any) -> lis
                 "p": against.p if against else None,
                 "groups_visited": _mean([line["groups_visited"] / line["groups_total"] for line in ours]),
                 "tokens_kept": _mean([line["tokens_kept"] for line in ours]),
-                "evidence_found": _mean(
-                    [line["evidence_found"] for line in ours if line["evidence_found"] is not None]
-                ),
+                "evidence_found": _mean([found for line in ours if (found := line["evidence_found"]) is not None]),
                 "seconds": _mean(list(one.seconds.values())),
             }
         )
