@@ -147,7 +147,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def compared(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
     """One row per run over the same questions: accuracy and paired difference to `reference` with 95 % intervals
-    (bootstrap over videos), McNemar's p, what it looked at, kept, found of the evidence, and took. `setting` leads each.
+    (bootstrap over videos), McNemar's p, what it looked at, kept, found of the evidence, took. `setting` leads each.
     """
     runs = {name: load(folder, name) for name, folder in folders.items()}
     theirs = list(runs[reference].lines.values())
