@@ -41,8 +41,8 @@ NAME = "lite_share"
 NEVER = "never"
 SETTINGS = {
     "attribute, opacity 0.08": ["benchmark.split=attribute", "benchmark.opacity=0.08"],
-    "conjunction": ["benchmark.split=conjunction", "backbone=lab_hard"],
     "two_evidence": ["benchmark.split=two_evidence", "backbone=lab_hard"],
+    "conjunction": ["benchmark.split=conjunction", "backbone=lab_hard"],
 }
 ORDERS = {"natural": "#4477aa", "van_der_corput": "#ddaa33", "upper_confidence": "#1b7f5c"}
 MARKERS = "oDs^vP"  # one per number of certain groups
