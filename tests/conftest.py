@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -13,6 +13,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 from omegaconf import DictConfig
 
 from framework import plugins
@@ -21,12 +22,20 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
-def composed() -> Iterator[Callable[..., DictConfig]]:
+def composed() -> Callable[..., DictConfig]:
     """`composed("preset=uniform", "budget=8")` gives the root configuration with these overrides."""
     plugins.register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(plugins.CONF), version_base="1.3"):
-        yield lambda *overrides: compose(config_name="config", overrides=list(overrides))
+
+    def compose_alone(*overrides: str) -> DictConfig:
+        before = Singleton.get_state()  # a test may have left Hydra initialised, or be in the middle of it
+        GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(config_dir=str(plugins.CONF), version_base="1.3"):
+                return compose(config_name="config", overrides=list(overrides))
+        finally:
+            Singleton.set_state(before)
+
+    return compose_alone
 
 
 @pytest.fixture(scope="session")
