@@ -184,7 +184,9 @@ def _note(differences: np.ndarray, videos: Sequence[str], interval: Interval) ->
     if interval.bound:
         what = "the same difference in every video" if differing else "no disagreement"
         return f"{what}: exact bound over videos"
-    return f"only {differing} videos differ: a rough interval" if differing < FEW else ""
+    if differing >= FEW:
+        return ""
+    return f"only {differing} {'video differs' if differing == 1 else 'videos differ'}: a rough interval"
 
 
 def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
