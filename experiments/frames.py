@@ -71,14 +71,14 @@ def measure(frames: int, videos: int, budget: int, seed: int) -> list[dict[str, 
 def draw(rows: Sequence[Row]) -> Figure:
     """Accuracy over frames, and the share of the groups that Lite visited."""
     lengths = sorted({row["frames"] for row in rows})
-    figure = Figure(figsize=(10.5, 4), dpi=90, layout="constrained")
+    figure = Figure(figsize=(10.5, 4.3), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     for preset in (*PRESETS, LITE):
         mine = [row for row in rows if row["run"] == preset]
         curve(left, mine, "frames", preset)
     chance_line(left)
     left.set(xlabel="frames, 2 per second", ylabel="accuracy, 95 % interval over videos", ylim=(0, 1.03))
-    left.legend(fontsize=8, loc="lower left")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8)
     lite = sorted((row for row in rows if row["run"] == LITE), key=lambda row: row["frames"])
     right.plot([row["frames"] for row in lite], [row["groups_visited"] for row in lite], "o-", color="#1b7f5c")
     right.set(xlabel="frames, 2 per second", ylabel="groups that Lite visited, share", ylim=(0, 1.03))
