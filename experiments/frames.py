@@ -1,6 +1,6 @@
 """Which presets hold their accuracy as a video grows to 10,000 frames, on the same number of tokens.
 
-    python -m experiments.frames frames=64,256,1024,4096,10000 videos=20,20,20,16,5 budget=32 seed=1
+    python -m experiments.frames frames=64,256,1024,4096,10000 videos=20,20,20,16,8 budget=32 seed=1
 
 Accuracy of five presets against the length of the video. Lite replays AdaptToken's probes. Writes frames.png and
 frames.csv into docs/results (key: folder).
@@ -44,7 +44,7 @@ NOT_WRITTEN = ("seconds", "folder")  # replays take no time that means anything
 LITE = "adapttoken_lite"
 DEFAULTS = {
     "frames": "64,256,1024,4096,10000",
-    "videos": "20,20,20,16,5",
+    "videos": "20,20,20,16,8",
     "budget": "32",
     "seed": "1",
     "folder": str(RESULTS),
