@@ -60,7 +60,7 @@ def test_impossible_worlds(arguments: tuple[int, int, str], message: str) -> Non
 
 def test_a_local_submitit_job_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
-    with pytest.raises(UsageError, match="world.devices=2 under launcher=submitit_local"):
+    with pytest.raises(UsageError, match=r"world\.devices=2 under launcher=submitit_local"):
         joined(2, 1, "cpu")
 
 
