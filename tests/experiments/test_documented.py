@@ -1,0 +1,52 @@
+"""The tables in docs/results are those of the CSV files beside them; the command on a page is the script's default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from experiments import budget, entropy_of_answers, entropy_of_groups, frames, lite_share
+from experiments.common import RESULTS, read
+
+FOLDER = Path(__file__).parents[2] / RESULTS
+PAGES = {
+    entropy_of_answers: "entropy",
+    entropy_of_groups: "entropy",
+    frames: "frames",
+    budget: "budget",
+    lite_share: "lite",
+}
+
+
+def _tables(module: ModuleType) -> list[str]:
+    """The tables of one experiment, from its committed numbers."""
+    rows = read(FOLDER / f"{module.NAME}.csv")
+    if module is entropy_of_groups:
+        thresholds = read(FOLDER / f"{module.NAME}_threshold.csv")
+        return [entropy_of_groups.signal_table(rows), entropy_of_groups.threshold_table(thresholds)]
+    if module is frames:
+        return [frames.table(rows), frames.differences(rows)]
+    if module is budget:
+        return [budget.table(rows, opacity) for opacity in {row["opacity"] for row in rows}]
+    if module is lite_share:
+        return [lite_share.table(rows, setting) for setting in {row["setting"] for row in rows}]
+    return [entropy_of_answers.table(rows)]
+
+
+@pytest.mark.parametrize("module", PAGES, ids=lambda module: module.NAME)
+def test_the_page_shows_the_numbers_on_disk(module: ModuleType) -> None:
+    page = (FOLDER / f"{PAGES[module]}.md").read_text(encoding="utf-8")
+    tables = _tables(module)
+    assert tables and all(table in page for table in tables), f"{PAGES[module]}.md: not the table of {module.NAME}.csv"
+    assert f"({module.NAME}.png)" in page and (FOLDER / f"{module.NAME}.png").stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("module", PAGES, ids=lambda module: module.NAME)
+def test_the_command_on_the_page_is_what_runs_by_default(module: ModuleType) -> None:
+    commands = [line.strip() for line in (module.__doc__ or "").splitlines() if line.startswith("    python -m ")]
+    assert len(commands) == 1
+    assert commands[0] in (FOLDER / f"{PAGES[module]}.md").read_text(encoding="utf-8")
+    given = dict(word.split("=", 1) for word in commands[0].split()[3:])
+    assert given == {key: value for key, value in module.DEFAULTS.items() if key != "folder"}
