@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from framework.commands.catalogue import COMMANDS, Command
-from framework.errors import Failure, UsageError
+from framework.errors import Failure, RunError, UsageError
 from framework.literal import protect
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -123,6 +123,9 @@ def _explained(error: Exception, command: Command | None = None) -> Failure:
     """Say what went wrong; the message and the exit status that says whose fault it is."""
     from framework.commands.explain import explain
 
+    if isinstance(error, RunError):
+        _write(str(error))
+        return Failure(FAILURE, str(error))
     message, status = explain(error, command), USAGE
     if message is None:
         message, status = f"{type(error).__name__}: {error}", FAILURE

@@ -1,4 +1,4 @@
-"""The one error that means: the person at the keyboard can fix this; and what is left of any error. Knows no more."""
+"""The errors whose message is all that people need; and what is left of any error. Knows no more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 class UsageError(ValueError):
     """What was got, what was expected, which key to change. Shown without a traceback; exit status 2."""
+
+
+class RunError(Exception):
+    """What was asked was not fully done; the message says why. Shown without a traceback; exit status 1."""
 
 
 @dataclass(frozen=True)

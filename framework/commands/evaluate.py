@@ -14,7 +14,7 @@ from rich.table import Table
 from framework.benchmarks.base import Benchmark
 from framework.build import build, build_pipeline
 from framework.commands.progress import display
-from framework.errors import UsageError
+from framework.errors import RunError, UsageError
 from framework.evaluation.runner import Runner
 from framework.evaluation.world import World, joined
 from framework.pipeline import Pipeline
@@ -24,10 +24,6 @@ from framework.trackers import About, Tracker
 from framework.tracking import claim, identity
 
 NAMED = 5  # missing videos and errors shown by name
-
-
-class TooManyFailed(RuntimeError):
-    """More questions failed than allowed; what was answered is on disk."""
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
@@ -88,10 +84,10 @@ def checked(cfg: DictConfig, benchmark: Benchmark) -> None:
 
 
 def _judge(summary: dict[str, Any], allowed: float, folder: Path) -> None:
-    """TooManyFailed when more than the allowed share of the questions failed."""
+    """RunError when more than the allowed share of the questions failed."""
     failed, asked = summary["failed"], summary["failed"] + summary["n"]
     if failed > allowed * asked:
-        raise TooManyFailed(
+        raise RunError(
             f"{failed} of {asked} questions failed, {allowed:.1%} are allowed (key: max_failed_share); "
             f"{folder / 'failures.jsonl'} says why, and the same command tries them again"
         )

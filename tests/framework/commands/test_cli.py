@@ -18,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from PIL import Image
 
+from framework.benchmarks.base import VideoItem
 from framework.cli import main
 from framework.commands.catalogue import COMMANDS
 from framework.literal import protect
@@ -206,6 +207,27 @@ def test_eval_writes_continues_and_refuses_a_strangers_folder(
 
     ran = sieve(*words, "seed=1")
     assert ran.status == 2 and "holds the results of another configuration" in ran.err
+
+
+def test_eval_counts_what_is_missing_and_what_fails(
+    sieve: Callable[..., Ran], model: list[str], needle_video: VideoItem, tmp_path: Path
+) -> None:
+    (tmp_path / "good.mp4").write_bytes(Path(needle_video.path).read_bytes())
+    (tmp_path / "torn.mp4").write_bytes(Path(needle_video.path).read_bytes()[:3000])
+    question = {"question": "what color is the star ?", "options": ["red", "blue"], "answer": "blue"}
+    rows = [{"video": f"{name}.mp4", **question} for name in ("torn", "good", "gone")]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = ("eval", "preset=uniform", "benchmark=jsonl", "benchmark.file=mine.jsonl", model[0], "hydra.run.dir=run")
+    ran = sieve(*words)
+    assert ran.status == 1 and "1 of 2 questions failed, 1.0% are allowed (key: max_failed_share)" in ran.err
+    assert "This is not what should happen" not in ran.err
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["n"], summary["failed"], summary["absent"]["videos"]) == (1, 1, {"gone.mp4": 1})
+    assert "torn.mp4" in json.loads((tmp_path / "run" / "failures.jsonl").read_text())["error"]
+    assert sieve(*words, "max_failed_share=0.5").status == 0
+    (tmp_path / "torn.mp4").write_bytes((tmp_path / "good.mp4").read_bytes())  # repaired
+    assert sieve(*words).status == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["n"] == 2
 
 
 def test_multirun_ends_with_one_table(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
