@@ -77,3 +77,10 @@ def worth(candidates: Candidates) -> Tensor:
     lowest = torch.zeros(int(at.max()) + 1 if len(at) else 0, device=at.device)
     lowest = lowest.scatter_reduce(0, at, candidates.score.float(), "amin")
     return (candidates.score.float() - lowest[at]) * candidates.weight.float()
+
+
+def worthiest(candidates: Candidates, count: int) -> Tensor:
+    """i64: places of the `count` candidates that are worth most, best first; ties to the earlier token."""
+    tokens = candidates.tokens
+    keys = (tokens.column, tokens.row, tokens.tick, -worth(candidates))  # the last key decides first
+    return torch.from_numpy(np.lexsort([key.cpu().numpy() for key in keys])[:count])
