@@ -53,6 +53,7 @@ class DecoderBackbone(Backbone):
     tokenizer: Any
     chat: ChatText
     decoder: Any  # the language model: embeddings -> hidden states; has config, layers
+    tower: Any  # what makes visual tokens of pixels
     probe_positions: str
     answer_positions: str
     probe_tokens: int

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 TIME_MODES = ("original", "compact")
+ANSWER_MODES = (*TIME_MODES, "sequential")
 TEXT_OFFSETS = ("grid", "max_id")
 ROUNDING = 1e-6  # ids; a tick at 2.9999999 of 3 belongs to 3
 
@@ -30,6 +31,13 @@ def time_ids(mode: str, tick: Tensor, seconds: Tensor, tokens_per_second: float,
 def visual_ids(time: Tensor, row: Tensor, column: Tensor, start: int) -> Tensor:
     """Ids i64 [3, N] of visual tokens that follow `start` text tokens."""
     return torch.stack([time, row, column]) + start
+
+
+def sequential_ids(start: int, tokens: int) -> tuple[Tensor, int]:
+    """(ids i64 [3, N] of `tokens` visual tokens after `start` text tokens, id of the text after them): as if all were
+    text, without time, row or column. So the published QTSplus weights were trained.
+    """
+    return text_ids(start, tokens), start + tokens
 
 
 def text_start(offset: str, start: int, extent: int, last_time: int) -> int:

@@ -14,7 +14,17 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import loading
 from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
-from framework.backbones.positions import TEXT_OFFSETS, TIME_MODES, text_ids, text_start, time_ids, visual_ids
+from framework.backbones.overlay import overlay_weights
+from framework.backbones.positions import (
+    ANSWER_MODES,
+    TEXT_OFFSETS,
+    TIME_MODES,
+    sequential_ids,
+    text_ids,
+    text_start,
+    time_ids,
+    visual_ids,
+)
 from framework.backbones.text import ChatText
 from framework.networks import equal_chunk_attention
 from framework.types import Frames, Layout, Tokens
@@ -36,6 +46,7 @@ class Qwen25VL(DecoderBackbone):
     def __init__(
         self,
         checkpoint: str,
+        overlay: str | None,
         dtype: str,
         device: str,
         device_map: Any,
@@ -53,16 +64,19 @@ class Qwen25VL(DecoderBackbone):
         loading.one_of("attention", attention, loading.ATTENTION)
         loading.one_of("text_offset", text_offset, TEXT_OFFSETS)
         loading.one_of("probe_positions", probe_positions, TIME_MODES)
-        loading.one_of("answer_positions", answer_positions, TIME_MODES)
+        loading.one_of("answer_positions", answer_positions, ANSWER_MODES)
         counts = {"min_pixels": min_pixels, "compact_step": compact_step, "probe_tokens": probe_tokens}
         for key, value in {**counts, "questions_per_pass": questions_per_pass}.items():
             loading.at_least(key, value, 1)
         loading.at_least("max_pixels", max_pixels, min_pixels)
         at = loading.resolved_device(device, device_map)
         place, local = loading.located(checkpoint, "qwen2_5_vl")
+        weights = overlay_weights(overlay, place, local)
         self.model, self.tokenizer = loading.load(
             Qwen2_5_VLForConditionalGeneration, place, local, dtype, at, device_map, attention
         )
+        if weights is not None:
+            weights.lay_over(self.model)
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
         vision = self.model.config.vision_config
@@ -132,20 +146,27 @@ class Qwen25VL(DecoderBackbone):
         ids = text_ids(0, start)
         if len(tokens) == 0:
             return Prefix(text, ids, torch.empty(0, dtype=torch.long), start)
-        tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
-        time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
-        visual = visual_ids(time, row, column, start)
-        last = int(time.max())
-        if positions == "original" and end_seconds is not None:  # text follows the whole video, kept or not
-            end = torch.tensor([end_seconds])
-            last = int(time_ids(positions, end, end, self.tokens_per_second, self.compact_step))
-        after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), last)
+        if positions == "sequential":
+            visual, after = sequential_ids(start, len(tokens))
+        else:
+            visual, after = self._places(tokens, start, positions, end_seconds)
         return Prefix(
             embeddings=torch.cat([text, tokens.embeddings.to(text)]),
             positions=torch.cat([ids, visual], dim=1),
             columns=torch.arange(start, start + len(tokens)),
             text_start=after,
         )
+
+    def _places(self, tokens: Tokens, start: int, positions: str, end_seconds: float | None) -> tuple[Tensor, int]:
+        """(ids i64 [3, N] by time, row and column, id of the text after them)."""
+        tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
+        time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
+        last = int(time.max())
+        if positions == "original" and end_seconds is not None:  # text follows the whole video, kept or not
+            end = torch.tensor([end_seconds])
+            last = int(time_ids(positions, end, end, self.tokens_per_second, self.compact_step))
+        after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), last)
+        return visual_ids(time, row, column, start), after
 
     def flops(self, stage: str, tokens: int) -> float:
         """Estimated floating point operations over `tokens` visual tokens: 2 per weight and position, plus attention.

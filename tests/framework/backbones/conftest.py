@@ -40,6 +40,7 @@ CORPUS = (
 )
 HEIGHT, WIDTH = 56, 84  # 2 x 3 tokens
 ADAPTER = {
+    "overlay": None,
     "dtype": "float32",
     "device": "cpu",
     "device_map": None,

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.backbones.positions import text_ids, text_start, time_ids, visual_ids
+from framework.backbones.positions import sequential_ids, text_ids, text_start, time_ids, visual_ids
 
 
 def seconds(*values: float) -> torch.Tensor:
@@ -52,6 +52,11 @@ def test_text_start_by_hand(offset: str, last_time: int, expected: int) -> None:
 
 def test_text_ids_are_equal_on_all_axes() -> None:
     assert text_ids(5, 3).tolist() == [[5, 6, 7]] * 3
+
+
+def test_sequential_ids_count_like_text() -> None:
+    ids, after = sequential_ids(5, 3)
+    assert ids.tolist() == [[5, 6, 7]] * 3 and after == 8
 
 
 @settings(max_examples=50, deadline=None)

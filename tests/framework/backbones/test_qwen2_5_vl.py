@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from framework.backbones import qwen2_5_vl
-from framework.types import Frames, Question, Selection, Tokens
-from framework.view import Needs
+from framework.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
+from framework.view import GroupView, Needs
+from strategies.allocators.learned_ratio import LearnedRatio
+from strategies.refiners.none import Unrefined
+from strategies.scorers.qtsplus import QTSplus
 
 HEIGHT, WIDTH, ROWS, COLUMNS = 56, 84, 2, 3
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -87,6 +90,29 @@ def test_keeping_all_tokens_is_the_stock_model(
         assert answer.probabilities == pytest.approx(options.tolist(), abs=1e-5)
         assert answer.choice == (int(options.argmax()) if question.options else None)
         assert backbone.group_answer(probe, question).probabilities == pytest.approx(answer.probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize("offset", ["grid", "max_id"])
+def test_a_selector_that_keeps_all_tokens_is_the_stock_model(
+    make, stock, film, encoded, questions, offset: str
+) -> None:
+    """QTSplus at a ratio of one, without re-encoding, tokens where they were."""
+    backbone, question, frames = make(text_offset=offset), questions[0], film(5, step=0.5)
+    tokens = encoded(backbone, frames)
+    group, grid = Group(0, torch.arange(5)), backbone.layout(torch.arange(5), HEIGHT, WIDTH)
+    view = GroupView(group, question, grid, frames.seconds, shown_tokens=tokens, shown_query=backbone.query(question))
+    scores = QTSplus("random:0", "paper", 1.0).score(view)
+    scored = ScoredGroup(group, scores.values, Relevance(0.0, 0.0, "none"), scores.signals)
+    assert LearnedRatio(None).allocate([scored], question, 99) == [30]
+    places = torch.arange(30)
+    candidates = Candidates(tokens, places * 0, scores.values, torch.ones(30), stride_seconds=0.5)
+    answer = backbone.answer(Unrefined().refine(candidates, question, 30), question)
+    inputs = stock_inputs(backbone, frames, question, 0.5)
+    explicit = {} if offset == "grid" else {"position_ids": our_ids(inputs, 0.5)}
+    logs = stock_logits(stock("sdpa"), inputs, **explicit).log_softmax(-1)
+    options = logs[backbone.chat.split(question, True).option_ids].softmax(-1)
+    assert answer.probabilities == pytest.approx(options.tolist(), abs=1e-5)
+    assert answer.entropy == pytest.approx(-float((logs.exp() * logs).sum()), abs=1e-5)
 
 
 def test_the_two_text_offsets_differ(make, film, encoded, questions) -> None:
