@@ -107,6 +107,7 @@ def scored(
         "variance": 0.1,
         "log_probability": relevance,
         "outcomes": 4.0,
+        "rho": 0.3,
         "top_option": float(top_option),
     }
     answer = Answer("ABCD"[top_option], top_option, chances, -relevance)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-
-from framework.apportion import worth
+from framework.apportion import worthiest
 from framework.interfaces import TokenRefiner
 from framework.types import Candidates, Question, Selection
 
@@ -23,7 +20,4 @@ class Unrefined(TokenRefiner):
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """The selection [K]."""
-        tokens = candidates.tokens
-        keys = (tokens.column, tokens.row, tokens.tick, -worth(candidates))  # the last key decides first
-        best = np.lexsort([key.cpu().numpy() for key in keys])[:budget]
-        return Selection.of(candidates, torch.from_numpy(best), budget)
+        return Selection.of(candidates, worthiest(candidates, budget), budget)

@@ -1,0 +1,43 @@
+"""Keeps as much as QTSplus finds worth keeping: the share rho of every group's tokens, never more than n_max in all.
+
+    n_g = ceil(rho_g M_g),   sum of n_g <= min(n_max, budget)
+
+Where that is too much, all groups give up in proportion, by largest remainder. Reads the signal `rho`. Source: QTSplus
+(arXiv 2511.11910); its whole video is one group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from framework.apportion import apportion
+from framework.interfaces import BudgetAllocator
+from framework.networks.qtsplus.budget import kept
+from framework.types import Question, ScoredGroup
+
+
+@dataclass(frozen=True)
+class LearnedRatio(BudgetAllocator):
+    """At least one token per group while the budget lasts; may leave most of the budget unspent."""
+
+    n_max: int | None
+
+    saves = True
+
+    def __post_init__(self) -> None:
+        if self.n_max is not None and self.n_max < 1:
+            raise ValueError(f"qtsplus.n_max must be at least 1, or null; got {self.n_max}")
+
+    def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Quotas [G]."""
+        if any("rho" not in group.signals for group in groups):
+            raise ValueError(
+                "allocator=learned_ratio keeps the share `rho` that scorer=qtsplus gives; this scorer has none"
+            )
+        rho = torch.tensor([group.signals["rho"] for group in groups])
+        wanted = kept(rho, torch.tensor([group.usable for group in groups]), None).tolist()
+        most = min(sum(wanted), budget if self.n_max is None else min(budget, self.n_max))
+        return apportion(wanted, wanted, most, [group.relevance.value for group in groups])

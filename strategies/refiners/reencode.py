@@ -1,0 +1,49 @@
+"""Lets the kept tokens read each other, and know their time, before the LLM reads them: QTSplus' re-encoder.
+
+Self-attention without positions over all of them in temporal order; absolute seconds enter where the selector was
+trained with them. Nothing is dropped, places stay. Source: QTSplus (arXiv 2511.11910).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from framework.apportion import worthiest
+from framework.interfaces import TokenRefiner
+from framework.networks.qtsplus.source import Source
+from framework.types import Candidates, Question, Selection
+
+
+@dataclass(frozen=True)
+class Reencode(TokenRefiner):
+    """The best candidates that the budget allows, with new embeddings. No over-selection."""
+
+    checkpoint: str | None
+    mode: str
+
+    def __post_init__(self) -> None:
+        _ = self.source  # wrong settings are refused now
+
+    @cached_property
+    def source(self) -> Source:
+        """The weights."""
+        return Source(self.checkpoint, self.mode)
+
+    @property
+    def overshoot(self) -> float:  # type: ignore[override]
+        """1: as many candidates as the budget."""
+        return 1.0
+
+    @torch.no_grad()
+    def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
+        """The selection [K]."""
+        selection = Selection.of(candidates, worthiest(candidates, budget), budget)
+        kept = selection.tokens
+        selector = self.source.reencoding(kept.embeddings)
+        given, seconds = (part.to(selector.device)[None] for part in (kept.embeddings, kept.seconds))
+        mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
+        changed = selector.reencode(given, mask, seconds)[0]
+        return replace(selection, tokens=replace(kept, embeddings=changed.to(kept.embeddings.device)))
