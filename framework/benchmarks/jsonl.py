@@ -29,6 +29,8 @@ class Jsonl(Annotated):
     Paths of videos start from `root`, which is the file's own folder by default.
     """
 
+    key = "benchmark.file"  # of the configuration, for messages
+
     def __init__(
         self,
         name: str,
@@ -47,18 +49,21 @@ class Jsonl(Annotated):
     def files(self) -> list[Path]:
         """The one file. UsageError without one."""
         if self.file is None:
-            raise UsageError(f"{self.name} is read from a file of your own: say which, benchmark.file=FILE")
+            raise UsageError(f"{self.name} is read from a file of your own: say which, {self.key}=FILE")
         if not self.file.is_file():
-            raise UsageError(f"benchmark.file={self.file}: no such file; expected one JSON object per line")
+            raise UsageError(f"{self.key}={self.file}: no such file; expected one JSON object per line")
         return [self.file]
 
     def rows(self) -> list[Row]:
         """All rows. UsageError that names file and lines when some cannot be asked."""
         (file,) = self.files()
-        rows = numbered(read_rows(file), "video")
+        found = read_rows(file)
+        lines = _lines(file, len(found))
+        rows = numbered(({**self.told(row), "_line": line} for line, row in zip(lines, found, strict=True)), "video")
         seen: dict[str, int] = {}
         mistakes = []
-        for line, row in zip(_lines(file, len(rows)), rows, strict=True):
+        for row in rows:
+            line = row["_line"]
             try:
                 identity = self._item(row).question.id
                 if identity in seen:
@@ -72,6 +77,10 @@ class Jsonl(Annotated):
         if not rows:
             raise UsageError(f"{file} holds no question; expected one JSON object per line")
         return rows
+
+    def told(self, row: Row) -> Row:
+        """A line of the file, in the words of this module."""
+        return row
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
         """One question per row, in order."""
@@ -170,7 +179,7 @@ def _text(row: Row, field: str) -> str:
 
 def _there(row: Row, field: str) -> Any:
     if row.get(field) is None:
-        raise ValueError(f"{field} is missing; the line has {sorted(key for key in row if key != '_number')}")
+        raise ValueError(f"{field} is missing; the line has {sorted(key for key in row if not key.startswith('_'))}")
     return row[field]
 
 

@@ -97,13 +97,30 @@ TRAIN = Command(
     name="train",
     target="framework.commands.train:run",
     config="train",
-    summary="train the lab model",
-    text="""Trains one of the models under conf/model and writes the checkpoint into the folder named by `folder`.""",
+    summary="train the lab model, or a selector on top of a backbone",
+    text="""Trains one thing: model= is a lab model, from nothing; selector= a learned selector, on top of a frozen
+backbone (stage=1), or with its language model (stage=2), from made needle videos or from a file of your own. Writes
+curves and the checkpoint into the folder named by `folder`; run again with the same folder, it goes on where it was
+interrupted and ends with the same weights.
+
+On several processes: torchrun --nproc-per-node 2 --no-python sieve train ... selector.trainer.devices=2
+selector.trainer.strategy=ddp. docs/qtsplus.md has all keys of a selector.""",
     examples=(
         ("sieve train model=lab", "the shipped lab model, from nothing"),
         ("sieve train model=lab seed=1 folder=outputs/train/second", "another seed"),
+        ("sieve train selector=qtsplus", "QTSplus on the lab model, from needle videos"),
+        ("sieve train selector=qtsplus selector.training.rho=learned selector.training.most=64", "and its budget head"),
+        (
+            "sieve train selector=qtsplus stage=2 'selector.training.lora={rank: 16, alpha: 32, dropout: 0.05}'",
+            "and the language model, by LoRA",
+        ),
+        (
+            "sieve train selector=qtsplus backbone=qwen2_5_vl_3b selector.file=mine.jsonl running.accelerator=gpu",
+            "on questions about videos of your own",
+        ),
     ),
-    groups=("model",),
+    groups=("model", "selector", "backbone", "reader"),
+    texts=("selector.file", "selector.videos"),
 )
 
 PROBE_LAYERS = Command(

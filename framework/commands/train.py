@@ -9,11 +9,17 @@ from omegaconf import DictConfig
 from framework.errors import UsageError
 from framework.plugins import options
 
+KINDS = ("model", "selector", "gaze")  # configuration groups; one run trains one of them
+
 
 def run(cfg: DictConfig) -> Path:
-    """Train what `model=` names; the folder of the checkpoint."""
-    if not cfg.get("model"):
-        raise UsageError(f"model: got nothing, expected one of {', '.join(options('model'))}, such as model=lab")
+    """Train what `model=`, `selector=` or `gaze=` names; the folder of the checkpoint."""
+    named = [kind for kind in KINDS if cfg.get(kind)]
+    if not named:
+        there = [f"{kind}={option}" for kind in KINDS for option in options(kind)]
+        raise UsageError(f"{' or '.join(KINDS)}: got nothing to train, expected one of {', '.join(there)}")
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)}: one run trains one thing, expected one of them")
     from framework.training.run import main
 
     return main(cfg)

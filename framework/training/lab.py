@@ -1,5 +1,7 @@
 """The lab model from nothing to a checkpoint: vision, then language on oracle tokens, then both together.
 
+A recipe may also start from a checkpoint, and a phase may learn on subsets of visual tokens that were encoded before.
+
 Every phase is one Lightning fit by steps. A finished phase leaves its weights behind and an interrupted one its last
 checkpoint, so the same command continues where it stopped.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from lightning.pytorch.loggers import Logger
 from safetensors.torch import load_model, save_model
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
+from framework.backbones.loading import located
 from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
 from framework.networks import equal_chunk_attention
 from framework.training.lab_clips import ClipSettings
@@ -28,7 +31,9 @@ from framework.training.lab_data import LanguageSettings, Steps, language_batch,
 from framework.training.lab_language import LabLanguage, LossSettings
 from framework.training.lab_questions import Asker, QuestionSettings
 from framework.training.lab_report import answers, by_split
+from framework.training.lab_subsets import SubsetSettings, subset_batch
 from framework.training.lab_vision import LabVision
+from framework.training.needle_features import NeedleFeatures, NeedleSettings
 from framework.training.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -36,23 +41,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of the recipe. A vision phase has `vision` = (clips, frames); a language phase has the other three."""
+    """One phase of the recipe. A vision phase has `vision` = (clips, frames); a language phase `questions` and
+    `losses`, and either `clips` with `batches` or `needles` with `subsets`."""
 
     name: str
     schedule: Schedule
-    clips: ClipSettings
+    clips: ClipSettings | None = None
     vision: tuple[int, int] | None = None
     batches: LanguageSettings | None = None
     questions: QuestionSettings | None = None
     losses: LossSettings | None = None
+    needles: Mapping[str, NeedleSettings] | None = None  # the videos to train on and those to measure on
+    subsets: SubsetSettings | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Phases in order, from a fresh model."""
+    """Phases in order, from a fresh model or from the checkpoint `start`."""
 
     phases: Sequence[Phase]
     seed: int
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class Running:
     measure_every: int  # steps
     measure_batches: int
     logger: Callable[[Path], Logger]  # given the phase's folder
+    cache: Path  # of encoded videos
 
 
 def train(recipe: Recipe, running: Running) -> Path:
@@ -75,7 +85,7 @@ def train(recipe: Recipe, running: Running) -> Path:
     torch.set_num_threads(running.threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(recipe.seed, verbose=False)
-    model, tokenizer = build_model(recipe.seed)
+    model, tokenizer = build_model(recipe.seed) if recipe.start is None else load(recipe.start)
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     for number, phase in enumerate(recipe.phases):
         finished = running.folder / phase.name / "finished.safetensors"
@@ -98,9 +108,10 @@ def _fit(
 ) -> None:
     """One phase, continued from its last checkpoint if there is one."""
     folder = running.folder / phase.name
-    make = batch_maker(phase, tokenizer)
+    features = {name: NeedleFeatures(s, model, running.cache) for name, s in (phase.needles or {}).items()}
+    make = batch_maker(phase, tokenizer, features.get("train"))
     oracle = phase.batches is not None and phase.batches.oracle
-    model.model.visual.requires_grad_(not oracle)
+    model.model.visual.requires_grad_(not oracle and phase.subsets is None)
     feed = _Feed(Steps(make, phase.schedule.steps, seeds), running.workers)
     callbacks: list[Callback] = [
         ModelCheckpoint(folder, "last", every_n_train_steps=running.save_every, enable_version_counter=False),
@@ -111,7 +122,8 @@ def _fit(
     else:
         assert phase.losses is not None
         module = LabLanguage(model, tokenizer, phase.schedule, phase.losses)
-        callbacks.append(_Measure(phase, tokenizer, (*seeds, MEASURED), running))
+        held_out = batch_maker(phase, tokenizer, features.get("measure"))
+        callbacks.append(_Measure(phase, held_out, (*seeds, MEASURED), running))
     if running.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20))
     trainer = lightning.Trainer(
@@ -134,14 +146,30 @@ def _fit(
 MEASURED = 1_000_000  # seed of the clips that are measured: never those of a training step
 
 
-def batch_maker(phase: Phase, tokenizer: PreTrainedTokenizerFast) -> Callable[[Any, int], Any]:
+def load(checkpoint: str) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+    """A model of the lab in fp32 and its tokenizer; `checkpoint` as in conf/backbone."""
+    place, local = located(checkpoint, "qwen2_5_vl")
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(place, dtype=torch.float32, local_files_only=local)
+    return model, AutoTokenizer.from_pretrained(place, local_files_only=local)
+
+
+def batch_maker(
+    phase: Phase, tokenizer: PreTrainedTokenizerFast, features: NeedleFeatures | None = None
+) -> Callable[[Any, int], Any]:
     """The function (generator, step) -> batch of a phase."""
     if phase.vision is not None:
-        clips, frames = phase.vision
-        return lambda generator, step: vision_batch(generator, clips, frames, phase.clips)
-    assert phase.batches is not None and phase.questions is not None
-    asker, batches = Asker(phase.questions, vocabulary_of(tokenizer)), phase.batches
-    return lambda generator, step: language_batch(generator, step, batches, phase.clips, asker, SLIDING_WINDOW)
+        (clips, frames), drawn = phase.vision, phase.clips
+        assert drawn is not None
+        return lambda generator, step: vision_batch(generator, clips, frames, drawn)
+    assert phase.questions is not None
+    asker = Asker(phase.questions, vocabulary_of(tokenizer))
+    if phase.subsets is not None:
+        subsets = phase.subsets
+        assert features is not None
+        return lambda generator, step: subset_batch(generator, features, subsets, asker, SLIDING_WINDOW)
+    batches, settings = phase.batches, phase.clips
+    assert batches is not None and settings is not None
+    return lambda generator, step: language_batch(generator, step, batches, settings, asker, SLIDING_WINDOW)
 
 
 def _as_is(batch: Any) -> Any:
@@ -165,10 +193,8 @@ class _Feed(lightning.LightningDataModule):
 class _Measure(Callback):
     """Every so often: accuracy and entropies on clips that are never trained on, appended to measured.jsonl."""
 
-    def __init__(
-        self, phase: Phase, tokenizer: PreTrainedTokenizerFast, seeds: tuple[int, ...], running: Running
-    ) -> None:
-        self.make, self.seeds, self.running = batch_maker(phase, tokenizer), seeds, running
+    def __init__(self, phase: Phase, make: Callable[[Any, int], Any], seeds: tuple[int, ...], running: Running) -> None:
+        self.make, self.seeds, self.running = make, seeds, running
         self.steps, self.file = phase.schedule.steps, running.folder / phase.name / "measured.jsonl"
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:

@@ -31,9 +31,10 @@ class VisionBatch:
 
 @dataclass(frozen=True)
 class LanguageBatch:
-    """A packed batch with its video: pixels (None where the language model learns on oracle tokens), or objects.
+    """A packed batch with its video: pixels, or `features` f32 [B, K, D] encoded before, or else oracle tokens.
 
-    `kept` i64 [B, K] are the visual tokens shown, `objects` i64 [B, K, 3] what is in them; `questions` in packed order.
+    `kept` i64 [B, K] are the visual tokens shown, `objects` i64 [B, K, 3] what is in them (where oracle tokens are made
+    of it); `questions` in packed order.
     """
 
     packed: Packed
@@ -41,6 +42,7 @@ class LanguageBatch:
     objects: torch.Tensor
     kept: torch.Tensor
     questions: list[TrainingQuestion]
+    features: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
     node: Any = OmegaConf.to_container(OmegaConf.load(options.recipe), resolve=True)
     joint = recipe(node, seed=0).phases[-1]
-    assert joint.losses is not None and joint.questions is not None
+    assert joint.losses is not None and joint.questions is not None and joint.clips is not None
     module = LabLanguage(model, tokenizer, joint.schedule, joint.losses).eval()
     plain: dict[str, Any] = {
         "lookup_share": 0.0,

@@ -37,7 +37,7 @@ class LossSettings:
 
 
 class LabLanguage(lightning.LightningModule):
-    """Trains the whole model, or with oracle tokens all of it but the tower and the rows of object words."""
+    """Trains the whole model, or where no pixels are read all of it but the tower and the rows of object words."""
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class LabLanguage(lightning.LightningModule):
 
     def visual_tokens(self, batch: LanguageBatch) -> torch.Tensor:
         """The visual tokens that a batch shows: f32 [B, K, D]."""
+        if batch.features is not None:
+            return batch.features
         if batch.pixels is None:
             tokens = oracle_tokens(self.model.get_input_embeddings().weight[self.words].detach(), batch.objects)
             step = torch.Generator(tokens.device).manual_seed(self.global_step)  # so that a resumed run repeats it
@@ -111,7 +113,7 @@ class LabLanguage(lightning.LightningModule):
         return losses, logits
 
     def on_before_optimizer_step(self, adam: torch.optim.Optimizer) -> None:
-        """With oracle tokens the rows that make them stand still: they are what the tower was taught to aim at."""
+        """Without pixels the rows of object words stand still: they are what the tower was taught to aim at."""
         gradient = self.model.get_input_embeddings().weight.grad
         if gradient is not None and not self.trains_vision:
             gradient[self.words] = 0
@@ -133,4 +135,5 @@ class LabLanguage(lightning.LightningModule):
             pixels=None if batch.pixels is None else batch.pixels.to(device),
             objects=batch.objects.to(device),
             kept=batch.kept.to(device),
+            features=None if batch.features is None else batch.features.to(device),
         )

@@ -52,11 +52,13 @@ def pack(
     times: np.ndarray,
     vocabulary: Mapping[str, int],
     window: int,
+    sequential: bool = False,
 ) -> Packed:
     """Pack the questions of B clips.
 
     `tokens` i64 [B, K] numbers of the kept visual tokens (tick * CELLS + cell), `times` i64 [B, ticks] the time of
-    every tick in ticks of its video; `window` is that of the sliding layers.
+    every tick in ticks of its video; `window` is that of the sliding layers. `sequential`: visual tokens are numbered
+    one after another on all three axes, like text, whenever and wherever they are.
     """
     batch, kept = tokens.shape
     text = VIDEO_START + kept + 1  # where the first question starts
@@ -76,6 +78,9 @@ def pack(
     positions[1, :, VIDEO_START : text - 1] = VIDEO_START + cells // GRID
     positions[2, :, VIDEO_START : text - 1] = VIDEO_START + cells % GRID
     after = VIDEO_START + GRID  # position of AFTER
+    if sequential:
+        positions[:, :, VIDEO_START : text - 1] = np.arange(VIDEO_START, text - 1)
+        after = text - 1
     positions[:, :, text - 1] = after
     answers, ends, targets, words, letters = [], [], [], [], []
     for b, row in enumerate(questions):

@@ -18,22 +18,34 @@ from framework.training.lab_clips import ClipSettings
 from framework.training.lab_data import LanguageSettings
 from framework.training.lab_language import LossSettings
 from framework.training.lab_questions import QuestionSettings
+from framework.training.lab_subsets import SubsetSettings
+from framework.training.needle_features import NeedleSettings
 from framework.training.schedule import Schedule
 
 
 def main(cfg: DictConfig) -> Path:
     """Train what the configuration names; the folder of the checkpoint."""
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
-    if not plain.get("model"):
-        raise ValueError("nothing to train: give model=lab or model=lab_hard")
-    tracker = plain["running"].pop("logger")
-    if tracker not in LOGGERS:
-        raise ValueError(f"running.logger is {tracker!r}; use one of {', '.join(LOGGERS)}")
-    running = Running(folder=Path(plain["folder"]), logger=LOGGERS[tracker], **plain["running"])
-    start = time.monotonic()
-    checkpoint = train(recipe(plain["model"], plain["seed"]), running)
+    if not (cfg.get("model") or cfg.get("selector")):
+        raise ValueError("nothing to train: give model=lab, model=lab_hard or selector=qtsplus")
+    start, running = time.monotonic(), _running(cfg)
+    if cfg.get("selector"):
+        from framework.training.run_selector import train as train_selector
+
+        checkpoint = train_selector(cfg, running)
+    else:
+        model: Any = OmegaConf.to_container(cfg.model, resolve=True, throw_on_missing=True)
+        checkpoint = train(recipe(model, cfg.seed), running)
     print(f"{checkpoint}  ({(time.monotonic() - start) / 60:.1f} min)")
     return checkpoint
+
+
+def _running(cfg: DictConfig) -> Running:
+    plain: Any = OmegaConf.to_container(cfg.running, resolve=True, throw_on_missing=True)
+    tracker = plain.pop("logger", None)
+    if tracker not in LOGGERS:
+        raise ValueError(f"running.logger is {tracker!r}; use one of {', '.join(LOGGERS)}")
+    cache = Path(plain.pop("cache"))
+    return Running(folder=Path(cfg.folder), cache=cache, logger=LOGGERS[tracker], **plain)
 
 
 def _csv(folder: Path) -> Logger:
@@ -51,14 +63,23 @@ LOGGERS = {"csv": _csv, "wandb": _wandb}
 
 def recipe(model: Mapping[str, Any], seed: int) -> Recipe:
     """conf/model/*.yaml to a recipe."""
-    return Recipe(tuple(_phase(name, node) for name, node in model["phases"].items()), seed)
+    return Recipe(tuple(_phase(name, node) for name, node in model["phases"].items()), seed, model.get("start"))
 
 
 def _phase(name: str, node: Mapping[str, Any]) -> Phase:
     try:
+        schedule = Schedule(**node["schedule"])
+        if "needles" in node:
+            return Phase(
+                name,
+                schedule,
+                questions=QuestionSettings(**node["questions"]),
+                losses=LossSettings(**node["losses"]),
+                needles={use: NeedleSettings(**settings) for use, settings in node["needles"].items()},
+                subsets=SubsetSettings(**node["subsets"]),
+            )
         pairs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in node["clips"].items()}
         clips = ClipSettings(**pairs)
-        schedule = Schedule(**node["schedule"])
         if "vision" in node:
             vision = (node["vision"]["clips"], node["vision"]["frames"])
             return Phase(name, schedule, clips, vision=vision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +29,21 @@ class Schedule:
 
 
 def optimizer(module: nn.Module, schedule: Schedule) -> dict[str, Any]:
-    """What Lightning's configure_optimizers returns; only the matrices of linear and convolution layers decay."""
-    rows = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    decaying = [p for p in trained if p.ndim >= 2 and id(p) not in rows]
-    groups = [
-        {"params": decaying, "weight_decay": schedule.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2 or id(p) in rows], "weight_decay": 0.0},
-    ]
+    """What Lightning's configure_optimizers returns, for one module at the schedule's rate."""
+    return grouped([(module, 1.0)], schedule)
+
+
+def grouped(modules: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> dict[str, Any]:
+    """The same for several modules, each at its share of the rate; only matrices of linear and convolution layers
+    decay."""
+    groups: list[dict[str, Any]] = []
+    for module, share in modules:
+        rows = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        still = [p for p in trained if p.ndim < 2 or id(p) in rows]
+        decaying = [p for p in trained if p.ndim >= 2 and id(p) not in rows]
+        pair = ((decaying, schedule.weight_decay), (still, 0.0))
+        groups += [{"params": p, "weight_decay": decay, "lr": schedule.rate * share} for p, decay in pair if p]
     adam = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.98), eps=1e-8)
     rates = torch.optim.lr_scheduler.LambdaLR(adam, schedule.share)
     return {"optimizer": adam, "lr_scheduler": {"scheduler": rates, "interval": "step"}}

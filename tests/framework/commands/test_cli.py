@@ -121,7 +121,7 @@ VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked
         (("ask", VIDEO, "question=a", "budget=many"), "budget must be a whole number"),
         (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
         (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
-        (("train",), "model: got nothing, expected one of .*lab"),
+        (("train",), "model or selector or gaze: got nothing to train, expected one of .*model=lab"),
     ],
 )  # fmt: skip
 def test_errors_are_one_message(sieve: Callable[..., Ran], words: tuple[str, ...], said: str) -> None:

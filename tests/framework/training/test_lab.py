@@ -45,6 +45,7 @@ def running(folder: Path, save_every: int = 2) -> Running:
         measure_every=2,
         measure_batches=1,
         logger=LOGGERS["csv"],
+        cache=folder / "features",
     )
 
 

@@ -41,5 +41,5 @@ def test_an_unknown_logger_is_refused(tmp_path: Path) -> None:
 
 
 def test_something_must_be_trained(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="model=lab or model=lab_hard"):
+    with pytest.raises(ValueError, match="model=lab, model=lab_hard or selector=qtsplus"):
         main(OmegaConf.create({"model": None, "seed": 0, "folder": str(tmp_path), "running": {}}))

@@ -1,0 +1,133 @@
+"""Accuracy against the number of tokens kept, for a selector and for what it is compared with, on held-out videos.
+
+Every way to select is a function (batch, number) -> indices; the language model then answers from those tokens at their
+original times, re-encoded where the selector does so. It knows the lab's videos; it knows nothing of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from framework.backbones.base import DecoderBackbone
+from framework.lab.questions import LabQuestion
+from framework.lab.world import CELLS
+from framework.networks.qtsplus.selector import Chosen
+from framework.prompts import PromptTemplate
+from framework.training.needle_features import NeedleFeatures, needle_tokens
+from framework.training.qtsplus_data import Batch, collate
+from framework.training.qtsplus_module import SelectorModule
+from framework.training.qtsplus_needles import as_tokens, needle_sample
+from framework.training.qtsplus_reading import answer_logits
+
+TOKENS_AT_ONCE = 4096  # kept tokens of a batch
+Questions = list[tuple[str, LabQuestion]]
+Pick = Callable[[Batch, Questions, int], Chosen]  # batch, its questions, tokens to keep
+
+
+def table(
+    backbone: DecoderBackbone,
+    prompt: PromptTemplate,
+    features: NeedleFeatures,
+    pick: Pick,
+    counts: list[int],
+    positions: str,
+) -> list[dict[str, object]]:
+    """One row per question and count: video, split, n, probability of the right option, and whether it won."""
+    rows: list[dict[str, object]] = []
+    for count in counts:
+        for first, batch, asked in _batches(backbone, prompt, features, max(1, TOKENS_AT_ONCE // count)):
+            with torch.no_grad():
+                chosen = pick(batch, asked, min(count, features.tokens))
+                logits, _ = answer_logits(backbone, batch, chosen, positions)
+            for place, (split, question) in enumerate(asked):
+                options = backbone.chat.split(
+                    prompt.question("", question.bare, question.options), True
+                ).option_ids  # remembered by the chat
+                shares = logits[place, 0, options].double().softmax(0)
+                row = {"question": first + place, "split": split, "n": int(chosen.count[place])}
+                right = question.right
+                assert right is not None
+                rows.append({**row, "share": float(shares[right]), "right": int(shares.argmax()) == right})
+    return rows
+
+
+def _batches(
+    backbone: DecoderBackbone, prompt: PromptTemplate, features: NeedleFeatures, most: int
+) -> Iterator[tuple[int, Batch, Questions]]:
+    """Every question of every video in order, `most` or fewer at a time, with the number of the first."""
+    samples, asked, first = [], [], 0
+    for number in range(len(features)):
+        video, kind = features[number], features.kinds[number]
+        tokens = as_tokens(video.features, features.ticks)
+        name = kind["split"] if kind["opacity"] == 1 else f"{kind['split']} {kind['opacity']:g}"
+        for question in video.questions:
+            samples.append(needle_sample(backbone, prompt, tokens, question))
+            asked.append((name, question))
+            if len(samples) == most:
+                yield first, collate(samples), asked
+                first, samples, asked = first + len(samples), [], []
+    if samples:
+        yield first, collate(samples), asked
+
+
+def given(batch: Batch, index: Tensor) -> Chosen:
+    """The choice of tokens that are given: `index` i64 [B, n], ascending."""
+    mask = torch.ones_like(index, dtype=torch.bool)
+    tokens = batch.tokens.gather(1, index[..., None].expand(-1, -1, batch.tokens.shape[2]))
+    count, nothing = mask.sum(1), torch.zeros(len(batch))
+    return Chosen(tokens, mask, index, nothing, nothing, nothing, count, mask, mask.float())
+
+
+def oracle(batch: Batch, asked: Questions, count: int) -> Chosen:
+    """The tokens that show the needles, and random others."""
+    return given(batch, _rows(asked, lambda g, question: _needles_first(g, question, batch.tokens.shape[1], count)))
+
+
+def uniform(batch: Batch, asked: Questions, count: int) -> Chosen:
+    """Whole ticks, evenly spaced; the first cells of one more tick where the count is no multiple of the cells."""
+    ticks = batch.tokens.shape[1] // CELLS
+    wanted = -(-count // CELLS)
+    at = ((np.arange(wanted) + 0.5) * ticks / wanted).astype(int)
+    tokens = (at[:, None] * CELLS + np.arange(CELLS)).reshape(-1)[:count]
+    return given(batch, torch.from_numpy(tokens).expand(len(batch), -1))
+
+
+def random(batch: Batch, asked: Questions, count: int) -> Chosen:
+    """Random tokens."""
+    return given(batch, _rows(asked, lambda g, question: g.permutation(batch.tokens.shape[1])[:count]))
+
+
+def by_selector(module: SelectorModule) -> Pick:
+    """A trained selector, keeping a given number as at inference."""
+
+    def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
+        batch = Batch(**{**vars(batch), "rho": torch.full((len(batch),), count / batch.tokens.shape[1])})
+        return module.choose(batch, gate="hard")
+
+    return pick
+
+
+def summary(rows: list[dict[str, object]]) -> dict[tuple[str, int], float]:
+    """(split, n) -> accuracy."""
+    found: dict[tuple[str, int], list[bool]] = {}
+    for row in rows:
+        found.setdefault((str(row["split"]), int(row["n"])), []).append(bool(row["right"]))  # type: ignore[call-overload]
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def _rows(asked: Questions, draw: Callable[[np.random.Generator, LabQuestion], np.ndarray]) -> Tensor:
+    seeds = [crc32(repr((question.bare, question.evidence)).encode()) for _, question in asked]
+    rows = [np.sort(draw(np.random.default_rng(seed), q)) for seed, (_, q) in zip(seeds, asked, strict=True)]
+    return torch.from_numpy(np.stack(rows))
+
+
+def _needles_first(generator: np.random.Generator, question: LabQuestion, total: int, count: int) -> np.ndarray:
+    parts = [generator.permutation(needle_tokens(needle)) for needle in question.evidence]
+    needles = np.stack(parts, 1).reshape(-1)  # one of each needle in turn, so that few tokens show them all
+    rest = np.setdiff1d(np.arange(total), needles)
+    return np.concatenate([needles, generator.permutation(rest)])[:count]

@@ -1,0 +1,80 @@
+"""Encoded needle videos: the same questions again, features found again, and honest targets about what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from framework.lab.model import build_model
+from framework.lab.render import render
+from framework.lab.world import CELLS
+from framework.training.lab_network import encode
+from framework.training.needle_features import NeedleFeatures, NeedleSettings, needle_tokens, posed_again
+
+SETTINGS = NeedleSettings(
+    kinds=[
+        {"split": "attribute", "opacity": 0.5, "videos": 2},
+        {"split": "two_evidence", "opacity": 1.0, "videos": 1},
+        {"split": "order", "opacity": 1.0, "videos": 1},
+    ],
+    frames=64,
+    questions=2,
+    span=8,
+    noise=0.05,
+    density=0.25,
+    codec_share=0.0,
+    seed=5,
+)
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> NeedleFeatures:
+    torch.set_num_threads(1)
+    return NeedleFeatures(SETTINGS, build_model(0)[0], tmp_path_factory.mktemp("features"))
+
+
+def test_features_are_what_the_tower_sees(features: NeedleFeatures) -> None:
+    assert len(features) == 4 and features.shape == (4, 128, 128)
+    scene, questions = features.draw(1)
+    with torch.no_grad():
+        seen = encode(build_model(0)[0], torch.from_numpy(render(scene, 0, 64))[None])[0]
+    assert np.allclose(features[1].features, seen.numpy(), atol=2e-3)
+    assert features[1].questions == questions
+    for question in questions:
+        assert features[1].busy[needle_tokens(question.evidence[0])].all()
+
+
+def test_features_are_found_again_and_belong_to_settings_and_tower(features: NeedleFeatures) -> None:
+    folder = features.file.parent
+    changed = features.file.stat().st_mtime_ns
+    again = NeedleFeatures(SETTINGS, build_model(0)[0], folder)
+    assert again.file == features.file and again.file.stat().st_mtime_ns == changed
+    small = replace(SETTINGS, kinds=[{"split": "attribute", "opacity": 1.0, "videos": 1}])
+    files = {NeedleFeatures(small, build_model(seed)[0], folder).file for seed in (0, 1)}
+    assert len(files | {features.file}) == 3
+    assert not list(Path(folder).glob(".*"))  # nothing unfinished stays
+
+
+def test_targets_are_honest(features: NeedleFeatures) -> None:
+    generator = np.random.default_rng(0)
+    attribute, pair, order = features[0].questions[0], features[2].questions[0], features[3].questions[0]
+    everything = np.arange(features.tokens)
+    assert posed_again(generator, attribute, everything, 4).right is not None
+    without = np.setdiff1d(everything, needle_tokens(attribute.evidence[0]))
+    assert posed_again(generator, attribute, without, 4).target == (0.25,) * 4
+    half = np.setdiff1d(everything, needle_tokens(pair.evidence[1]))
+    assert sorted(posed_again(generator, pair, half, 4).target) == [0.0, 0.0, 0.5, 0.5]
+    first = needle_tokens(order.evidence[0])[:1]
+    assert posed_again(generator, order, first, 4).target == (0.5, 0.5)
+    both = np.sort(np.concatenate([first, needle_tokens(order.evidence[1])]))
+    asked = posed_again(generator, order, both, 4)
+    assert asked.options[asked.right or 0] == order.options[order.right or 0]
+
+
+def test_needle_tokens_by_hand(features: NeedleFeatures) -> None:
+    needle = features[0].questions[0].evidence[0]
+    assert needle_tokens(needle).tolist() == [(needle.start // 2 + i) * CELLS + needle.cell for i in range(4)]
