@@ -1,6 +1,6 @@
 """What QTSplus keeps of a video and what it is worth, against selectors that look at the same tokens.
 
-    python -m experiments.qtsplus kept=6,11,26,52,57,128,256 videos=40 seed=5 checkpoint=asset:qtsplus_lab
+    python -m experiments.qtsplus kept=6,11,26,52,57,128,256 videos=40 seed=5 checkpoint=asset:qtsplus_lab_hard
 
 Videos of 256 frames are 512 visual tokens, and 57 of them the 89 % compression of the paper (arXiv 2511.11910). Every
 row is a composed configuration, run like `sieve eval` runs it; all see the same videos and questions. `attention` is
@@ -51,10 +51,10 @@ COLOURS = {
 }
 DEFAULTS = {
     "kept": "6,11,26,52,57,128,256",
-    "splits": "attribute,conjunction,two_evidence",
+    "splits": "attribute,conjunction",
     "videos": "40",
     "seed": "5",
-    "checkpoint": "asset:qtsplus_lab",
+    "checkpoint": "asset:qtsplus_lab_hard",
     "backbone": "lab_hard",
     "folder": str(RESULTS),
 }
