@@ -1,4 +1,4 @@
-"""QTSplus against others at toy size: all keep the same number, and what is drawn and tabulated is what the CSV says."""
+"""QTSplus against others at toy size: equal numbers kept; what is drawn and tabulated is what the CSV says."""
 
 from __future__ import annotations
 
