@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from framework.lab.queries import SPLITS, ZONES, Key, Query
+from framework.lab.queries import DIRECTIONS, SPLITS, STEPS, ZONES, Key, Query
 from framework.lab.questions import Evidence, LabQuestion, pose
-from framework.lab.scene import Scene, background, scatter, track
+from framework.lab.scene import Scene, background, cross, scatter, track
 from framework.lab.world import CELLS, COLOURS, FRAMES_PER_TICK, SHAPES, SIZES
 
 MOST_QUESTIONS = 5  # more would leave no shapes and colours for the distractors
@@ -53,6 +53,8 @@ def needle_scene(
         things = [_object(generator, key, keys) for key in query.keys]
         truth, bounds = _plan(generator, query, things, frames, span)
         evidence = tuple(place(thing, *bound) for thing, bound in zip(things, bounds, strict=True))
+        if split == "direction":
+            cross(generator, tracks[-1], *STEPS[truth[0]])
         decoys = []
         if split == "conjunction":
             for _ in range(TWINS):
@@ -66,8 +68,8 @@ def needle_scene(
         return shape, colour, size, 1.0
 
     tracks.append(scatter(generator, frames, density, DISTRACTOR_LIFE, True, distractor, taken))
-    scene = Scene(frames, np.concatenate(tracks), background(generator), noise, int(generator.integers(2**31)))
-    return scene, posed
+    ground, grain = background(generator), int(generator.integers(2**31))
+    return Scene(frames, np.concatenate(tracks), ground, noise, grain, crossing=split == "direction"), posed
 
 
 def _check(split: str, frames: int, questions: int, span: int) -> None:
@@ -79,6 +81,8 @@ def _check(split: str, frames: int, questions: int, span: int) -> None:
         )
     if span % FRAMES_PER_TICK or span < FRAMES_PER_TICK:
         raise ValueError(f"span_frames={span}: a needle lives whole ticks, use an even number of at least 2")
+    if split == "direction" and span < 2 * FRAMES_PER_TICK:
+        raise ValueError(f"span_frames={span}: a needle that moves needs two ticks, use at least {2 * FRAMES_PER_TICK}")
     if frames % FRAMES_PER_TICK or frames < span:
         raise ValueError(f"frames={frames}: needles of {span} frames need an even number of at least {span}")
 
@@ -142,6 +146,8 @@ def _plan(
         zone = int(generator.integers(len(ZONES)))
         low, high = (zone / len(ZONES) + EDGE) * frames, ((zone + 1) / len(ZONES) - EDGE) * frames - span
         return (zone,), [(int(low), int(high))]
+    if query.split == "direction":
+        return (int(generator.integers(len(DIRECTIONS))),), [(0, last)]
     if len(query.keys) == 1:
         return (int(things[0][_other(query.keys[0])]),), [(0, last)]
     bounds = [(0, int(EARLY * frames) - span), (int(LATE * frames), last)]

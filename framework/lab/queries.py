@@ -12,8 +12,10 @@ import numpy as np
 
 from framework.lab.world import COLOURS, SHAPES, SIZES
 
-SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order")
+SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order", "direction")
 ZONES = ("start", "middle", "end")  # thirds of the time that is shown
+DIRECTIONS = ("left", "right", "up", "down")
+STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # of the directions: pixels down, pixels right
 Truth = tuple[int | None, ...]
 
 
@@ -70,6 +72,8 @@ class Query:
         """The question alone, words apart."""
         if self.split == "when":
             return f"when is the {self.keys[0].phrase} shown ?"
+        if self.split == "direction":
+            return f"where does the {self.keys[0].phrase} move ?"
         if self.split == "order":
             return f"which is first the {self.keys[0].phrase} or the {self.keys[1].phrase} ?"
         return " and ".join(_asks(key) for key in self.keys) + " ?"
@@ -87,8 +91,10 @@ def truth(query: Query, objects: np.ndarray, ticks: np.ndarray, total: int) -> T
     """What the objects shown say: i1 [M, 3] and their ticks i64 [M] out of `total`.
 
     One value per key (`when`: one zone; `order`: the key that comes first, 0 or 1), None where nothing can be said.
-    The whole result is None when what is shown is ambiguous.
+    The whole result is None when what is shown is ambiguous. Objects alone don't tell a `direction`: ValueError.
     """
+    if query.split == "direction":
+        raise ValueError("where an object moves is not among shape, colour, size and tick")
     if query.split == "when":
         zones = np.unique(ticks[query.keys[0].matches(objects)] * len(ZONES) // total)
         return None if len(zones) > 1 else (int(zones[0]) if len(zones) else None,)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.lab.queries import ZONES, Query, Truth
+from framework.lab.queries import DIRECTIONS, ZONES, Query, Truth
 from framework.lab.tokenizer import LETTERS
 
 
@@ -61,11 +61,13 @@ def pose(
 ) -> LabQuestion:
     """Choose and shuffle options for a query. `decoys` are wrong values that are offered before random ones.
 
-    `when` always offers the three zones, `order` its two keys, `two_evidence` the four pairs that two values per key
-    make, so that half the evidence leaves two options.
+    `when` always offers the three zones, `direction` the four directions, `order` its two keys, `two_evidence` the four
+    pairs that two values per key make, so that half the evidence leaves two options.
     """
     if query.split == "when":
         values: list[tuple[int, ...]] = [(zone,) for zone in range(len(ZONES))]
+    elif query.split == "direction":
+        values = [(way,) for way in range(len(DIRECTIONS))]
     elif query.split == "order":
         values = [(0,), (1,)]
     elif query.split == "two_evidence":
@@ -94,6 +96,8 @@ def _words(query: Query, value: tuple[int, ...]) -> str:
     """An option in words."""
     if query.split == "when":
         return ZONES[value[0]]
+    if query.split == "direction":
+        return DIRECTIONS[value[0]]
     if query.split == "order":
         return query.keys[value[0]].word
     return " ".join(key.asked[v] for key, v in zip(query.keys, value, strict=True))

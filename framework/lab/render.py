@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from framework.lab.scene import Scene
-from framework.lab.world import CELL, GRID, RGB, SHIFT, SIDE, glyphs
+from framework.lab.scene import Scene, crossing
+from framework.lab.world import CELL, FRAMES_PER_TICK, GRID, RGB, SHIFT, SIDE, glyphs
 
 
 def render(scene: Scene, start: int, stop: int) -> np.ndarray:
@@ -45,10 +45,21 @@ def _draw(scene: Scene, start: int, canvas: np.ndarray) -> None:
     age = np.arange(len(owner)) - np.repeat(np.cumsum(lives) - lives, lives) + np.repeat(first[alive], lives)
     frame, age = age - start, age - tracks["start"][owner]
     shown = tracks[owner]
-    down = np.clip(shown["down"] + shown["drift_down"] * age, -SHIFT, SHIFT) + SHIFT
-    right = np.clip(shown["right"] + shown["drift_right"] * age, -SHIFT, SHIFT) + SHIFT
+    if scene.crossing:
+        way = _way(shown["length"], age)
+        down = np.where(shown["drift_down"], np.sign(shown["drift_down"]) * way, shown["down"]) + SHIFT
+        right = np.where(shown["drift_right"], np.sign(shown["drift_right"]) * way, shown["right"]) + SHIFT
+    else:
+        down = np.clip(shown["down"] + shown["drift_down"] * age, -SHIFT, SHIFT) + SHIFT
+        right = np.clip(shown["right"] + shown["drift_right"] * age, -SHIFT, SHIFT) + SHIFT
     cover = glyphs()[shown["shape"], shown["size"], down, right] * shown["opacity"][:, None, None]  # [P, CELL, CELL]
     cells = canvas.reshape(count, GRID, CELL, GRID, CELL, 3).transpose(0, 1, 3, 2, 4, 5)  # a view
     row, column = np.divmod(shown["cell"].astype(np.int64), GRID)
     under = cells[frame, row, column]  # [P, CELL, CELL, 3]
     cells[frame, row, column] = under + cover[..., None] * (RGB[shown["colour"]][:, None, None] - under)
+
+
+def _way(length: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """How far objects of these lives (frames) are on their way across at these ages (frames), pixels: i64 [P]."""
+    ways = {int(ticks): crossing(int(ticks)) for ticks in np.unique(length // FRAMES_PER_TICK)}
+    return np.array([ways[int(n)][a] for n, a in zip(length // FRAMES_PER_TICK, age // FRAMES_PER_TICK, strict=True)])

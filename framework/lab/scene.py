@@ -24,7 +24,7 @@ TRACK = np.dtype(
         ("opacity", "f4"),  # 0..1
         ("down", "i1"),  # shift from the middle of the cell at the first frame, pixels
         ("right", "i1"),
-        ("drift_down", "i1"),  # pixels per frame, until the edge of the cell
+        ("drift_down", "i1"),  # pixels per frame, until the edge of the cell; in a crossing scene its sign alone counts
         ("drift_right", "i1"),
     ]
 )
@@ -33,13 +33,17 @@ EMPTY = -1
 
 @dataclass(frozen=True)
 class Scene:
-    """A procedural video. `background` is three values 0..1, `noise` a pixel's standard deviation on that scale."""
+    """A procedural video. `background` is three values 0..1, `noise` a pixel's standard deviation on that scale.
+
+    `crossing`: what drifts goes from one edge of its cell to the other within its life, and moves between ticks only.
+    """
 
     frames: int
     tracks: np.ndarray  # TRACK [objects]; no two of them in one cell at one time
     background: tuple[float, float, float]
     noise: float
     seed: int
+    crossing: bool = False
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.frames % FRAMES_PER_TICK:
@@ -49,6 +53,8 @@ class Scene:
         ends = self.tracks["start"] + self.tracks["length"]
         if len(ends) and (self.tracks["start"].min() < 0 or ends.max() > self.frames):
             raise ValueError(f"a track leaves the scene of {self.frames} frames")
+        if self.crossing and (self.tracks["start"] % FRAMES_PER_TICK + self.tracks["length"] % FRAMES_PER_TICK).any():
+            raise ValueError("what crosses its cell moves between ticks: tracks must start and end on whole ticks")
 
     @property
     def ticks(self) -> int:
@@ -78,6 +84,23 @@ def track(
     down, right = generator.integers(-SHIFT, SHIFT + 1, 2)
     drift = generator.integers(-1, 2, 2) * (generator.random() < 0.5)
     return np.array([(shape, colour, size, cell, start, length, opacity, down, right, *drift)], TRACK)
+
+
+def crossing(ticks: int) -> np.ndarray:
+    """Where an object that crosses its cell is at every tick of its life, pixels from the middle: i64 [ticks].
+
+    The way back shows the same places in reverse, so that one tick alone says nothing of the direction.
+    """
+    return np.rint(np.linspace(-SHIFT, SHIFT, ticks)).astype(np.int64) if ticks > 1 else np.zeros(1, np.int64)
+
+
+def cross(generator: np.random.Generator, track: np.ndarray, down: int, right: int) -> None:
+    """Make a track (TRACK [1], changed in place) drift along one axis: (down, right) is one of (±1, 0), (0, ±1).
+
+    On the other axis it stays at one of the places of its way, so that neither axis is told by a single tick.
+    """
+    track["drift_down"], track["drift_right"] = down, right
+    track["right" if down else "down"] = generator.choice(crossing(int(track["length"][0]) // FRAMES_PER_TICK))
 
 
 def scatter(

@@ -57,6 +57,7 @@ def cached_file(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
 def content_key(scene: Scene, crf: int) -> str:
     """A name for what a scene looks like on disk."""
     told = repr((scene.frames, scene.background, scene.noise, scene.seed, crf, PRESET, WRITER))
+    told += "crossing" if scene.crossing else ""  # only where it matters, so that other files keep their names
     return hashlib.sha256(told.encode() + scene.tracks.tobytes()).hexdigest()[:20]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from framework.lab.queries import ZONES, Key, Query, Truth, truth
+from framework.lab.queries import DIRECTIONS, ZONES, Key, Query, Truth, truth
 from framework.lab.questions import LabQuestion, pose
 from framework.lab.tokenizer import LETTERS
 from framework.lab.world import COLOURS, SHAPES, SIZES
@@ -66,6 +66,10 @@ class Asker:
             "when": self._when,
             "order": self._order,
         }
+        if unknown := sorted(set(settings.splits) - set(self.pickers)):
+            raise ValueError(
+                f"questions.splits: {', '.join(unknown)} can't be asked about clips; use {', '.join(self.pickers)}"
+            )
 
     def ask(
         self, generator: np.random.Generator, objects: np.ndarray, ticks: np.ndarray, total: int, timed: bool
@@ -228,6 +232,8 @@ def _answer_words(question: LabQuestion) -> list[str]:
     query = question.query
     if query.split == "when":
         return [NONE if question.truth[0] is None else ZONES[question.truth[0]]]
+    if query.split == "direction":
+        return [NONE if question.truth[0] is None else DIRECTIONS[question.truth[0]]]
     if query.split == "order":
         return [NONE if question.truth[0] is None else query.keys[question.truth[0]].word]
     return [NONE if t is None else key.asked[t] for key, t in zip(query.keys, question.truth, strict=True)]

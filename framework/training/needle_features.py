@@ -22,7 +22,7 @@ from framework.lab.needles import needle_scene
 from framework.lab.queries import Truth
 from framework.lab.questions import Evidence, LabQuestion, pose
 from framework.lab.render import render
-from framework.lab.scene import EMPTY, Scene
+from framework.lab.scene import EMPTY, Scene, crossing
 from framework.lab.video import through_codec
 from framework.lab.world import CELLS, FRAMES_PER_TICK
 from framework.training.lab_network import encode
@@ -141,9 +141,14 @@ def needle_tokens(needle: Evidence) -> np.ndarray:
 def posed_again(generator: np.random.Generator, question: LabQuestion, kept: np.ndarray, options: int) -> LabQuestion:
     """The same query about the kept tokens alone (i64 [K], sorted): new options, and a target that is honest.
 
-    Where the needle is not among them no option is likelier than another; half the evidence leaves half the pairs.
+    Where the needle is not among them no option is likelier than another; half the evidence leaves half the pairs. A
+    direction is decided by two ticks in which the needle stands at different places.
     """
     shown = [bool(np.isin(needle_tokens(needle), kept).any()) for needle in question.evidence]
+    if question.query.split == "direction":
+        (needle,) = question.evidence
+        way = crossing(needle.length // FRAMES_PER_TICK)[np.isin(needle_tokens(needle), kept)]
+        shown = [len(np.unique(way)) > 1]
     truth: Truth = question.truth
     if question.query.split == "order":
         truth = truth if all(shown) else (None,)

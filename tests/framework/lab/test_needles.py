@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +13,15 @@ from hypothesis import strategies as st
 
 from framework.lab.needles import needle_scene
 from framework.lab.queries import SPLITS
-from framework.lab.world import COLOURS, SHAPES, SIZES
+from framework.lab.render import render
+from framework.lab.video import content_key
+from framework.lab.world import CELL, COLOURS, SHAPES, SIZES
 
 EXAMPLES = settings(max_examples=40, deadline=None)
-scenes = st.tuples(st.sampled_from(SPLITS), st.integers(0, 10_000), st.sampled_from([2, 4, 8]), st.integers(1, 5))
+spans = st.sampled_from([4, 8])
+scenes = st.tuples(st.sampled_from(SPLITS), st.integers(0, 10_000), spans, st.integers(1, 5)) | st.tuples(
+    st.sampled_from(SPLITS[:-1]), st.integers(0, 10_000), st.just(2), st.integers(1, 5)
+)
 
 
 def make(split: str, seed: int, span: int, questions: int, frames: int = 320):  # type: ignore[no-untyped-def]
@@ -32,6 +41,8 @@ def consistent(question, objects, ticks) -> list[str]:  # type: ignore[no-untype
     if text.startswith("when"):
         thirds = {("start", "middle", "end")[3 * tick // ticks] for tick, *_ in named(text, objects)}
         return [option for option in question.options if {option} == thirds]
+    if text.startswith("where"):
+        return []  # see test_a_needle_moves_as_its_question_says
     if text.startswith("which is first"):
         first = {option: min(tick for tick, *_ in named(option, objects)) for option in question.options}
         return [option for option in question.options if first[option] == min(first.values())]
@@ -52,7 +63,8 @@ def test_exactly_one_option_is_supported_by_the_video(case: tuple[str, int, int,
     objects = [(int(t), SHAPES[s], COLOURS[c], SIZES[z]) for t, (s, c, z) in zip(ticks, found, strict=True)]
     for question in questions:
         assert len(set(question.options)) == len(question.options)
-        assert consistent(question, objects, scene.ticks) == [question.options[question.right]]
+        if case[0] != "direction":
+            assert consistent(question, objects, scene.ticks) == [question.options[question.right]]
 
 
 @EXAMPLES
@@ -100,6 +112,65 @@ def test_a_conjunction_has_a_twin_that_tempts() -> None:
         assert {key.asked[int(t[other])] for t in twins} & set(question.options)
 
 
+@EXAMPLES
+@given(st.integers(0, 10_000), st.sampled_from([4, 8, 16]))
+def test_a_needle_moves_as_its_question_says(seed: int, span: int) -> None:
+    """An independent look at the pixels: the middle of what differs from the background moves that way alone."""
+    scene, questions = make("direction", seed, span, 3)
+    quiet = replace(scene, noise=0.0)
+    ways = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
+    for question in questions:
+        assert question.bare.startswith("where does the ") and set(question.options) == set(ways)
+        (needle,) = question.evidence
+        row, column = divmod(needle.cell, 2)
+        frames = render(quiet, needle.start, needle.start + span)
+        cell = frames[:, row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL].astype(float)
+        weight = np.abs(cell - np.rint(np.array(scene.background) * 255)).max(-1)
+        weight[weight <= 1] = 0
+        rows, columns = ((weight * axis).sum((1, 2)) / weight.sum((1, 2)) for axis in np.mgrid[:CELL, :CELL])
+        moved = np.stack([np.diff(rows), np.diff(columns)], 1)
+        assert np.allclose(moved[0::2], 0, atol=1e-6)  # within a tick it stands still
+        down, right = ways[question.options[question.right]]
+        assert np.allclose(moved.sum(0), (4 * down, 4 * right), atol=0.05)
+        assert (moved @ (down, right) > -1e-6).all()
+
+
+def test_one_tick_alone_does_not_tell_the_direction() -> None:
+    """Where needles stand at a tick, whatever their direction: the same shares of places on both axes."""
+    seen: dict[str, Counter[tuple[int, int]]] = {}
+    for seed in range(150):
+        scene, questions = make("direction", seed, 8, 5)
+        for question in questions:
+            (needle,) = question.evidence
+            mine = (scene.tracks["start"] == needle.start) & (scene.tracks["cell"] == needle.cell)
+            (track,) = scene.tracks[mine]
+            assert abs(track["drift_down"]) + abs(track["drift_right"]) == 1
+            for place in (-2, -1, 1, 2):
+                at = (int(track["down"]), place) if track["drift_right"] else (place, int(track["right"]))
+                seen.setdefault(question.options[question.right], Counter())[at] += 1
+    for counts in seen.values():
+        assert set(counts) == {(i, j) for i in (-2, -1, 1, 2) for j in (-2, -1, 1, 2)}
+        assert max(counts.values()) < 1.5 * min(counts.values())
+
+
+# made before directions were asked: a new split must leave what others show as it is
+OLD = {
+    "attribute": ("482cb9c0756c07a1af95", "f4b78d2150b88e0f"),
+    "conjunction": ("a349525cf05251c525ee", "15c5d4cd9f68e813"),
+    "two_evidence": ("a16e2a9fcc7f4b3c8dcd", "71a611b55a38e634"),
+    "when": ("9a9a2af6b4be309d1ced", "ddcb82b110753cc8"),
+    "order": ("dedc99c735a436090425", "0b55ba04fb7cadcb"),
+}
+
+
+@pytest.mark.parametrize("split", OLD)
+def test_scenes_stay_what_they_were(split: str) -> None:
+    scene, questions = needle_scene(np.random.default_rng(11), split, 96, 2, 8, 0.6, 0.05, 0.3)
+    asked = repr([(question.prompt, question.target, question.evidence) for question in questions])
+    digest = hashlib.sha256(render(scene, 0, 96).tobytes() + asked.encode()).hexdigest()[:16]
+    assert (content_key(scene, 18), digest) == OLD[split]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -108,6 +179,7 @@ def test_a_conjunction_has_a_twin_that_tempts() -> None:
         (("attribute", 320, 1, 3), "span_frames=3"),
         (("attribute", 321, 1, 8), "frames=321"),
         (("order", 16, 1, 8), "no room for a needle"),
+        (("direction", 320, 1, 2), "needs two ticks"),
     ],
 )
 def test_impossible_videos_are_refused(arguments: tuple[str, int, int, int], message: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework.lab.render import render
-from framework.lab.scene import TRACK, Scene, scatter
+from framework.lab.scene import TRACK, Scene, crossing, scatter
 from framework.lab.world import CELL, CELLS, COLOURS, RGB, SHAPES, SIDE, SIZES, glyphs
 
 
@@ -58,6 +58,17 @@ def test_opacity_blends_towards_the_background() -> None:
     assert middle.tolist() == [155, 155, 155]  # 0.75 * 204 + 0.25 * 8
 
 
+def test_what_crosses_its_cell_goes_from_edge_to_edge_between_ticks() -> None:
+    assert crossing(4).tolist() == [-2, -1, 1, 2] and crossing(1).tolist() == [0]
+    for ticks in range(2, 12):
+        assert np.array_equal(crossing(ticks), -crossing(ticks)[::-1])
+    track = np.array([(0, 7, 0, 0, 0, 8, 1.0, 1, 2, -1, 0)], TRACK)  # a small black square on its way up
+    frames = render(Scene(8, track, (1.0, 1.0, 1.0), 0.0, 0, crossing=True), 0, 8)[..., 0] < 128
+    tops = [int(np.nonzero(frame.any(1))[0][0]) for frame in frames]
+    assert [tops[0] - top for top in tops] == [0, 0, 1, 1, 3, 3, 4, 4]
+    assert len({int(np.nonzero(frame.any(0))[0][0]) for frame in frames}) == 1
+
+
 def test_glyphs_stay_in_their_cell_and_differ() -> None:
     bank = glyphs()
     assert bank.min() >= 0 and bank.max() <= 1
@@ -74,5 +85,7 @@ def test_a_scene_refuses_what_it_cannot_show() -> None:
         Scene(3, none, (0.5, 0.5, 0.5), 0.1, 0)
     with pytest.raises(ValueError, match="leaves the scene"):
         Scene(2, np.array([(0, 0, 0, 0, 0, 4, 1.0, 0, 0, 0, 0)], TRACK), (0.5, 0.5, 0.5), 0.1, 0)
+    with pytest.raises(ValueError, match="whole ticks"):
+        Scene(4, np.array([(0, 0, 0, 0, 1, 2, 1.0, 0, 0, 0, 0)], TRACK), (0.5, 0.5, 0.5), 0.1, 0, crossing=True)
     with pytest.raises(ValueError, match="outside this scene"):
         render(Scene(2, none, (0.5, 0.5, 0.5), 0.1, 0), 0, 3)

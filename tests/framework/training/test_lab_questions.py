@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.lab.queries import SPLITS, Key, Query, truth
+from framework.lab.queries import Key, Query, truth
 from framework.lab.questions import pose
 from framework.lab.tokenizer import LETTERS, build_tokenizer
 from framework.lab.world import COLOURS, SHAPES
 from framework.training.lab_questions import Asker, QuestionSettings
 
+SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order")  # a clip's objects don't tell a direction
 TOKENIZER = build_tokenizer()
 VOCABULARY = TOKENIZER.get_vocab()
 WORDS = {index: word for word, index in VOCABULARY.items()}
@@ -97,6 +98,19 @@ def test_half_the_evidence_leaves_two_options() -> None:
         ("yellow" in option.split()[0]) == (share > 0)
         for option, share in zip(posed.options, posed.target, strict=True)
     )
+
+
+def test_a_direction_comes_with_its_word() -> None:
+    posed = pose(np.random.default_rng(0), Query("direction", (Key("colour", 2),)), (2,), 4)
+    asked = Asker(PLAIN, VOCABULARY).encode(np.random.default_rng(0), posed)
+    words = [WORDS[i] for i in asked.ids]
+    assert words[:7] == ["where", "does", "the", "blue", "shape", "move", "?"]
+    assert words[words.index(LETTERS[posed.right or 0]) + 1] == "up" and WORDS[asked.words[0][1]] == "up"
+    assert asked.words[0][0] == 6 and asked.target == {VOCABULARY[LETTERS[posed.right or 0]]: 1.0}
+    with pytest.raises(ValueError, match="direction can't be asked about clips"):
+        Asker(replace(PLAIN, splits={"direction": 1.0}), VOCABULARY)
+    with pytest.raises(ValueError, match="where an object moves"):
+        truth(posed.query, np.zeros((1, 3), np.int8), np.zeros(1, np.int64), 8)
 
 
 def test_truth_of_time_by_hand() -> None:

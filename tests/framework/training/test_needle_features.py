@@ -20,6 +20,7 @@ SETTINGS = NeedleSettings(
         {"split": "attribute", "opacity": 0.5, "videos": 2},
         {"split": "two_evidence", "opacity": 1.0, "videos": 1},
         {"split": "order", "opacity": 1.0, "videos": 1},
+        {"split": "direction", "opacity": 1.0, "videos": 1},
     ],
     frames=64,
     questions=2,
@@ -38,7 +39,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> NeedleFeatures:
 
 
 def test_features_are_what_the_tower_sees(features: NeedleFeatures) -> None:
-    assert len(features) == 4 and features.shape == (4, 128, 128)
+    assert len(features) == 5 and features.shape == (5, 128, 128)
     scene, questions = features.draw(1)
     with torch.no_grad():
         seen = encode(build_model(0)[0], torch.from_numpy(render(scene, 0, 64))[None])[0]
@@ -73,6 +74,19 @@ def test_targets_are_honest(features: NeedleFeatures) -> None:
     both = np.sort(np.concatenate([first, needle_tokens(order.evidence[1])]))
     asked = posed_again(generator, order, both, 4)
     assert asked.options[asked.right or 0] == order.options[order.right or 0]
+
+
+def test_a_direction_needs_two_ticks_of_its_needle(features: NeedleFeatures) -> None:
+    generator = np.random.default_rng(0)
+    question = features[4].questions[0]
+    tokens = needle_tokens(question.evidence[0])
+    others = np.setdiff1d(np.arange(features.tokens), tokens)
+    for shown in ([], tokens[:1], tokens[2:3]):
+        kept = np.sort(np.concatenate([others, np.array(shown, np.int64)]))
+        assert posed_again(generator, question, kept, 4).target == (0.25,) * 4
+    for two in (tokens[:2], tokens[1:3], tokens[::3]):
+        asked = posed_again(generator, question, two, 4)
+        assert asked.options[asked.right or 0] == question.options[question.right or 0] and asked.right is not None
 
 
 def test_needle_tokens_by_hand(features: NeedleFeatures) -> None:
