@@ -17,7 +17,6 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
 from framework.backbones.base import DecoderBackbone
@@ -25,6 +24,7 @@ from framework.backbones.loading import preprocessor, quiet
 from framework.networks.lora import merge_lora
 from framework.networks.qtsplus import checkpoint
 from framework.networks.qtsplus.selector import Selector, Shape
+from framework.training.fit import Measured, Whole, as_is
 from framework.training.lab import Running
 from framework.training.lab_data import Steps
 from framework.training.qtsplus_data import Batch
@@ -131,7 +131,7 @@ def train_selector(
         ModelCheckpoint(running.folder, "last", every_n_train_steps=running.save_every, enable_version_counter=False)
     ]
     if measure is not None:
-        callbacks.append(_Measured(measure, running, recipe.schedule.steps))
+        callbacks.append(Measured(measure, running, recipe.schedule.steps))
     if running.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20))
     trainer = lightning.Trainer(
@@ -148,7 +148,7 @@ def train_selector(
         enable_progress_bar=running.progress,
         enable_model_summary=False,
         default_root_dir=running.folder,
-        plugins=[_Whole()],
+        plugins=[Whole()],
     )
     last = running.folder / "last.ckpt"
     feed = _Feed(make, recipe.schedule.steps * recipe.trainer.accumulate, recipe, running.workers)
@@ -180,16 +180,6 @@ def _save(module: SelectorModule, backbone: DecoderBackbone, recipe: SelectorRec
             (folder / "preprocessor_config.json").write_text(json.dumps(pixels, indent=2) + "\n")
 
 
-class _Whole(TorchCheckpointIO):
-    """Checkpoints appear under their names only when they are complete, so that a kill leaves the one before."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write beside the place, then move."""
-        unfinished = f"{path}.part"
-        super().save_checkpoint(checkpoint, unfinished, storage_options)
-        Path(unfinished).replace(path)
-
-
 class _Feed(lightning.LightningDataModule):
     """Each process's share of every batch, from the step on that the trainer resumes from."""
 
@@ -212,31 +202,7 @@ class _Feed(lightning.LightningDataModule):
         steps.first = self.trainer.global_step * self.recipe.trainer.accumulate
         # another process cannot use the GPU, on which the prompt is embedded
         workers = self.workers if self.trainer.strategy.root_device.type == "cpu" else 0
-        return DataLoader(steps, batch_size=None, num_workers=workers, collate_fn=_as_is)
+        return DataLoader(steps, batch_size=None, num_workers=workers, collate_fn=as_is)
 
 
 SEED = 77  # of selector batches, apart from the lab's phases
-
-
-def _as_is(batch: Any) -> Any:
-    return batch
-
-
-class _Measured(Callback):
-    """Every so often a measurement on what is never trained on, appended to measured.jsonl."""
-
-    def __init__(self, measure: Measure, running: Running, steps: int) -> None:
-        self.measure, self.running, self.steps = measure, running, steps
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Measure at the set interval and at the end, after whole steps only."""
-        step = trainer.global_step
-        done = (index + 1) % trainer.accumulate_grad_batches == 0
-        if not trainer.is_global_zero or not done or (step % self.running.measure_every and step != self.steps):
-            return
-        module.eval()
-        row = {"step": step, **{name: round(value, 4) for name, value in self.measure(module).items()}}
-        module.train()
-        log.info("%s", row)
-        with open(self.running.folder / "measured.jsonl", "a") as file:
-            file.write(json.dumps(row) + "\n")
