@@ -102,7 +102,8 @@ def _fabric(devices: int, num_nodes: int, accelerator: str) -> World:
     from lightning.fabric import Fabric
     from lightning.fabric.strategies import DDPStrategy, Strategy
 
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it announces every process
+    for speaker in ("lightning.fabric", "lightning.pytorch"):  # they announce every process
+        logging.getLogger(speaker).setLevel(logging.WARNING)
     gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
     strategy: Strategy = DDPStrategy(process_group_backend="gloo", timeout=PATIENCE)
     fabric: Any = Fabric(accelerator="cuda" if gpu else "cpu", devices=devices, num_nodes=num_nodes, strategy=strategy)

@@ -21,7 +21,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from lightning.pytorch.loggers import Logger
 from safetensors.torch import load_model, save_model
 from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones.loading import located
 from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
@@ -57,11 +57,16 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Phases in order, from a fresh model or from the checkpoint `start`."""
+    """Phases in order, from a fresh model or from the checkpoint `start`.
+
+    `rope_theta`, if given, replaces the checkpoint's: the larger, the longer the videos in which a time-position is
+    unlike every other.
+    """
 
     phases: Sequence[Phase]
     seed: int
     start: str | None = None
+    rope_theta: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def train(recipe: Recipe, running: Running) -> Path:
     torch.set_num_threads(running.threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(recipe.seed, verbose=False)
-    model, tokenizer = build_model(recipe.seed) if recipe.start is None else load(recipe.start)
+    model, tokenizer = build_model(recipe.seed) if recipe.start is None else load(recipe.start, recipe.rope_theta)
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     for number, phase in enumerate(recipe.phases):
         finished = running.folder / phase.name / "finished.safetensors"
@@ -146,10 +151,17 @@ def _fit(
 MEASURED = 1_000_000  # seed of the clips that are measured: never those of a training step
 
 
-def load(checkpoint: str) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    """A model of the lab in fp32 and its tokenizer; `checkpoint` as in conf/backbone."""
+def load(
+    checkpoint: str, rope_theta: float | None = None
+) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+    """A model of the lab in fp32 and its tokenizer; `checkpoint` as in conf/backbone, `rope_theta` in place of its."""
     place, local = located(checkpoint, "qwen2_5_vl")
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(place, dtype=torch.float32, local_files_only=local)
+    config = AutoConfig.from_pretrained(place, local_files_only=local)
+    if rope_theta is not None:
+        config.text_config.rope_parameters["rope_theta"] = rope_theta
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        place, config=config, dtype=torch.float32, local_files_only=local
+    )
     return model, AutoTokenizer.from_pretrained(place, local_files_only=local)
 
 

@@ -42,6 +42,7 @@ def subset_batch(
     videos = [features[int(number)] for number in generator.integers(len(features), size=count)]
     kept = np.stack([draw_subset(generator, video, size, settings) for video in videos])
     stretch = generator.choice(settings.stretches, size=count)
+    stretch[[video.questions[0].query.split == "when" for video in videos]] = 1  # its thirds are those of its length
     posed = [
         [asker.encode(generator, posed_again(generator, question, tokens, 4)) for question in video.questions]
         for video, tokens in zip(videos, kept, strict=True)

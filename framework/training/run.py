@@ -63,7 +63,8 @@ LOGGERS = {"csv": _csv, "wandb": _wandb}
 
 def recipe(model: Mapping[str, Any], seed: int) -> Recipe:
     """conf/model/*.yaml to a recipe."""
-    return Recipe(tuple(_phase(name, node) for name, node in model["phases"].items()), seed, model.get("start"))
+    phases = tuple(_phase(name, node) for name, node in model["phases"].items())
+    return Recipe(phases, seed, model.get("start"), model.get("rope_theta"))
 
 
 def _phase(name: str, node: Mapping[str, Any]) -> Phase:
