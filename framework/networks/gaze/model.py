@@ -132,6 +132,13 @@ class Gaze(nn.Module):
         """Where its weights are."""
         return self.positions.device
 
+    @classmethod
+    def random(cls, config: GazeConfig, seed: int) -> Gaze:
+        """Untrained, in evaluation mode; torch's own random state stays as it is."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(config).eval()
+
     def vision(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """[B, T, 3, S, S], normalised -> vision tokens [B, T, P, D], and the state to read the next frames with."""
         side = self.config.side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -58,6 +58,11 @@ class Picks:
     def counts(self) -> Tensor:
         """i64 [B, T]: picks of each frame."""
         return self.valid.sum(2)
+
+    def to(self, device: torch.device | str) -> Picks:
+        """The same on a device."""
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
 
     def lists(self) -> list[list[list[int]]]:
         """Videos of frames of ids: what `of` reads."""
