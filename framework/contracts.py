@@ -88,6 +88,8 @@ def check_scorer(scorer: TokenScorer) -> None:
             f"one score per token: {len(first.layout)} expected, got {list(before.shape)}",
         )
         _hold(bool((before > -math.inf).any()), scorer, "at least one token may be kept")
+        cost = scorer.flops(first)
+        _hold(math.isfinite(cost) and cost >= 0, scorer, f"operations are finite and >= 0, got {cost}")
         scorer.score(other)
         _hold(torch.equal(before, scorer.score(first).values), scorer, "scores do not depend on groups scored before")
 
@@ -168,6 +170,8 @@ def check_refiner(refiner: TokenRefiner) -> None:
         given = toys.candidates(count, seed=count)
         kept = refiner.refine(given, toys.QUESTION, budget)
         _hold(0 < len(kept) <= budget, refiner, f"1..{budget} tokens of {count}, got {len(kept)}")
+        cost = refiner.flops(given, budget)
+        _hold(math.isfinite(cost) and cost >= 0, refiner, f"operations are finite and >= 0, got {cost}")
         places = {tuple(p) for p in _places(given).tolist()}
         _hold(all(tuple(p) in places for p in _places(kept).tolist()), refiner, "every position is a candidate's")
         order = torch.randperm(count, generator=torch.Generator().manual_seed(budget))

@@ -72,6 +72,10 @@ class TokenScorer(Strategy):
     def score(self, view: GroupView) -> Scores:
         """Scores with values f32 [N]."""
 
+    def flops(self, view: GroupView) -> float:
+        """Estimated operations of the networks that `score(view)` runs, for the ledger. Default: it runs none."""
+        return 0.0
+
 
 class RelevanceEstimator(Strategy):
     """Says how relevant a group is to the question.
@@ -123,6 +127,10 @@ class TokenRefiner(Strategy):
     @abstractmethod
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """At most `budget` of the C candidates, in temporal order."""
+
+    def flops(self, candidates: Candidates, budget: int) -> float:
+        """Estimated operations of the networks that `refine` runs, for the ledger. Default: it runs none."""
+        return 0.0
 
 
 class Answerer(Strategy):

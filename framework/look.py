@@ -132,9 +132,9 @@ class Look(Looking):
         if not self.needs.nothing and (self.needs.probe or self.needs.tokens or self.needs.pixels):
             shown.frames = self._decode(group, payers)
         if before_the_tower(self.scorer.needs):
-            with self.ledger.stage("score", payers, len(layout)):
-                for question in self.questions:
-                    view = self.view(group, question, layout, shown.frames)
+            early = [self.view(group, question, layout, shown.frames) for question in self.questions]
+            with self.ledger.stage("score", payers, len(layout), sum(map(self.scorer.flops, early))):
+                for question, view in zip(self.questions, early, strict=True):
                     shown.early[question.id] = _checked(self.scorer.score(view), layout, self.scorer)
         if shown.frames is not None:
             keep = torch.ones(len(layout), dtype=torch.bool)
@@ -174,7 +174,8 @@ class Look(Looking):
             self.view(group, question, layout, shown.frames, tokens, probe)
             for question, probe in zip(asking, probes, strict=True)
         ]
-        with self.ledger.stage("score", payers, len(layout)):
+        flops = 0.0 if early is not None else sum(map(self.scorer.flops, views))
+        with self.ledger.stage("score", payers, len(layout), flops):
             for question, view, probe in zip(asking, views, probes, strict=True):
                 if question.id in shown.early:
                     scores = shown.early[question.id]

@@ -34,7 +34,7 @@ from framework.interfaces import (
 from framework.ledger import Ledger
 from framework.look import Look
 from framework.looking import Looking, Opening
-from framework.outcome import Outcome
+from framework.outcome import Cost, Outcome
 from framework.types import Answer, Question, Selection
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
@@ -123,7 +123,9 @@ class Pipeline:
 
         def final() -> Answer:
             with look.ledger.stage("refine", payers, sum(map(len, inquiry.places.values()))):
-                selection = self.refiner.refine(inquiry.candidates(look, self.budget), question, self.budget)
+                candidates = inquiry.candidates(look, self.budget)
+                selection = self.refiner.refine(candidates, question, self.budget)
+            look.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, self.budget)))
             selections.append(selection)
             with look.ledger.stage("answer", payers, len(selection), self.backbone.flops("answer", len(selection))):
                 return self.backbone.answer(selection, question)

@@ -42,11 +42,22 @@ class Chain(TokenRefiner):
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """What the last part keeps."""
         *before, last = self.parts.values()
-        ahead = self.overshoot
-        for part in before:
-            ahead /= part.overshoot
-            candidates = _again(candidates, part.refine(candidates, question, math.ceil(ahead * budget - 1e-6)))
+        for part, leaves in zip(before, self._leaves(budget), strict=False):
+            candidates = _again(candidates, part.refine(candidates, question, leaves))
         return last.refine(candidates, question, budget)
+
+    def flops(self, candidates: Candidates, budget: int) -> float:
+        """Of all parts, each as if it were given the first one's candidates."""
+        given = zip(self.parts.values(), self._leaves(budget), strict=True)
+        return sum(part.flops(candidates, leaves) for part, leaves in given)
+
+    def _leaves(self, budget: int) -> list[int]:
+        """Most tokens that each part may leave; the last one the budget."""
+        ahead, leaves = self.overshoot, []
+        for part in self.parts.values():
+            ahead /= part.overshoot
+            leaves.append(math.ceil(ahead * budget - 1e-6))
+        return leaves
 
 
 def _again(candidates: Candidates, selection: Selection) -> Candidates:

@@ -13,6 +13,7 @@ import torch
 
 from framework.apportion import worthiest
 from framework.interfaces import TokenRefiner
+from framework.networks.qtsplus import costs
 from framework.networks.qtsplus.source import Source
 from framework.types import Candidates, Question, Selection
 
@@ -47,3 +48,8 @@ class Reencode(TokenRefiner):
         mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
         changed = selector.reencode(given, mask, seconds)[0]
         return replace(selection, tokens=replace(kept, embeddings=changed.to(kept.embeddings.device)))
+
+    def flops(self, candidates: Candidates, budget: int) -> float:
+        """Of the re-encoding layers over what the budget allows."""
+        shape = self.source.shape(candidates.tokens.embeddings.shape[1])
+        return costs.reencoding(shape, min(len(candidates), budget))

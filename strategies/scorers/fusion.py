@@ -55,6 +55,10 @@ class Fusion(TokenScorer):
         signals = {f"{name}.{key}": number for name, scores in found.items() for key, number in scores.signals.items()}
         return Scores(total.float(), signals)
 
+    def flops(self, view: GroupView) -> float:
+        """Of all parts."""
+        return sum(part.flops(view) for part in self.parts.values())
+
     def _normalised(self, values: Tensor) -> Tensor:
         """f64 [n] -> f64 [n]."""
         if self.normalise == "rank":

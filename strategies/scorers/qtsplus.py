@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 
 from framework.interfaces import TokenScorer
+from framework.networks.qtsplus import costs
 from framework.networks.qtsplus.source import Source
 from framework.types import Scores
 from framework.view import GroupView, Needs
@@ -61,3 +62,8 @@ class QTSplus(TokenScorer):
         rho = float(ratio) if self.rho == "learned" else self.rho
         largest = float(log_scores.max().exp())
         return Scores(log_scores[0], {"rho": rho, "score_entropy": float(entropy), "score_max": largest})
+
+    def flops(self, view: GroupView) -> float:
+        """Of the scoring layers and the budget head, which runs for a given ratio too."""
+        count, width = view.tokens.embeddings.shape
+        return costs.scoring(self.source.shape(width), count, len(view.query))

@@ -51,3 +51,7 @@ class Smoothed(TokenScorer):
         sums, counts = avg_pool1d(grid, self.width, stride=1, padding=self.width // 2)
         smooth = (sums / counts)[place, tick].float()
         return Scores(torch.where(allowed, smooth, -math.inf), signals=found.signals)
+
+    def flops(self, view: GroupView) -> float:
+        """Of the inner scorer."""
+        return self.inner.flops(view)

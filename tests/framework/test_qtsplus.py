@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from framework.benchmarks.base import VideoItem
 from framework.build import ConfigError, build_backbone, build_pipeline
-from framework.networks.qtsplus import checkpoint
+from framework.networks.qtsplus import checkpoint, costs
 from framework.networks.qtsplus.selector import Selector, Shape
 from framework.outcome import Outcome
 
@@ -48,6 +48,26 @@ def test_nothing_is_probed(ask: Callable[..., list[Outcome]]) -> None:
         "refine": 1,
         "answer": 1,
     }
+
+
+@pytest.mark.parametrize("refiner", ["reencode", "none"])
+def test_the_ledger_counts_the_selectors_operations(
+    ask: Callable[..., list[Outcome]],
+    composed: Compose,
+    needle_video: VideoItem,
+    saved: tuple[str, Selector],
+    refiner: str,
+) -> None:
+    """Of each question its own, although they share the stage; choosing without a network counts nothing."""
+    outcomes = ask("preset=qtsplus", "budget=512", f"refiner={refiner}", questions=2)
+    backbone, shape = build_backbone(composed()), saved[1].shape
+    words = [len(backbone.query(item.question)) for item in needle_video.items[:2]]
+    for outcome in outcomes:
+        stages, kept = outcome.trace.stages, outcome.trace.tokens_kept
+        assert stages["score"].flops == pytest.approx(sum(costs.scoring(shape, 512, count) for count in words) / 2)
+        assert stages["refine"].flops == (costs.reencoding(shape, kept) if refiner == "reencode" else 0.0)
+        assert (stages["score"].passes, stages["refine"].passes, stages["refine"].tokens) == (1, 1, kept)
+    assert ask("preset=uniform")[0].trace.stages["score"].flops == 0.0
 
 
 def test_the_pipeline_keeps_what_the_selector_keeps(

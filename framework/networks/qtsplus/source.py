@@ -43,6 +43,10 @@ class Source:
             )
         self._read: dict[tuple[object, ...], Selector] = {}
 
+    def shape(self, width: int) -> Shape:
+        """Its sizes; `width` is that of the tokens, which random weights adapt to."""
+        return random_shape(width) if self.about is None else self.about.shape
+
     def scoring(self, like: Tensor) -> Selector:
         """The scoring layers and the budget head in fp32, near `like` [N, D], the tokens that they are to score."""
         return self._part("scoring", like, torch.float32)
@@ -126,12 +130,16 @@ def _weights(checkpoint: str, about: About | None, part: Part, width: int) -> Se
 
 def random(seed: int, width: int) -> Selector:
     """Untrained: random comparisons, a ratio in the middle of 0.05..0.5, and a re-encoder that changes nothing."""
-    heads = width // DEPTH if width % DEPTH == 0 else 1
-    shape = Shape(width, heads, 1, scoring_layers=1, reencode_layers=2, time=False, official=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        selector = Selector(shape, 0.05, 0.5, scaled=True, dropout=0.0, chunk=ours.CHUNK)
+        selector = Selector(random_shape(width), 0.05, 0.5, scaled=True, dropout=0.0, chunk=ours.CHUNK)
     for name, parameter in selector.reencode_layers.named_parameters():
         if ".o_proj." in name or ".ffn.net.2." in name:
             nn.init.zeros_(parameter)
     return selector
+
+
+def random_shape(width: int) -> Shape:
+    """Sizes of random weights for tokens of `width`."""
+    heads = width // DEPTH if width % DEPTH == 0 else 1
+    return Shape(width, heads, 1, scoring_layers=1, reencode_layers=2, time=False, official=False)

@@ -6,12 +6,19 @@ import math
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework import toys
+from framework.looking import best
+from framework.networks.qtsplus.source import random
 from framework.types import ScoredGroup
+from framework.view import Needs
 from strategies.allocators.learned_ratio import LearnedRatio
+from strategies.scorers.qtsplus import QTSplus
+
+NEEDS = Needs(tokens=True, query=True)
 
 
 def group(index: int, size: int, rho: float, relevance: float = -1.0, refused: int = 0) -> ScoredGroup:
@@ -59,6 +66,35 @@ def test_what_is_wanted_as_far_as_it_is_allowed(sizes: list[tuple[int, float]], 
     wanted = [math.ceil(rho * size * (1 - 2e-7)) for size, rho in sizes]
     assert sum(quotas) == min(budget, n_max or budget, sum(wanted))
     assert all(quota <= most for quota, most in zip(quotas, wanted, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    tokens=st.integers(1, 300),
+    mode=st.sampled_from(["learned", "drawn", "fixed"]),
+    ratio=st.floats(1e-3, 1.0),
+    n_max=st.one_of(st.none(), st.integers(1, 60)),
+    seed=st.integers(0, 9),
+)
+def test_inference_keeps_what_training_keeps(
+    tokens: int, mode: str, ratio: float, n_max: int | None, seed: int
+) -> None:
+    """Training gate, hard gate, and scorer with allocator: one count and the same tokens, wherever rho comes from."""
+    view = toys.view(NEEDS, seed, ticks=math.ceil(tokens / (toys.ROWS * toys.COLUMNS)))
+    view = replace(view, shown_tokens=view.tokens[torch.arange(tokens)])
+    scores = QTSplus(f"random:{seed}", "paper", "learned" if mode == "learned" else ratio).score(view)
+    seen = replace(group(0, tokens, 0.0), scores=scores.values, signals=scores.signals)
+    (quota,) = LearnedRatio(n_max).allocate([seen], toys.QUESTION, tokens)
+
+    masks = torch.ones(1, tokens, dtype=torch.bool), torch.ones(1, len(view.query), dtype=torch.bool)
+    rho = {"learned": None, "drawn": torch.tensor([ratio]), "fixed": ratio}[mode]
+    for gate in ("straight_through", "hard"):
+        with torch.no_grad():
+            chosen = random(seed, toys.WIDTH)(
+                view.tokens.embeddings[None], masks[0], view.query[None], masks[1], rho=rho, most=n_max, gate=gate
+            )
+        assert int(chosen.count) == quota and float(chosen.rho) == pytest.approx(scores.signals["rho"], rel=1e-6)
+        assert torch.equal(chosen.index[0], best(scores.values, quota))
 
 
 def test_a_scorer_without_ratio_is_told() -> None:

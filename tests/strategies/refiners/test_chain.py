@@ -33,6 +33,9 @@ class Best(TokenRefiner):
         best = candidates.score.argsort(descending=True, stable=True)[:budget]
         return Selection.of(replace(candidates, tokens=scaled), best, budget)
 
+    def flops(self, candidates: Candidates, budget: int) -> float:
+        return self.factor * budget
+
 
 def test_contract() -> None:
     check_refiner(Chain({"a": Best(1.5), "b": Best(1.2)}))
@@ -44,6 +47,11 @@ def test_every_part_gets_its_own_overshoot() -> None:
     assert chain.overshoot == pytest.approx(1.8)
     chain.refine(toys.candidates(18), toys.QUESTION, 10)
     assert [part.seen[0] for part in parts] == [(18, 12), (12, 10), (10, 10)]
+
+
+def test_operations_add_up_over_what_each_part_may_leave() -> None:
+    chain = Chain({"a": Best(1.5, factor=100.0), "b": Best(1.2, factor=10.0), "c": Best(1.0)})
+    assert chain.flops(toys.candidates(18), 10) == 100 * 12 + 10 * 10 + 10
 
 
 def test_scores_stay_with_their_tokens_and_changes_pass_on() -> None:

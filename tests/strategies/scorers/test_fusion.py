@@ -32,6 +32,9 @@ class Given(TokenScorer):
     def score(self, view: GroupView) -> Scores:
         return Scores(torch.tensor(self.values), {"size": float(len(self.values))})
 
+    def flops(self, view: GroupView) -> float:
+        return float(len(self.values))
+
 
 def _fused(parts: dict[str, tuple[float, ...]], weights: Mapping[str, float], normalise: str = "rank") -> list[float]:
     fusion = Fusion({name: Given(values) for name, values in parts.items()}, weights, normalise)
@@ -42,6 +45,11 @@ def test_ranks_are_shared_by_ties() -> None:
     # ranks of a: 0 .5 .5 1 (of 3 steps: 0, 1.5, 1.5, 3); of b: 1, 2/3, 1/3, 0
     found = _fused({"a": (1.0, 2.0, 2.0, 100.0), "b": (9.0, 8.0, 7.0, 6.0)}, {"a": 1.0, "b": 3.0})
     assert found == pytest.approx([3.0, 2.5, 1.5, 1.0])
+
+
+def test_operations_add_up() -> None:
+    fusion = Fusion({"a": Given((1.0,) * 4), "b": Given((1.0,) * 3)}, {"a": 1.0, "b": 2.0}, "rank")
+    assert fusion.flops(toys.view(Needs())) == 7.0
 
 
 def test_zscores() -> None:

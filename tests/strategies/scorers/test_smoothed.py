@@ -31,6 +31,9 @@ class Given(TokenScorer):
     def score(self, view: GroupView) -> Scores:
         return Scores(torch.tensor(self.values), {"heard": 1.0})
 
+    def flops(self, view: GroupView) -> float:
+        return 3.0 * len(view.layout)
+
 
 def _view(ticks: list[int], columns: list[int]) -> GroupView:
     layout = Layout(torch.tensor(ticks), torch.zeros(len(ticks), dtype=torch.long), torch.tensor(columns), (8, 8))
@@ -48,6 +51,10 @@ def test_barred_tokens_stay_barred_and_lend_nothing() -> None:
     view = _view([0, 1, 2], [0, 0, 0])
     values = Smoothed(Given((1.0, -math.inf, 5.0)), width=3).score(view).values
     assert values.tolist() == [1.0, -math.inf, 5.0]
+
+
+def test_operations_are_the_inner_ones() -> None:
+    assert Smoothed(Given(()), width=3).flops(_view([0, 1, 2], [0, 0, 0])) == 9.0
 
 
 def test_missing_tokens_lend_nothing() -> None:
