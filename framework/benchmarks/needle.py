@@ -14,7 +14,7 @@ from framework.benchmarks.base import Benchmark, Item, VideoItem
 from framework.lab.needles import needle_scene
 from framework.lab.questions import LabQuestion
 from framework.lab.video import cached_file, cached_video
-from framework.lab.world import FRAMES_PER_SECOND
+from framework.lab.world import FRAMES_PER_SECOND, GRID
 from framework.prompts import PromptTemplate
 
 
@@ -78,11 +78,12 @@ class Needle(Benchmark):
         spans = tuple(
             (e.start / FRAMES_PER_SECOND, (e.start + e.length) / FRAMES_PER_SECOND) for e in question.evidence
         )
+        wide = {} if question.query.grid == GRID else {"grid": question.query.grid}
         asked = self.prompt.question(identity, question.bare, question.options)
         return Item(
             question=asked,
             right=asked.letters[question.right],
             strata={"split": (question.query.split,), "asked": (question.query.keys[0].attribute,)},
             evidence=spans,
-            facts={"cells": " ".join(str(e.cell) for e in question.evidence)},
+            facts={"cells": " ".join(str(e.cell) for e in question.evidence), **wide},
         )

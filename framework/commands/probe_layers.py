@@ -50,7 +50,9 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         timeline = make_timeline(video.path, sampling, backbone.frames_per_tick, reader)
         for tokens, layout, item in _groups(backbone, reader, timeline, video, cfg.backbone.group_ticks):
             cells = [int(cell) for cell in str(item.facts.get("cells", "")).split()]
-            mask = evidence_mask(layout, tokens.seconds.cpu(), item.evidence, cells, GRID)
+            mask = evidence_mask(
+                layout, tokens.seconds.cpu(), item.evidence, cells, int(str(item.facts.get("grid", GRID)))
+            )
             needs = Needs(attention=tuple(range(len(backbone.decoder.layers))))
             (probe,) = backbone.probe(tokens, [item.question], needs)
             attention = {layer: captured.float().cpu() for layer, captured in probe.attention.items()}

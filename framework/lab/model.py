@@ -14,7 +14,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from framework.lab.tokenizer import build_tokenizer
-from framework.lab.world import COLOURS, SHAPES, SIDE, SIZES
+from framework.lab.world import CELL, COLOURS, SHAPES, SIDE, SIZES, WIDE
 
 HIDDEN = 128
 LAYERS = 6
@@ -121,7 +121,7 @@ def preprocessor_config() -> dict[str, object]:
         "temporal_patch_size": 2,
         "merge_size": MERGE,
         "min_pixels": SIDE * SIDE,
-        "max_pixels": SIDE * SIDE,
+        "max_pixels": (WIDE * CELL) ** 2,
         "resample": 3,
         "rescale_factor": 1 / 255,
     }

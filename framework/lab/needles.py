@@ -11,7 +11,7 @@ import numpy as np
 from framework.lab.queries import DIRECTIONS, SPLITS, STEPS, ZONES, Key, Query
 from framework.lab.questions import Evidence, LabQuestion, pose
 from framework.lab.scene import Scene, background, cross, scatter, track
-from framework.lab.world import CELLS, COLOURS, FRAMES_PER_TICK, SHAPES, SIZES
+from framework.lab.world import COLOURS, FRAMES_PER_TICK, SHAPES, SIZES
 
 MOST_QUESTIONS = 5  # more would leave no shapes and colours for the distractors
 TWINS = 3  # decoys of a conjunction: the same shape (or colour) in the other size, with another answer
@@ -34,12 +34,14 @@ def needle_scene(
     """A video of `frames` frames with needles that live `span` frames, and its questions.
 
     `opacity` (0..1) is that of the needles, `noise` the standard deviation of a pixel (0..1), `density` the share of
-    places filled with distractors.
+    places filled with distractors. Those of `wide` live as long as needles do, half as long to half as long again.
     """
     _check(split, frames, questions, span)
     queries = _queries(generator, split, questions)
     keys = [key for query in queries for key in query.keys]
-    taken = np.zeros((frames, CELLS), bool)
+    grid = queries[0].grid
+    taken = np.zeros((frames, grid**2), bool)
+    life = (span // 2, span + span // 2) if split == "wide" else DISTRACTOR_LIFE
     tracks, posed = [], []
 
     def place(thing: np.ndarray, low: int, high: int) -> Evidence:
@@ -67,9 +69,9 @@ def needle_scene(
         shape, colour, size = _unasked(generator, keys).tolist()
         return shape, colour, size, 1.0
 
-    tracks.append(scatter(generator, frames, density, DISTRACTOR_LIFE, True, distractor, taken))
+    tracks.append(scatter(generator, frames, density, life, True, distractor, taken))
     ground, grain = background(generator), int(generator.integers(2**31))
-    return Scene(frames, np.concatenate(tracks), ground, noise, grain, crossing=split == "direction"), posed
+    return Scene(frames, np.concatenate(tracks), ground, noise, grain, split == "direction", grid), posed
 
 
 def _check(split: str, frames: int, questions: int, span: int) -> None:
@@ -160,7 +162,7 @@ def _plan(
 
 def _free(generator: np.random.Generator, low: int, high: int, span: int, taken: np.ndarray) -> tuple[int, int]:
     """A first frame within the bounds, on a tick, and a cell that is free for the whole span."""
-    filled = np.concatenate([np.zeros((1, CELLS), np.int64), np.cumsum(taken, axis=0)])
+    filled = np.concatenate([np.zeros((1, taken.shape[1]), np.int64), np.cumsum(taken, axis=0)])
     starts = np.arange(-(-low // FRAMES_PER_TICK), high // FRAMES_PER_TICK + 1) * FRAMES_PER_TICK
     places = np.argwhere(filled[starts + span] == filled[starts])  # [P, 2] of start and cell
     if not len(places):

@@ -1,7 +1,7 @@
 """What can be asked about a scene, and what a careful viewer of given objects would answer.
 
 A query names objects by keys ("the small star", "the red shape"). It knows the wording and the truth; which options are
-offered is `questions.py`.
+offered is `questions.py`. `wide` asks what `attribute` does, about a larger picture.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.lab.world import COLOURS, SHAPES, SIZES
+from framework.lab.world import COLOURS, GRID, SHAPES, SIZES, WIDE
 
-SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order", "direction")
+SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order", "direction", "wide")
 ZONES = ("start", "middle", "end")  # thirds of the time that is shown
 DIRECTIONS = ("left", "right", "up", "down")
 STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # of the directions: pixels down, pixels right
@@ -54,6 +54,11 @@ class Key:
         return sorted({int(value) for value in meant[:, 1 if self.attribute == "shape" else 0]})
 
 
+def grid_of(split: str) -> int:
+    """Cells per side of the pictures of a split."""
+    return WIDE if split == "wide" else GRID
+
+
 @dataclass(frozen=True)
 class Query:
     """A question before its options: a split and one key, or two for `two_evidence` and `order`."""
@@ -66,6 +71,11 @@ class Query:
             raise ValueError(f"unknown split {self.split!r}; known: {', '.join(SPLITS)}")
         if len(self.keys) != (2 if self.split in ("two_evidence", "order") else 1):
             raise ValueError(f"split {self.split!r} got {len(self.keys)} keys")
+
+    @property
+    def grid(self) -> int:
+        """Cells per side of the picture that is asked about."""
+        return grid_of(self.split)
 
     @property
     def text(self) -> str:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from framework.lab.scene import Scene, crossing
-from framework.lab.world import CELL, FRAMES_PER_TICK, GRID, RGB, SHIFT, SIDE, glyphs
+from framework.lab.world import CELL, FRAMES_PER_TICK, RGB, SHIFT, glyphs
 
 
 def render(scene: Scene, start: int, stop: int) -> np.ndarray:
-    """Frames start..stop-1 of a scene: u8 [stop - start, SIDE, SIDE, 3], RGB."""
+    """Frames start..stop-1 of a scene: u8 [stop - start, side, side, 3], RGB."""
     if not 0 <= start < stop <= scene.frames:
         raise ValueError(f"frames {start}..{stop} are outside this scene of {scene.frames} frames")
-    count = stop - start
-    canvas = np.empty((count, SIDE, SIDE, 3), np.float32)
+    count, side = stop - start, scene.side
+    canvas = np.empty((count, side, side, 3), np.float32)
     canvas[:] = np.asarray(scene.background, np.float32) * 255
     _draw(scene, start, canvas)
-    grain = np.empty((SIDE, SIDE, 3), np.float32)
+    grain = np.empty((side, side, 3), np.float32)
     for frame in range(count):
         # one counter-based stream per frame: what makes a frame independent of the chunk it is rendered in
         stream = np.random.Generator(np.random.Philox(key=scene.seed, counter=[0, 0, 0, start + frame]))
@@ -53,8 +53,8 @@ def _draw(scene: Scene, start: int, canvas: np.ndarray) -> None:
         down = np.clip(shown["down"] + shown["drift_down"] * age, -SHIFT, SHIFT) + SHIFT
         right = np.clip(shown["right"] + shown["drift_right"] * age, -SHIFT, SHIFT) + SHIFT
     cover = glyphs()[shown["shape"], shown["size"], down, right] * shown["opacity"][:, None, None]  # [P, CELL, CELL]
-    cells = canvas.reshape(count, GRID, CELL, GRID, CELL, 3).transpose(0, 1, 3, 2, 4, 5)  # a view
-    row, column = np.divmod(shown["cell"].astype(np.int64), GRID)
+    cells = canvas.reshape(count, scene.grid, CELL, scene.grid, CELL, 3).transpose(0, 1, 3, 2, 4, 5)  # a view
+    row, column = np.divmod(shown["cell"].astype(np.int64), scene.grid)
     under = cells[frame, row, column]  # [P, CELL, CELL, 3]
     cells[frame, row, column] = under + cover[..., None] * (RGB[shown["colour"]][:, None, None] - under)
 

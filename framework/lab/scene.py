@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.lab.world import CELLS, FRAMES_PER_TICK, SHIFT
+from framework.lab.world import CELL, FRAMES_PER_TICK, GRID, SHIFT
 
 TRACK = np.dtype(
     [
         ("shape", "i1"),
         ("colour", "i1"),
         ("size", "i1"),
-        ("cell", "i1"),
+        ("cell", "i1"),  # row-major
         ("start", "i4"),  # first frame
         ("length", "i4"),  # frames
         ("opacity", "f4"),  # 0..1
@@ -36,6 +36,7 @@ class Scene:
     """A procedural video. `background` is three values 0..1, `noise` a pixel's standard deviation on that scale.
 
     `crossing`: what drifts goes from one edge of its cell to the other within its life, and moves between ticks only.
+    `grid`: cells per side.
     """
 
     frames: int
@@ -44,6 +45,7 @@ class Scene:
     noise: float
     seed: int
     crossing: bool = False
+    grid: int = GRID
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.frames % FRAMES_PER_TICK:
@@ -53,8 +55,20 @@ class Scene:
         ends = self.tracks["start"] + self.tracks["length"]
         if len(ends) and (self.tracks["start"].min() < 0 or ends.max() > self.frames):
             raise ValueError(f"a track leaves the scene of {self.frames} frames")
+        if len(ends) and not 0 <= self.tracks["cell"].min() <= self.tracks["cell"].max() < self.cells:
+            raise ValueError(f"a track is in none of the {self.cells} cells")
         if self.crossing and (self.tracks["start"] % FRAMES_PER_TICK + self.tracks["length"] % FRAMES_PER_TICK).any():
             raise ValueError("what crosses its cell moves between ticks: tracks must start and end on whole ticks")
+
+    @property
+    def cells(self) -> int:
+        """How many there are."""
+        return self.grid**2
+
+    @property
+    def side(self) -> int:
+        """Height and width of a frame, pixels."""
+        return self.grid * CELL
 
     @property
     def ticks(self) -> int:
@@ -62,12 +76,12 @@ class Scene:
         return self.frames // FRAMES_PER_TICK
 
     def contents(self) -> np.ndarray:
-        """What is where: i1 [ticks, FRAMES_PER_TICK, CELLS, 3] of shape, colour, size; EMPTY where nothing is."""
-        table = np.full((self.frames, CELLS, 3), EMPTY, np.int8)
+        """What is where: i1 [ticks, FRAMES_PER_TICK, cells, 3] of shape, colour, size; EMPTY where nothing is."""
+        table = np.full((self.frames, self.cells, 3), EMPTY, np.int8)
         for track in self.tracks:
             span = slice(track["start"], track["start"] + track["length"])
             table[span, track["cell"]] = (track["shape"], track["colour"], track["size"])
-        return table.reshape(self.ticks, FRAMES_PER_TICK, CELLS, 3)
+        return table.reshape(self.ticks, FRAMES_PER_TICK, self.cells, 3)
 
 
 def track(
@@ -115,15 +129,15 @@ def scatter(
     """Random objects that never overlap: TRACK [objects].
 
     `density` is the expected share of (frame, cell) places filled, were there no collisions; `lengths` the shortest and
-    the longest life in frames; `draw()` gives shape, colour, size and opacity; `taken` bool [frames, CELLS] is updated
+    the longest life in frames; `draw()` gives shape, colour, size and opacity; `taken` bool [frames, cells] is updated
     in place. `whole_ticks` starts and ends lives between ticks, so that both frames of a tick show the same objects.
     """
     shortest, longest = min(lengths[0], frames), min(lengths[1], frames)
     step = FRAMES_PER_TICK if whole_ticks else 1
-    tracks = []
-    for _ in range(generator.poisson(density * frames * CELLS / ((shortest + longest) / 2))):
+    cells, tracks = taken.shape[1], []
+    for _ in range(generator.poisson(density * frames * cells / ((shortest + longest) / 2))):
         length = int(generator.integers(shortest, longest + 1)) // step * step
-        start, cell = int(generator.integers(frames - length + 1)) // step * step, int(generator.integers(CELLS))
+        start, cell = int(generator.integers(frames - length + 1)) // step * step, int(generator.integers(cells))
         if length and not taken[start : start + length, cell].any():
             taken[start : start + length, cell] = True
             shape, colour, size, opacity = draw()

@@ -17,13 +17,13 @@ import numpy as np
 
 from framework.lab.render import render
 from framework.lab.scene import Scene
-from framework.lab.world import FRAMES_PER_SECOND
+from framework.lab.world import CELLS, FRAMES_PER_SECOND, GRID
 
 WRITER = 1  # raise it when rendering or encoding changes: cached files of before are then left alone
 PRESET = "veryfast"
 # B-frames and the macroblock tree make libx264 give other bytes now and then for the same frames of this small size
 REPEATABLE = {"bf": "0", "x264-params": "mbtree=0"}
-CHUNK = 256  # frames rendered at a time
+CHUNK = 256  # frames of ordinary size rendered at a time
 CRF = 18  # chosen by the table in docs/results/lab_model.md
 BT601 = 6  # SMPTE 170M in the numbering of H.273
 LIMITED_RANGE = 1
@@ -57,7 +57,8 @@ def cached_file(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
 def content_key(scene: Scene, crf: int) -> str:
     """A name for what a scene looks like on disk."""
     told = repr((scene.frames, scene.background, scene.noise, scene.seed, crf, PRESET, WRITER))
-    told += "crossing" if scene.crossing else ""  # only where it matters, so that other files keep their names
+    told += "crossing" if scene.crossing else ""  # both only where they matter, so that other files keep their names
+    told += f"grid {scene.grid}" if scene.grid != GRID else ""
     return hashlib.sha256(told.encode() + scene.tracks.tobytes()).hexdigest()[:20]
 
 
@@ -71,8 +72,9 @@ def through_codec(frames: np.ndarray, crf: int = CRF) -> np.ndarray:
 
 
 def _stream(scene: Scene) -> Iterator[np.ndarray]:
-    for start in range(0, scene.frames, CHUNK):
-        yield from render(scene, start, min(start + CHUNK, scene.frames))
+    chunk = max(1, CHUNK * CELLS // scene.cells)
+    for start in range(0, scene.frames, chunk):
+        yield from render(scene, start, min(start + chunk, scene.frames))
 
 
 def _encode(frames: Iterable[np.ndarray], file: io.IOBase, crf: int) -> None:

@@ -28,9 +28,10 @@ RGB = np.array(
 )  # [colours, 3], 0..255
 GLYPH_PIXELS = (16, 24)
 CELL = 28  # pixels: 2 x 2 patches of 14, which the model merges into one visual token
-GRID = 2  # cells per side
+GRID = 2  # cells per side, unless a scene says otherwise
 CELLS = GRID * GRID
 SIDE = GRID * CELL
+WIDE = 7  # cells per side of the split `wide`
 SHIFT = 2  # a glyph may sit this many pixels off the middle of its cell
 FRAMES_PER_TICK = 2
 FRAMES_PER_SECOND = 2.0  # so one tick is one second

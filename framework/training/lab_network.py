@@ -10,7 +10,7 @@ from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.lab.model import IMAGE_MEAN, IMAGE_STD, MERGE, PATCH
-from framework.lab.world import COLOURS, FRAMES_PER_TICK, GRID, SHAPES
+from framework.lab.world import COLOURS, FRAMES_PER_TICK, SHAPES
 from framework.training.lab_packing import VIDEO_START, Packed
 from framework.video.preprocess import normalise, patchify
 
@@ -22,9 +22,9 @@ def patches(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def encode(model: Qwen2_5_VLForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
-    """Visual tokens of B clips: f32 [B, ticks * CELLS, D]."""
-    batch, frames = pixels.shape[:2]
-    grid = torch.tensor([[frames // FRAMES_PER_TICK, MERGE * GRID, MERGE * GRID]] * batch, device=pixels.device)
+    """Visual tokens of B clips: f32 [B, ticks * cells, D]."""
+    batch, frames, height, width = pixels.shape[:4]
+    grid = torch.tensor([[frames // FRAMES_PER_TICK, height // PATCH, width // PATCH]] * batch, device=pixels.device)
     tokens = model.model.visual(patches(pixels), grid_thw=grid).pooler_output
     return tokens.reshape(batch, -1, tokens.shape[-1])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from framework.lab.world import CELLS, GRID
+from framework.lab.world import GRID
 from framework.training.lab_questions import TrainingQuestion
 
 BEFORE = ("<|im_start|>", "user", "<|vision_start|>")
@@ -53,12 +53,13 @@ def pack(
     vocabulary: Mapping[str, int],
     window: int,
     sequential: bool = False,
+    grid: int = GRID,
 ) -> Packed:
     """Pack the questions of B clips.
 
-    `tokens` i64 [B, K] numbers of the kept visual tokens (tick * CELLS + cell), `times` i64 [B, ticks] the time of
+    `tokens` i64 [B, K] numbers of the kept visual tokens (tick * cells + cell), `times` i64 [B, ticks] the time of
     every tick in ticks of its video; `window` is that of the sliding layers. `sequential`: visual tokens are numbered
-    one after another on all three axes, like text, whenever and wherever they are.
+    one after another on all three axes, like text, whenever and wherever they are. `grid`: cells per side.
     """
     batch, kept = tokens.shape
     text = VIDEO_START + kept + 1  # where the first question starts
@@ -73,11 +74,11 @@ def pack(
     ids[:, text - 1] = vocabulary[AFTER]
     block[:, :text] = SHARED
     positions[:, :, :VIDEO_START] = np.arange(VIDEO_START)
-    ticks, cells = np.divmod(tokens, CELLS)
+    ticks, cells = np.divmod(tokens, grid**2)
     positions[0, :, VIDEO_START : text - 1] = VIDEO_START + TIME_STEP * np.take_along_axis(times, ticks, axis=1)
-    positions[1, :, VIDEO_START : text - 1] = VIDEO_START + cells // GRID
-    positions[2, :, VIDEO_START : text - 1] = VIDEO_START + cells % GRID
-    after = VIDEO_START + GRID  # position of AFTER
+    positions[1, :, VIDEO_START : text - 1] = VIDEO_START + cells // grid
+    positions[2, :, VIDEO_START : text - 1] = VIDEO_START + cells % grid
+    after = VIDEO_START + grid  # position of AFTER
     if sequential:
         positions[:, :, VIDEO_START : text - 1] = np.arange(VIDEO_START, text - 1)
         after = text - 1

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from framework.lab.world import CELLS
 from framework.training.lab_data import LanguageBatch
 from framework.training.lab_packing import pack
 from framework.training.lab_questions import Asker
@@ -48,10 +47,10 @@ def subset_batch(
         for video, tokens in zip(videos, kept, strict=True)
     ]
     sequential = bool(generator.random() < settings.sequential_share)
-    times = np.arange(features.tokens // CELLS) * stretch[:, None]
+    times = np.arange(features.ticks) * stretch[:, None]
     rows = np.stack([video.features[tokens] for video, tokens in zip(videos, kept, strict=True)])
     return LanguageBatch(
-        packed=pack(posed, kept, times, asker.vocabulary, window, sequential),
+        packed=pack(posed, kept, times, asker.vocabulary, window, sequential, features.grid),
         pixels=None,
         objects=torch.empty(0),
         kept=torch.from_numpy(kept),
@@ -66,7 +65,7 @@ def draw_subset(generator: np.random.Generator, video: NeedleVideo, size: int, s
     for place in generator.permutation(len(video.questions)):
         for needle in video.questions[place].evidence:
             if generator.random() < settings.needle_share:
-                tokens = generator.permutation(needle_tokens(needle))
+                tokens = generator.permutation(needle_tokens(needle, video.questions[place].query.grid ** 2))
                 first.append(tokens[: generator.integers(1, len(tokens) + 1)])
     rest = generator.permutation(len(video.features))
     if generator.random() < settings.busy_share:

@@ -19,7 +19,7 @@ import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.lab.needles import needle_scene
-from framework.lab.queries import Truth
+from framework.lab.queries import Truth, grid_of
 from framework.lab.questions import Evidence, LabQuestion, pose
 from framework.lab.render import render
 from framework.lab.scene import EMPTY, Scene, crossing
@@ -37,7 +37,7 @@ class NeedleSettings:
     """Which videos there are. `kinds` are dictionaries of split, opacity of the needles (0..1) and videos."""
 
     kinds: Sequence[Mapping[str, Any]]
-    frames: int  # of a video; CELLS / FRAMES_PER_TICK = 2 visual tokens each
+    frames: int  # of a video; cells / FRAMES_PER_TICK visual tokens each: 2, or 24.5 of `wide`
     questions: int  # per video
     span: int  # frames that a needle lives
     noise: float  # a pixel's standard deviation, 0..1
@@ -63,8 +63,14 @@ class NeedleFeatures:
         self.kinds = [kind for kind in settings.kinds for _ in range(kind["videos"])]
         if not self.kinds:
             raise ValueError("needles.kinds: got no videos")
-        self.tokens = settings.frames // FRAMES_PER_TICK * CELLS
+        grids = {grid_of(kind["split"]) for kind in self.kinds}
+        if len(grids) > 1:
+            raise ValueError(
+                "needles.kinds: wide videos are of another size than the others; give them a phase of their own"
+            )
+        (self.grid,) = grids
         self.ticks = settings.frames // FRAMES_PER_TICK
+        self.tokens = self.ticks * self.grid**2
         self.known: dict[int, tuple[list[LabQuestion], np.ndarray]] = {}
         width = model.config.get_text_config().hidden_size
         self.shape = (len(self.kinds), self.tokens, width)
@@ -80,7 +86,7 @@ class NeedleFeatures:
     def __getitem__(self, index: int) -> NeedleVideo:
         if index not in self.known:
             scene, questions = self.draw(index)
-            there = (scene.contents()[..., 0] != EMPTY).any(1)  # [ticks, CELLS]
+            there = (scene.contents()[..., 0] != EMPTY).any(1)  # [ticks, cells]
             self.known[index] = questions, there.reshape(-1)
         return NeedleVideo(self.features[index], *self.known[index])
 
@@ -132,10 +138,10 @@ def named(told: str, weights: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()[:20]
 
 
-def needle_tokens(needle: Evidence) -> np.ndarray:
-    """Numbers (tick * CELLS + cell) of the visual tokens that show a needle: i64 [k]."""
+def needle_tokens(needle: Evidence, cells: int = CELLS) -> np.ndarray:
+    """Numbers (tick * cells + cell) of the visual tokens that show a needle: i64 [k]."""
     ticks = np.arange(needle.start // FRAMES_PER_TICK, (needle.start + needle.length) // FRAMES_PER_TICK)
-    return ticks * CELLS + needle.cell
+    return ticks * cells + needle.cell
 
 
 def posed_again(generator: np.random.Generator, question: LabQuestion, kept: np.ndarray, options: int) -> LabQuestion:
@@ -144,7 +150,8 @@ def posed_again(generator: np.random.Generator, question: LabQuestion, kept: np.
     Where the needle is not among them no option is likelier than another; half the evidence leaves half the pairs. A
     direction is decided by two ticks in which the needle stands at different places.
     """
-    shown = [bool(np.isin(needle_tokens(needle), kept).any()) for needle in question.evidence]
+    cells = question.query.grid**2
+    shown = [bool(np.isin(needle_tokens(needle, cells), kept).any()) for needle in question.evidence]
     if question.query.split == "direction":
         (needle,) = question.evidence
         way = crossing(needle.length // FRAMES_PER_TICK)[np.isin(needle_tokens(needle), kept)]

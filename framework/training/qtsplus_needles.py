@@ -13,7 +13,7 @@ import torch
 
 from framework.backbones.base import DecoderBackbone
 from framework.lab.questions import LabQuestion
-from framework.lab.world import CELLS, FRAMES_PER_SECOND, FRAMES_PER_TICK, GRID
+from framework.lab.world import FRAMES_PER_SECOND, FRAMES_PER_TICK
 from framework.prompts import PromptTemplate
 from framework.training.needle_features import NeedleFeatures, posed_again
 from framework.training.qtsplus_data import Batch, Sample, collate, sample
@@ -63,13 +63,14 @@ def needle_sample(backbone: DecoderBackbone, prompt: PromptTemplate, tokens: Tok
 
 def as_tokens(features: np.ndarray, ticks: int) -> Tokens:
     """Features f16 [M, D] of a whole video as the adapter's tokens."""
-    tick, row, column = torch.cartesian_prod(torch.arange(ticks), torch.arange(GRID), torch.arange(GRID)).T
-    assert len(tick) == len(features) == ticks * CELLS
+    grid = math.isqrt(len(features) // ticks)
+    tick, row, column = torch.cartesian_prod(torch.arange(ticks), torch.arange(grid), torch.arange(grid)).T
+    assert len(tick) == len(features) == ticks * grid**2
     return Tokens(
         embeddings=torch.from_numpy(features.astype(np.float32)),
         tick=tick,
         row=row,
         column=column,
         seconds=tick.double() * FRAMES_PER_TICK / FRAMES_PER_SECOND,
-        extra={"extent": torch.full((len(tick),), GRID)},
+        extra={"extent": torch.full((len(tick),), grid)},
     )

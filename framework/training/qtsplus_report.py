@@ -15,7 +15,6 @@ from torch import Tensor
 
 from framework.backbones.base import DecoderBackbone
 from framework.lab.questions import LabQuestion
-from framework.lab.world import CELLS
 from framework.networks.qtsplus.selector import Chosen
 from framework.prompts import PromptTemplate
 from framework.training.needle_features import NeedleFeatures, needle_tokens
@@ -90,10 +89,11 @@ def oracle(batch: Batch, asked: Questions, count: int) -> Chosen:
 
 def uniform(batch: Batch, asked: Questions, count: int) -> Chosen:
     """Whole ticks, evenly spaced; the first cells of one more tick where the count is no multiple of the cells."""
-    ticks = batch.tokens.shape[1] // CELLS
-    wanted = -(-count // CELLS)
+    cells = asked[0][1].query.grid ** 2
+    ticks = batch.tokens.shape[1] // cells
+    wanted = -(-count // cells)
     at = ((np.arange(wanted) + 0.5) * ticks / wanted).astype(int)
-    tokens = (at[:, None] * CELLS + np.arange(CELLS)).reshape(-1)[:count]
+    tokens = (at[:, None] * cells + np.arange(cells)).reshape(-1)[:count]
     return given(batch, torch.from_numpy(tokens).expand(len(batch), -1))
 
 
@@ -127,7 +127,7 @@ def _rows(asked: Questions, draw: Callable[[np.random.Generator, LabQuestion], n
 
 
 def _needles_first(generator: np.random.Generator, question: LabQuestion, total: int, count: int) -> np.ndarray:
-    parts = [generator.permutation(needle_tokens(needle)) for needle in question.evidence]
+    parts = [generator.permutation(needle_tokens(needle, question.query.grid**2)) for needle in question.evidence]
     needles = np.stack(parts, 1).reshape(-1)  # one of each needle in turn, so that few tokens show them all
     rest = np.setdiff1d(np.arange(total), needles)
     return np.concatenate([needles, generator.permutation(rest)])[:count]
