@@ -1,0 +1,135 @@
+"""The gaze learns searched sequences: the next pick, and the loss that each pick leaves.
+
+It knows the gaze, labels and losses; it knows nothing of configuration files, nor of how labels were made. Source:
+AutoGaze (arXiv 2603.12254), stage 1; what differs is in gaze_losses.py, and that clips are turned and mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from framework.errors import UsageError
+from framework.networks.gaze.calibration import SPACES, LossSpace
+from framework.networks.gaze.forcing import teacher_forced
+from framework.networks.gaze.model import Gaze
+from framework.networks.gaze.picks import Picks
+from framework.networks.gaze.pixels import prepared
+from framework.networks.gaze.vocabulary import Vocabulary
+from framework.training.gaze_clips import Clips
+from framework.training.gaze_label_file import Label, key_of, targets
+from framework.training.gaze_losses import head_loss, pick_loss
+from framework.training.gaze_symmetry import COUNTS, Symmetry, id_table, moved
+from framework.training.schedule import Schedule, optimizer
+
+
+@dataclass(frozen=True)
+class NtpSettings:
+    """How searched sequences are learned."""
+
+    batch: int  # clips a step
+    symmetry: Symmetry  # clips turned and mirrored: none, mirror or square (all eight ways)
+    loss_space: LossSpace  # what the loss heads learn: plain, or the logarithm
+    loss_weight: float  # of the loss heads beside the picks
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ValueError(f"gaze.training.batch must be at least 1, got {self.batch}")
+        if self.symmetry not in COUNTS or self.loss_space not in SPACES:
+            raise ValueError(
+                f"gaze.training: symmetry must be one of {', '.join(COUNTS)} and loss_space one of "
+                f"{', '.join(SPACES)}; got {self.symmetry} and {self.loss_space}"
+            )
+
+
+@dataclass(frozen=True)
+class NtpBatch:
+    """Clips u8 [B, T, S, S, 3] with ids i64, valid bool and losses f32 [B, T, n], and losses before f32 [B, T]; losses
+    are NaN where unknown."""
+
+    pixels: Tensor
+    ids: Tensor
+    valid: Tensor
+    losses: Tensor
+    before: Tensor
+
+    def to(self, device: torch.device) -> NtpBatch:
+        """The same elsewhere."""
+        return NtpBatch(*(value.to(device) for value in vars(self).values()))
+
+
+class LabelledClips:
+    """Batches of labelled clips, every clip once an epoch, in another order and position each time."""
+
+    def __init__(self, pairs: Sequence[tuple[Tensor, Label]], vocabulary: Vocabulary, settings: NtpSettings, seed: int):
+        self.pixels, self.labels = zip(*pairs, strict=True)
+        self.vocabulary, self.settings, self.seed = vocabulary, settings, seed
+        self.table = id_table(vocabulary)
+
+    def __call__(self, generator: np.random.Generator, step: int) -> NtpBatch:
+        """The batch of a step."""
+        size, positions = self.settings.batch, COUNTS[self.settings.symmetry]
+        spots = [divmod(place, len(self.labels)) for place in range(step * size, (step + 1) * size)]
+        chosen = [int(_order(self.seed, epoch, len(self.labels))[nth]) for epoch, nth in spots]
+        ways = generator.integers(positions, size=size)
+        made = targets([self.labels[number] for number in chosen], self.vocabulary.eos)
+        pixels = [
+            moved(self.pixels[number].movedim(-1, -3), way).movedim(-3, -1)
+            for number, way in zip(chosen, ways.tolist(), strict=True)
+        ]
+        ids = torch.stack([self.table[way][row] for way, row in zip(ways.tolist(), made.ids, strict=True)])
+        return NtpBatch(torch.stack(pixels), ids, made.valid, made.losses, made.before)
+
+
+def paired(clips: Clips, labels: dict[str, Label]) -> list[tuple[Tensor, Label]]:
+    """The clips that have a label, u8 [T, S, S, 3], with it. UsageError if none has."""
+    pairs = []
+    for index in range(clips.count):
+        label = labels.get(key_of(clips.name(index)))
+        if label is not None:
+            pairs.append((clips.clip(index), label))
+    if not pairs:
+        raise UsageError(
+            f"gaze.labels: none of the {len(labels)} labelled videos (such as {next(iter(labels))}) is among the "
+            f"{clips.count} clips (such as {clips.name(0)}); gaze.clips must be those that the labels were made for"
+        )
+    return pairs
+
+
+class NtpModule(lightning.LightningModule):
+    """Trains `gaze`."""
+
+    def __init__(self, gaze: Gaze, settings: NtpSettings, schedule: Schedule) -> None:
+        super().__init__()
+        self.gaze, self.settings, self.schedule = gaze, settings, schedule
+
+    def training_step(self, batch: NtpBatch, index: int) -> Tensor:
+        """The loss of a batch."""
+        forced = teacher_forced(self.gaze, prepared(batch.pixels, self.gaze.config.side), Picks(batch.ids, batch.valid))
+        predicted = torch.cat([forced.loss_predictions, forced.loss_before[..., None]], 2)
+        picks = pick_loss(forced.log_probabilities, batch.valid)
+        heads = head_loss(predicted, torch.cat([batch.losses, batch.before[..., None]], 2), self.settings.loss_space)
+        loss = picks + self.settings.loss_weight * heads
+        seen = {"loss": loss, "picks": picks, "heads": heads}
+        self.log_dict({f"train/{k}": v.detach() for k, v in seen.items()}, batch_size=len(batch.ids))
+        return loss
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW."""
+        return optimizer(self.gaze, self.schedule)
+
+    def transfer_batch_to_device(self, batch: NtpBatch, device: torch.device, index: int) -> NtpBatch:
+        """Move the tensors."""
+        return batch.to(device)
+
+
+@lru_cache(2)  # a batch may reach into the next epoch
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(count)
