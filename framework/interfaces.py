@@ -163,7 +163,7 @@ class Backbone(ABC):
     @abstractmethod
     def encode(self, frames: Frames, layout: Layout, keep: torch.Tensor | None = None) -> Tokens:
         """Vision tower and projector. `layout` is that of `frames`; `keep` (bool [N]) drops tokens, before the tower
-        where possible.
+        where possible; N = 0 tokens if none is kept.
         """
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """Qwen2.5-VL (3B, 7B, 32B, 72B and the lab model): stock `transformers` classes behind the `Backbone` interface.
 
 A tick is two frames; a token is a merged cell of 28 x 28 pixels; ids have three axes (time, row, column). The vision
-tower attends within one tick only, so encoding in pieces is exact. Knows no strategy.
+tower attends within one tick only, so encoding in pieces is exact; tokens are dropped before it. Knows no strategy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import loading
+from framework.backbones import gathered_tower, loading
 from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
 from framework.backbones.overlay import overlay_weights
 from framework.backbones.positions import (
@@ -28,7 +28,6 @@ from framework.backbones.positions import (
 from framework.backbones.text import ChatText
 from framework.networks import equal_chunk_attention
 from framework.types import Frames, Layout, Tokens
-from framework.video.preprocess import normalise, patchify
 from framework.video.resize import target_size
 
 PATCHES_PER_PASS = 2**14  # of the vision tower: 77 MB of fp32 pixels
@@ -108,37 +107,43 @@ class Qwen25VL(DecoderBackbone):
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
-        """Tokens of `frames`; `keep` (bool [N]) drops ticks without kept tokens before the tower, the rest after it."""
+        """Tokens of `frames`; `keep` (bool [N]) drops all others before the tower (see `gathered_tower.py`).
+
+        Kept tokens do not see dropped ones, so they differ from those of a dense pass. Nothing kept: no tokens.
+        """
         height, width = frames.pixels.shape[-2:]
         rows, columns = height // layout.cell_pixels[0], width // layout.cell_pixels[1]
-        per_tick = rows * columns
-        if len(layout) != len(frames.pixels) * per_tick:
+        if len(layout) != len(frames.pixels) * rows * columns:
             raise ValueError(
                 f"the layout has {len(layout)} tokens, the frames make {len(frames.pixels)} x {rows} x {columns}"
             )
         keep = torch.ones(len(layout), dtype=torch.bool) if keep is None else keep.cpu()
-        ticks = keep.view(-1, per_tick).any(1).nonzero()[:, 0]  # those that enter the tower
-        step = max(1, PATCHES_PER_PASS // (per_tick * self.merge**2))
-        parts = [self._tower(frames.pixels[piece]) for piece in ticks.split(step)]
+        if keep.shape != layout.tick.shape or keep.dtype != torch.bool:
+            raise ValueError(f"keep must be bool [{len(layout)}], one per token; got {keep.dtype} {list(keep.shape)}")
+        per_tick = keep.view(-1, rows * columns)  # bool [Tg, N / Tg]
+        parts = [self._tower(frames.pixels[ticks], per_tick[ticks]) for ticks in self._passes(per_tick)]
         kept = layout[keep]
         return Tokens(
-            embeddings=torch.cat(parts)[keep.view(-1, per_tick)[ticks].flatten().to(self.tower.device)],
+            embeddings=torch.cat(parts),
             tick=kept.tick,
             row=kept.row,
             column=kept.column,
-            seconds=frames.seconds.repeat_interleave(per_tick)[keep],
+            seconds=frames.seconds.repeat_interleave(rows * columns)[keep],
             extra={"extent": torch.full((len(kept),), max(rows, columns))},  # of the full grid: text may start after it
         ).to(self.tower.device)
 
-    def _tower(self, pixels: Tensor) -> Tensor:
-        """u8 [Tg, F, 3, H, W] -> [N, D]."""
-        device = self.tower.device
-        ticks, _, _, height, width = pixels.shape
-        if ticks == 0:
-            return torch.empty(0, self.decoder.config.hidden_size, dtype=self.tower.dtype, device=device)
-        patches = patchify(normalise(pixels.to(device), self.mean, self.std), self.patch, self.merge)
-        grid = torch.tensor([[ticks, height // self.patch, width // self.patch]], device=device)
-        return self.tower(patches.to(self.tower.dtype), grid_thw=grid).pooler_output
+    def _passes(self, keep: Tensor) -> list[Tensor]:
+        """The ticks with a kept token, bool [Tg, N / Tg] -> i64 pieces of about PATCHES_PER_PASS kept patches."""
+        ticks = keep.any(1).nonzero()[:, 0]
+        most = keep.shape[1] * self.merge**2
+        patches = keep[ticks].sum(1) * self.merge**2
+        load = patches.clamp(min=most // 8).cumsum(0)  # pixels of dropped cells take room, too, but no fp32
+        sizes = ((load - 1) // PATCHES_PER_PASS).unique_consecutive(return_counts=True)[1]
+        return list(ticks.split(sizes.tolist())) or [ticks]
+
+    def _tower(self, pixels: Tensor, keep: Tensor) -> Tensor:
+        """u8 [Tg, F, 3, H, W] and bool [Tg, N / Tg] -> [K, D]."""
+        return gathered_tower.encode(self.tower, pixels.to(self.tower.device), keep.flatten(), self.mean, self.std)
 
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
         """Start of the chat, then the visual tokens; without any (N = 0) plain text ids."""
@@ -172,7 +177,7 @@ class Qwen25VL(DecoderBackbone):
         """Estimated floating point operations over `tokens` visual tokens: 2 per weight and position, plus attention.
 
         `encode`: `merge`^2 patches per token; windowed blocks attend to a window, full blocks to at most a frame of
-        max_pixels. `probe` and `answer`: the LLM's layers over the visual tokens, with causal attention; the text, a
+        max_pixels (more than they do where tokens were dropped before the tower). `probe` and `answer`: the LLM's layers over the visual tokens, with causal attention; the text, a
         few dozen tokens, and the head on one row are left out.
         """
         if stage == "encode":

@@ -1,4 +1,4 @@
-"""Attention over many chunks of equal length in one call, for vision towers that otherwise loop over them in Python.
+"""Attention over all chunks of equal length in one call, for vision towers that otherwise loop over them in Python.
 
 Register it once with `register()`, then ask for it by name for the vision tower alone:
 
@@ -33,14 +33,19 @@ def equal_chunk_attention(
 ) -> tuple[torch.Tensor, None]:
     """Bidirectional attention inside each chunk; query, key and value [1, heads, S, d], the result [1, S, heads, d].
 
-    Runs of equally long neighbouring chunks share one call, so ragged boundaries are right too, only slower.
+    Chunks of one length share one call. Ragged ones (windows at an edge, or of which tokens were dropped) are brought
+    together first, so that there are as many calls as lengths, not as chunks.
     """
     if cu_seq_lens_q is None:
         raise ValueError(
             f"attention implementation {NAME!r} serves vision towers only: no chunk boundaries were passed"
         )
-    lengths = torch.diff(cu_seq_lens_q.cpu())  # [chunks]
-    sizes, runs = torch.unique_consecutive(lengths, return_counts=True)
+    lengths = torch.diff(cu_seq_lens_q.cpu()).long()  # [chunks]
+    sizes, runs = lengths.unique(return_counts=True)
+    order = None
+    if len(sizes) > 1:  # positions by the length of their chunk
+        order = lengths.repeat_interleave(lengths).argsort(stable=True).to(query.device)  # [S]
+        query, key, value = (x[:, :, order] for x in (query, key, value))
     outputs, start = [], 0
     for size, run in zip(sizes.tolist(), runs.tolist(), strict=True):
         stop = start + size * run
@@ -49,7 +54,8 @@ def equal_chunk_attention(
         attended = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         outputs.append(attended.transpose(1, 2).flatten(0, 1))  # [size * run, heads, d]
         start = stop
-    return torch.cat(outputs)[None], None
+    result = torch.cat(outputs)
+    return (result if order is None else result[order.argsort()])[None], None
 
 
 def register() -> str:

@@ -21,11 +21,11 @@ def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     return (pixels.float() - 255 * shift) / (255 * scale)
 
 
-def patchify(pixels: Tensor, patch: int, merge: int) -> Tensor:
+def patchify(pixels: Tensor, patch: int, merge: int, keep: Tensor | None = None) -> Tensor:
     """Cuts ticks into patches: [Tg, F, 3, H, W] -> [Tg * (H / patch) * (W / patch), 3 * F * patch * patch].
 
     Rows: tick, then cells of merge x merge patches in reading order, then the patches of a cell in reading order.
-    Columns: colour, frame, pixel row, pixel column.
+    Columns: colour, frame, pixel row, pixel column. `keep` (bool, one per cell): the rows of these cells only.
     """
     frames, colours, height, width = pixels.shape[1:]
     cell = patch * merge
@@ -34,4 +34,6 @@ def patchify(pixels: Tensor, patch: int, merge: int) -> Tensor:
     split = pixels.unflatten(3, (height // cell, merge, patch)).unflatten(6, (width // cell, merge, patch))
     # ticks, frames, colours, cell row, patch row, pixel row, cell column, patch column, pixel column
     ordered = split.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+    if keep is not None:
+        ordered = ordered[keep.view(ordered.shape[:3])]  # [kept cells, patch row, ...]
     return ordered.reshape(-1, colours * frames * patch * patch)

@@ -157,25 +157,6 @@ def test_encoding_in_several_passes_of_the_tower_is_exact(make, film, encoded, m
     torch.testing.assert_close(encoded(backbone, frames).embeddings, whole.embeddings, **CLOSE)
 
 
-def test_dropped_tokens_leave_and_dropped_ticks_never_enter_the_tower(make, film, encoded) -> None:
-    backbone, frames = make(), film(4)
-    layout = backbone.layout(torch.arange(4), HEIGHT, WIDTH)
-    keep = torch.zeros(24, dtype=torch.bool)
-    keep[[1, 2, 7, 20]] = True  # ticks 0, 1 and 3
-    entered = []
-    handle = backbone.tower.register_forward_pre_hook(lambda module, args: entered.append(len(args[0])))
-    try:
-        some = backbone.encode(frames, layout, keep)
-    finally:
-        handle.remove()
-    assert entered == [3 * 24]
-    whole = encoded(backbone, frames)[keep]
-    torch.testing.assert_close(some.embeddings, whole.embeddings, **CLOSE)
-    assert torch.equal(some.tick, whole.tick) and torch.equal(some.column, whole.column)
-    nothing = backbone.encode(frames, layout, torch.zeros(24, dtype=torch.bool))
-    assert nothing.embeddings.shape == (0, 32)
-
-
 def test_a_layout_of_other_frames_is_refused(make, film) -> None:
     with pytest.raises(ValueError, match="the layout has 6 tokens, the frames make 2 x 2 x 3"):
         make().encode(film(2), make().layout(torch.arange(1), HEIGHT, WIDTH))
