@@ -65,6 +65,16 @@ def test_pairs_of_needles_give_two_spans(tmp_path: Path) -> None:
     assert all(len(item.evidence) == 2 and item.strata["split"] == ("two_evidence",) for item in video.items)
 
 
+def test_wide_videos_are_wide_and_say_so(tmp_path: Path) -> None:
+    (video,) = list(needle(tmp_path, videos=1, split="wide", frames=16))
+    frames = decord.VideoReader(video.path)
+    assert len(frames) == 16 and frames[0].shape == (196, 196, 3)
+    for item in video.items:
+        assert item.strata["split"] == ("wide",) and item.facts["grid"] == 7 and 0 <= int(item.facts["cells"]) < 49
+    (other,) = list(needle(tmp_path, videos=1, split="direction"))
+    assert all("grid" not in item.facts and len(item.question.options) == 4 for item in other.items)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

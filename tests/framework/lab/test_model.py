@@ -51,5 +51,6 @@ def test_object_words_start_nearly_orthonormal() -> None:
 def test_the_image_processor_keeps_the_size_of_a_frame(tmp_path: Path) -> None:
     model, tokenizer = build_model(seed=0)
     processor = Qwen2VLImageProcessorPil.from_pretrained(save_checkpoint(model, tokenizer, tmp_path))
-    made = processor(images=[torch.zeros(3, 56, 56, dtype=torch.uint8).numpy()], return_tensors="pt")
-    assert made["image_grid_thw"].tolist() == [[1, 4, 4]]
+    for side, patches in ((56, 4), (196, 14)):
+        made = processor(images=[torch.zeros(3, side, side, dtype=torch.uint8).numpy()], return_tensors="pt")
+        assert made["image_grid_thw"].tolist() == [[1, patches, patches]]

@@ -156,6 +156,19 @@ def test_one_tick_alone_does_not_tell_the_direction() -> None:
         assert max(counts.values()) < 1.5 * min(counts.values())
 
 
+def test_a_wide_scene_is_larger_and_its_objects_live_as_long_as_needles() -> None:
+    filled = []
+    for density in (0.1, 0.4):
+        scene, questions = needle_scene(np.random.default_rng(3), "wide", 64, 5, 16, 1.0, 0.01, density)
+        assert (scene.grid, scene.cells, scene.side) == (7, 49, 196)
+        lengths = scene.tracks["length"]
+        assert lengths.min() >= 8 and lengths.max() <= 24 and (lengths != 16).any()
+        assert scene.tracks["cell"].max() > 40 and scene.contents().shape == (32, 2, 49, 3)
+        filled.append((scene.contents()[..., 0] >= 0).mean())
+        assert {q.query.split for q in questions} == {"wide"} and all(q.bare.startswith("wh") for q in questions)
+    assert 0.05 < filled[0] < 0.2 < filled[1] < 0.4  # less than asked for: what would overlap is left out
+
+
 # made before directions were asked: a new split must leave what others show as it is
 OLD = {
     "attribute": ("482cb9c0756c07a1af95", "f4b78d2150b88e0f"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,40 +11,40 @@ from hypothesis import strategies as st
 
 from framework.lab.render import render
 from framework.lab.scene import TRACK, Scene, crossing, scatter
-from framework.lab.world import CELL, CELLS, COLOURS, RGB, SHAPES, SIDE, SIZES, glyphs
+from framework.lab.world import CELL, COLOURS, GRID, RGB, SHAPES, SIZES, WIDE, glyphs
 
 
-def scene(seed: int, frames: int = 24) -> Scene:
+def scene(seed: int, frames: int = 24, grid: int = GRID) -> Scene:
     generator = np.random.default_rng(seed)
 
     def draw() -> tuple[int, int, int, float]:
         return (*(int(generator.integers(len(names))) for names in (SHAPES, COLOURS, SIZES)), 1.0)  # type: ignore[return-value]
 
-    tracks = scatter(generator, frames, 0.6, (1, 7), False, draw, np.zeros((frames, CELLS), bool))
-    return Scene(frames, tracks, (0.5, 0.4, 0.6), 0.05, seed)
+    tracks = scatter(generator, frames, 0.6, (1, 7), False, draw, np.zeros((frames, grid**2), bool))
+    return Scene(frames, tracks, (0.5, 0.4, 0.6), 0.05, seed, grid=grid)
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 1000), st.integers(1, 23))
-def test_chunks_do_not_matter(seed: int, cut: int) -> None:
-    made = scene(seed)
+@given(st.integers(0, 1000), st.integers(1, 23), st.sampled_from([GRID, 3]))
+def test_chunks_do_not_matter(seed: int, cut: int, grid: int) -> None:
+    made = scene(seed, grid=grid)
     whole = render(made, 0, 24)
-    assert whole.shape == (24, SIDE, SIDE, 3) and whole.dtype == np.uint8
+    assert whole.shape == (24, grid * CELL, grid * CELL, 3) and whole.dtype == np.uint8
     assert np.array_equal(whole, np.concatenate([render(made, 0, cut), render(made, cut, 24)]))
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 1000))
-def test_what_is_drawn_is_what_the_contents_say(seed: int) -> None:
+@given(st.integers(0, 1000), st.sampled_from([GRID, WIDE]))
+def test_what_is_drawn_is_what_the_contents_say(seed: int, grid: int) -> None:
     """An independent look at the pixels: a cell differs from the background exactly when something is in it."""
-    made = scene(seed)
-    quiet = Scene(made.frames, made.tracks, made.background, 0.0, seed)
+    made = scene(seed, grid=grid)
+    quiet = replace(made, noise=0.0)
     frames = render(quiet, 0, 24).astype(int)
     ground = np.rint(np.array(made.background, np.float32) * 255)
-    table = made.contents().reshape(24, CELLS, 3)
+    table = made.contents().reshape(24, grid**2, 3)
     for frame in range(24):
-        for cell in range(CELLS):
-            row, column = divmod(cell, 2)
+        for cell in range(grid**2):
+            row, column = divmod(cell, grid)
             part = frames[frame, row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
             touched = np.abs(part - ground).max() > 8
             assert touched == (table[frame, cell, 0] >= 0)
@@ -85,6 +87,8 @@ def test_a_scene_refuses_what_it_cannot_show() -> None:
         Scene(3, none, (0.5, 0.5, 0.5), 0.1, 0)
     with pytest.raises(ValueError, match="leaves the scene"):
         Scene(2, np.array([(0, 0, 0, 0, 0, 4, 1.0, 0, 0, 0, 0)], TRACK), (0.5, 0.5, 0.5), 0.1, 0)
+    with pytest.raises(ValueError, match="none of the 4 cells"):
+        Scene(2, np.array([(0, 0, 0, 4, 0, 2, 1.0, 0, 0, 0, 0)], TRACK), (0.5, 0.5, 0.5), 0.1, 0)
     with pytest.raises(ValueError, match="whole ticks"):
         Scene(4, np.array([(0, 0, 0, 0, 1, 2, 1.0, 0, 0, 0, 0)], TRACK), (0.5, 0.5, 0.5), 0.1, 0, crossing=True)
     with pytest.raises(ValueError, match="outside this scene"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -54,6 +55,7 @@ def test_cache_finds_by_content(tmp_path: Path) -> None:
     assert cached_video(scene(0.02), tmp_path) == path and path.stat().st_mtime_ns == stamp
     assert cached_video(other, tmp_path) != path
     assert content_key(made, 18) != content_key(made, 19)
+    assert len({content_key(s, 18) for s in (made, replace(made, grid=3), replace(made, crossing=True))}) == 3
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".mp4", ".mp4"]
 
 

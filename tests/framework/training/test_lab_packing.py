@@ -107,3 +107,17 @@ def test_positions_of_scattered_tokens(lab) -> None:  # type: ignore[no-untyped-
     # token 1: tick 0, row 0, column 1; token 6: tick 1, row 1, column 0; the video starts at 3, a tick is 2
     assert packed.positions[:, 0, 3:5].T.tolist() == [[83, 3, 4], [1803, 4, 3]]
     assert packed.positions[:, 0, 5:8].tolist() == [[5, 6, 7]] * 3
+
+
+def test_a_wide_video_is_the_stock_forward_too(lab) -> None:  # type: ignore[no-untyped-def]
+    """7 x 7 tokens a tick: positions equal get_rope_index, visual tokens those of the stock tower, tick by tick."""
+    model, vocabulary = lab
+    question = drawn(vocabulary, 1, 1)[0][0]
+    packed = pack([[question]], np.arange(98)[None], np.arange(2)[None], vocabulary, SLIDING_WINDOW, grid=7)
+    video = packed.ids == vocabulary["<|video_pad|>"]
+    positions, _ = model.model.get_rope_index(packed.ids, video.int() * 2, video_grid_thw=torch.tensor([[2, 14, 14]]))
+    assert torch.equal(packed.positions, positions)
+    pixels = torch.randint(0, 256, (1, 4, 196, 196, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        whole, parts = encode(model, pixels), [encode(model, part) for part in pixels.split(2, dim=1)]
+    assert whole.shape == (1, 98, 128) and torch.allclose(whole, torch.cat(parts, dim=1), atol=1e-5)

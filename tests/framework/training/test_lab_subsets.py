@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from framework.lab.world import CELLS, GRID
 from framework.training.lab_packing import TIME_STEP, VIDEO_START
 from framework.training.lab_questions import Asker, QuestionSettings
 from framework.training.lab_subsets import SubsetSettings, draw_subset, subset_batch
-from framework.training.needle_features import NeedleFeatures, needle_tokens
+from framework.training.needle_features import NeedleFeatures, NeedleSettings, needle_tokens
 
 SETTINGS = SubsetSettings(
     size=(4, 64),
@@ -51,6 +52,19 @@ def test_needles_and_busy_tokens_come_first_where_asked(features: NeedleFeatures
     plain = np.concatenate([draw_subset(generator, video, 32, SETTINGS) for _ in range(400)])
     share = np.bincount(plain, minlength=128) / 400
     assert abs(share - 0.25).max() < 0.1  # 4.6 standard deviations of a draw of 400
+
+
+def test_wide_tokens_keep_their_places(backbone: Qwen25VL, tmp_path: Path) -> None:
+    kinds = [{"split": "wide", "opacity": 1.0, "videos": 1}]
+    wide = NeedleFeatures(NeedleSettings(kinds, 16, 2, 8, 0.01, 0.25, 0.0, seed=5), backbone.model, tmp_path)
+    asker = Asker(QuestionSettings({}, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), backbone.tokenizer.get_vocab())
+    settings = replace(SETTINGS, size=(40, 40), needle_share=1.0, stretches=[1])
+    batch = subset_batch(np.random.default_rng(0), wide, settings, asker, SLIDING_WINDOW)
+    assert batch.kept.shape == (2, 40) and {question.split for question in batch.questions} == {"wide"}
+    places = batch.packed.positions[:, 0, VIDEO_START : VIDEO_START + 40] - VIDEO_START
+    tick, row, column = places[0] // TIME_STEP, places[1], places[2]
+    assert torch.equal(tick * 49 + row * 7 + column, batch.kept[0]) and int(row.max()) > 2
+    assert batch.packed.positions[:, 0, VIDEO_START + 40].tolist() == [VIDEO_START + 7] * 3
 
 
 @pytest.mark.parametrize("sequential", [0.0, 1.0])

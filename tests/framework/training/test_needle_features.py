@@ -89,6 +89,22 @@ def test_a_direction_needs_two_ticks_of_its_needle(features: NeedleFeatures) -> 
         assert asked.options[asked.right or 0] == question.options[question.right or 0] and asked.right is not None
 
 
+def test_wide_videos(tmp_path: Path) -> None:
+    wide = replace(SETTINGS, kinds=[{"split": "wide", "opacity": 1.0, "videos": 1}], frames=16)
+    found = NeedleFeatures(wide, build_model(0)[0], tmp_path)
+    assert (found.grid, found.ticks, found.tokens, found.shape) == (7, 8, 392, (1, 392, 128))
+    generator, question = np.random.default_rng(0), found[0].questions[0]
+    (needle,) = question.evidence
+    tokens = needle_tokens(needle, 49)
+    assert tokens.tolist() == [(needle.start // 2 + i) * 49 + needle.cell for i in range(4)]
+    assert found[0].busy[tokens].all() and not found[0].busy.all()
+    assert posed_again(generator, question, tokens[2:3], 4).right is not None
+    without = np.setdiff1d(np.arange(392), tokens)
+    assert posed_again(generator, question, without, 4).target == (0.25,) * 4
+    with pytest.raises(ValueError, match="phase of their own"):
+        NeedleFeatures(replace(wide, kinds=[*wide.kinds, *SETTINGS.kinds]), build_model(0)[0], tmp_path)
+
+
 def test_needle_tokens_by_hand(features: NeedleFeatures) -> None:
     needle = features[0].questions[0].evidence[0]
     assert needle_tokens(needle).tolist() == [(needle.start // 2 + i) * CELLS + needle.cell for i in range(4)]

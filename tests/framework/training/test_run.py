@@ -21,6 +21,11 @@ def test_shipped_recipes() -> None:
     assert [phase.name for phase in lab.phases] == ["vision", "language", "joint"]
     assert [phase.name for phase in hard.phases] == ["vision", "language", "hard_language", "joint", "time"]
     assert hard.phases[:2] == lab.phases[:2]  # so a finished phase of one serves the other
+    (wide,) = recipe(shipped("lab_wide"), seed=3).phases
+    assert wide.subsets is not None and tuple(wide.subsets.size) == (
+        16,
+        64,
+    )  # as the comparison on wide videos wants it
     assert lab.seed == 3 and lab.phases[0].clips.noise == (0.01, 0.15)
 
 
