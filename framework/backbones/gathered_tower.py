@@ -1,10 +1,10 @@
 """Visual tokens dropped before a Qwen2.5-VL vision tower: a shorter sequence through the stock tower, no zeros.
 
-The stock forward accepts the index tensors that it would otherwise make from a full grid: positions of the patches, the
-order in which windows lie next to each other, where windows and ticks end. Here they are made from the kept cells alone,
-so no model class is patched and nothing of the tower is written again. A kept patch keeps its row and column and the
-window it belongs to; a window or a tick without kept cells does not exist. Keeping all is the dense forward, bit by bit.
-Knows no strategy, no tokenizer and no language model.
+The stock forward accepts the index tensors that it would otherwise make from a full grid: the patches' positions, the
+order in which windows lie next to each other, where windows and ticks end. Here they are made from the kept cells, so
+no model class is patched and nothing of the tower is written again. A kept patch keeps its row and column and the
+window it belongs to; a window or a tick without kept cells does not exist. Keeping all is the dense forward, bit by
+bit. Knows no strategy, no tokenizer and no language model.
 
 Source: Qwen2.5-VL (arXiv 2502.13923), section 2.1.1: windows of 112 pixels, four layers of full attention, 2D rotary
 positions. A token is a cell of merge x merge patches over the frames of one tick; all of it is kept, or none.

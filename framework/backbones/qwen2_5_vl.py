@@ -177,8 +177,9 @@ class Qwen25VL(DecoderBackbone):
         """Estimated floating point operations over `tokens` visual tokens: 2 per weight and position, plus attention.
 
         `encode`: `merge`^2 patches per token; windowed blocks attend to a window, full blocks to at most a frame of
-        max_pixels (more than they do where tokens were dropped before the tower). `probe` and `answer`: the LLM's layers over the visual tokens, with causal attention; the text, a
-        few dozen tokens, and the head on one row are left out.
+        max_pixels (to fewer patches where tokens are dropped before the tower). `probe` and `answer`: the LLM's layers
+        over the visual tokens, with causal attention; the text, a few dozen tokens, and the head on one row are left
+        out.
         """
         if stage == "encode":
             vision = self.model.config.vision_config
