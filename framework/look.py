@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -184,7 +184,7 @@ class Look(Looking):
                     scores = _checked(self.scorer.score(view), layout, self.scorer)
                     values = torch.full((len(shown.layout),), -math.inf)
                     values[index] = scores.values.cpu()
-                results.append((question, self.conclude(view, values, scores.signals, probe)))
+                results.append((question, self.conclude(view, replace(scores, values=values), probe)))
         return results
 
     def _decode(self, group: Group, payers: Sequence[str], groups: Sequence[Group] | None = None) -> Frames:

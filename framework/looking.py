@@ -7,7 +7,7 @@ embeddings of the question. Knows no concrete strategy, and nothing of how group
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from framework.interfaces import Backbone, RelevanceEstimator, TokenScorer
 from framework.ledger import Ledger
 from framework.signals import signals
-from framework.types import Frames, Group, Layout, Question, ScoredGroup, Timeline, Tokens
+from framework.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
 from framework.view import GroupView, Needs, Probe
 
 if TYPE_CHECKING:
@@ -92,18 +92,17 @@ class Looking(ABC):
             shown_prior=self._prior(question) if self.needs.prior else None,
         )
 
-    def conclude(
-        self, view: GroupView, values: Tensor, scorer_signals: Mapping[str, float], probe: Probe | None
-    ) -> ScoredGroup:
+    def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
         """The group with its scores f32 [N], its relevance and, when logits were probed, signals and its own answer."""
         probed = probe is not None and probe.response_logits is not None
         return ScoredGroup(
             group=view.group,
-            scores=values,
+            scores=scores.values,
             relevance=self.relevance.relevance(view),
-            signals={**scorer_signals, **(signals(probe) if probe is not None and probed else {})},
+            signals={**scores.signals, **(signals(probe) if probe is not None and probed else {})},
             answer=self.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
             comparable=self.scorer.comparable,
+            errors=scores.errors,
         )
 
     def _query(self, question: Question) -> Tensor:

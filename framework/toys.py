@@ -94,7 +94,9 @@ def view(
 def scored(
     index: int, size: int, relevance: float, seed: int = 0, top_option: int = 0, refused: int = 0
 ) -> ScoredGroup:
-    """A visited group of `size` tokens, `refused` of them -inf; its entropy is minus its relevance."""
+    """A visited group of `size` tokens, `refused` of them -inf; its entropy is minus its relevance, its error falls by
+    ever less.
+    """
     scores = torch.rand(size, generator=torch.Generator().manual_seed(seed))
     scores[:refused] = -math.inf
     left = (1 - math.exp(relevance)) / 3
@@ -112,7 +114,12 @@ def scored(
     }
     answer = Answer("ABCD"[top_option], top_option, chances, -relevance)
     return ScoredGroup(
-        Group(index, torch.tensor([index])), scores, Relevance(relevance, -relevance, "nats"), signals, answer
+        Group(index, torch.tensor([index])),
+        scores,
+        Relevance(relevance, -relevance, "nats"),
+        signals,
+        answer,
+        errors=torch.linspace(1.0, 0.0, size - refused + 1) ** 2,
     )
 
 

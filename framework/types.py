@@ -162,12 +162,18 @@ class Scores(Value):
 
     values: Tensor  # f32 [N]
     signals: Mapping[str, float] = field(default_factory=dict)
+    errors: Tensor | None = None  # f32 [K + 1], K <= N: what the best 0, 1, .. K leave unexplained; 1 = keeping none
 
     def __post_init__(self) -> None:
         check(self.values.ndim == 1, self, f"values must be [N], got {show(self.values)}")
         check(self.values.dtype == torch.float32, self, f"values must be float32, got {self.values.dtype}")
         check(not bool(self.values.isnan().any()), self, "values contain NaN")
         check(not bool((self.values == math.inf).any()), self, "values contain +inf")
+        if self.errors is not None:
+            falls = self.errors.ndim == 1 and bool((self.errors.diff() <= 0).all()) and bool((self.errors >= 0).all())
+            check(falls, self, "errors must be [K + 1], >= 0 and never growing")
+            usable = int((self.values > -math.inf).sum())
+            check(1 <= len(self.errors) <= usable + 1, self, f"{len(self.errors)} errors for {usable} usable tokens")
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,6 +208,7 @@ class ScoredGroup(Value):
     signals: Mapping[str, float] = field(default_factory=dict)  # entropy, margin, variance, log_probability, top_option
     answer: Answer | None = None  # the group's own answer, when logits were probed
     comparable: bool = False  # whether the scores compare across groups
+    errors: Tensor | None = None  # f32 [K + 1], see `Scores`; None: the scorer reconstructs nothing
 
     def __post_init__(self) -> None:
         check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, "scores must be [N] without NaN")

@@ -17,7 +17,7 @@ from torch import Tensor
 from framework.errors import UsageError
 from framework.recording.logits import CompactLogits
 from framework.recording.recording import FORMAT, PLACE, Cell
-from framework.types import Group, Timeline, Tokens
+from framework.types import Group, Scores, Timeline, Tokens
 
 
 class RecordingFile:
@@ -62,8 +62,11 @@ class RecordingFile:
         return Cell(
             question=question,
             group=group,
-            scores=self._slice("scores", at),
-            signals={name: value for name, value in signals.items() if value == value},
+            scores=Scores(
+                self._slice("scores", at),
+                {name: value for name, value in signals.items() if value == value},
+                self._slice("errors", at) if "errors" in self._names else None,
+            ),
             logits=self._logits(at),
             response=tuple(self._slice("response", at).tolist()),
             option_ids=self._slice("options", list(self.header["questions"]).index(question)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from framework.look import Look
 from framework.looking import Looking
 from framework.recording.logits import CompactLogits
 from framework.recording.recording import Cell, Parked, Recording
-from framework.types import Question, ScoredGroup
+from framework.types import Question, ScoredGroup, Scores
 from framework.view import GroupView, Probe
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ class RecordingLook(Look):
         self._cells: list[Cell] = []
         self._vocabulary = 0
 
-    def conclude(
-        self, view: GroupView, values: Tensor, scorer_signals: Mapping[str, float], probe: Probe | None
-    ) -> ScoredGroup:
+    def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
         """As it is live; the probe stays."""
         logits = None
         if probe is not None and probe.response_logits is not None:
@@ -78,14 +76,13 @@ class RecordingLook(Look):
             Cell(
                 question=view.question.id,
                 group=view.group.index,
-                scores=values,
-                signals=scorer_signals,
+                scores=scores,
                 logits=logits,
                 response=probe.response if probe is not None else (),
                 option_ids=probe.option_ids.cpu() if probe is not None else None,
             )
         )
-        return super().conclude(view, values, scorer_signals, probe)
+        return super().conclude(view, scores, probe)
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
         """As it is live; then all is there that is to be written."""

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from framework.recording.logits import CompactLogits
-from framework.types import Group, Question, Timeline, Tokens
+from framework.types import Group, Question, Scores, Timeline, Tokens
 from framework.value import Value
 
 FORMAT = 1
@@ -30,8 +30,7 @@ class Cell(Value):
 
     question: str  # id
     group: int
-    scores: Tensor  # f32 [N]
-    signals: Mapping[str, float]  # the scorer's own
+    scores: Scores  # values f32 [N], and the scorer's own signals
     logits: CompactLogits | None = None
     response: tuple[int, ...] = ()
     option_ids: Tensor | None = None  # i64 [O]
@@ -63,7 +62,7 @@ class Recording(Value):
     def write(self, path: Path) -> None:
         """Put the recording at `path`, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        names = sorted({name for cell in self.cells for name in cell.signals})
+        names = sorted({name for cell in self.cells for name in cell.scores.signals})
         header = {
             "format": FORMAT,
             "path": self.timeline.path,
@@ -89,7 +88,8 @@ class Recording(Value):
 
     def _whole(self) -> bool:
         """Whether every token that a question could ever keep is there, however large the budget."""
-        usable = (((cell.scores > -torch.inf).nonzero()[:, 0], self.parked[cell.group].places) for cell in self.cells)
+        scores = ((cell.scores.values, self.parked[cell.group].places) for cell in self.cells)
+        usable = (((values > -torch.inf).nonzero()[:, 0], places) for values, places in scores)
         return all(bool(torch.isin(places, there).all()) for places, there in usable)
 
     def _video(self) -> dict[str, Tensor]:
@@ -105,17 +105,20 @@ class Recording(Value):
 
     def _cells(self, names: Sequence[str]) -> dict[str, Tensor]:
         number = {question.id: i for i, question in enumerate(self.questions)}
-        signals = [[cell.signals.get(name, float("nan")) for name in names] for cell in self.cells]
+        signals = [[cell.scores.signals.get(name, float("nan")) for name in names] for cell in self.cells]
         options = {cell.question: cell.option_ids for cell in self.cells if cell.option_ids is not None}
         none = torch.zeros(0, dtype=torch.long)
         tensors = {
             "cells.question": torch.tensor([number[cell.question] for cell in self.cells]),
             "cells.group": torch.tensor([cell.group for cell in self.cells]),
             "cells.signals": torch.tensor(signals, dtype=torch.float64).view(len(self.cells), len(names)),
-            **_flat("scores", [cell.scores for cell in self.cells]),
+            **_flat("scores", [cell.scores.values for cell in self.cells]),
             **_flat("response", [torch.tensor(cell.response, dtype=torch.long) for cell in self.cells]),
             **_flat("options", [options.get(question.id, none) for question in self.questions]),
         }
+        errors = [cell.scores.errors for cell in self.cells if cell.scores.errors is not None]
+        if errors and len(errors) == len(self.cells):
+            tensors |= _flat("errors", errors)
         logits = [cell.logits for cell in self.cells if cell.logits is not None]
         if len(logits) == len(self.cells):
             tensors |= _flat("logits.values", [one.values for one in logits])

@@ -88,9 +88,10 @@ class RecordedLook(Looking):
             cell, vocabulary = self._cell(question, group), self.files[question.id].header["vocabulary"]
             probe = _probe(cell, vocabulary) if self.needs.logits else None
             probed = probe is not None and before_the_tower(self.scorer.needs)
-            view = self.view(group, question, layout[cell.scores > -torch.inf] if probed else layout, probe=probe)
-            with self.ledger.stage("score", [question.id], len(cell.scores)):
-                seen.append(self.conclude(view, cell.scores, cell.signals, probe))
+            usable = cell.scores.values > -torch.inf
+            view = self.view(group, question, layout[usable] if probed else layout, probe=probe)
+            with self.ledger.stage("score", [question.id], len(layout)):
+                seen.append(self.conclude(view, cell.scores, probe))
         self._visited.setdefault(group.index, set()).update(question.id for question in asking)
         return seen
 

@@ -55,6 +55,13 @@ def test_scores_refuse_nan() -> None:
     assert len(Scores(torch.tensor([1.0, -math.inf])).values) == 2
 
 
+@pytest.mark.parametrize("errors", [[1.0, 0.5, 0.6], [1.0, math.nan], [1.0, -0.1], [], [1.0, 0.5, 0.2, 0.0]])
+def test_scores_refuse_errors_that_cannot_be(errors: list[float]) -> None:
+    with pytest.raises(ValueError, match="errors"):
+        Scores(torch.tensor([2.0, 1.0, -math.inf]), errors=torch.tensor(errors))
+    assert Scores(torch.tensor([2.0, 1.0, -math.inf]), errors=torch.tensor([1.0, 0.5, 0.5])).errors is not None
+
+
 def test_selection_is_ordered_unique_and_within_budget() -> None:
     given = toys.candidates(20)
     order = torch.randperm(20, generator=torch.Generator().manual_seed(0))

@@ -16,7 +16,7 @@ from framework.recording.file import RecordingFile
 from framework.recording.logits import CompactLogits
 from framework.recording.recording import Cell, Parked, Recording, fingerprint
 from framework.toys import OPEN_QUESTION, QUESTION, timeline, tokens
-from framework.types import Group, Tokens
+from framework.types import Group, Scores, Tokens
 
 MINUS = -torch.inf
 
@@ -47,7 +47,9 @@ def recording(request: pytest.FixtureRequest) -> Recording:
         scores[3] = MINUS
         said = tuple(range(10, 10 + rows - 1))
         compact = CompactLogits.of(logits(rows, vocabulary, group), torch.cat([options, torch.tensor(said).long()]))
-        return Cell(question, group, scores, {"rho": 0.25} if group else {}, compact, said, options)
+        errors = torch.linspace(1.0, 0.1, 3 + group)
+        signals = {"rho": 0.25} if group else {}
+        return Cell(question, group, Scores(scores, signals, errors), compact, said, options)
 
     return Recording(
         timeline=timeline(6, "film.mp4"),
@@ -93,8 +95,9 @@ def test_cells_come_back(recording: Recording, read: RecordingFile) -> None:
     for cell in recording.cells:
         found = read.cell(cell.question, cell.group)
         assert found is not None and found.logits is not None and cell.logits is not None
-        assert torch.equal(found.scores, cell.scores) and found.scores.dtype == torch.float32
-        assert found.signals == cell.signals and found.response == cell.response
+        assert torch.equal(found.scores.values, cell.scores.values) and found.scores.values.dtype == torch.float32
+        assert found.scores.signals == cell.scores.signals and found.response == cell.response
+        assert found.scores.errors is not None and torch.equal(found.scores.errors, cell.scores.errors)
         assert found.option_ids is not None and cell.option_ids is not None
         assert found.option_ids.tolist() == cell.option_ids.tolist()
         assert torch.equal(found.logits.full(recording.vocabulary), cell.logits.full(recording.vocabulary))
@@ -113,12 +116,14 @@ def test_tokens_come_back(recording: Recording, read: RecordingFile) -> None:
 
 
 def test_without_logits_and_without_tokens(recording: Recording, tmp_path: Path) -> None:
-    cells = [replace(cell, logits=None, option_ids=None, response=()) for cell in recording.cells]
+    bare = {"logits": None, "option_ids": None, "response": ()}
+    cells = [replace(cell, scores=replace(cell.scores, errors=None), **bare) for cell in recording.cells]
     parked = {0: Parked(0, torch.zeros(0, dtype=torch.long), None)}
     replace(recording, cells=cells[:1], parked=parked, vocabulary=0).write(tmp_path / "bare.safetensors")
     read = RecordingFile(tmp_path / "bare.safetensors")
     found = read.cell("toy", 0)
-    assert found is not None and found.logits is None and torch.equal(found.scores, cells[0].scores)
+    assert found is not None and found.logits is None and found.scores.errors is None
+    assert torch.equal(found.scores.values, cells[0].scores.values)
     assert len(read.parked(0)[0]) == 0 and read.encoded == [0, 0, 0]
 
 
