@@ -9,10 +9,11 @@ from time import perf_counter
 
 import torch
 
+from framework.networks.gaze.control import Control
 from framework.networks.gaze.decoding import gaze_clip
 from framework.networks.gaze.model import Gaze, GazeConfig
 from framework.networks.gaze.naive import naive_clip
-from framework.networks.gaze.picks import Control, Picks
+from framework.networks.gaze.picks import Picks
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from framework.networks.gaze.cache import growing
+from framework.networks.gaze.control import Control
 from framework.networks.gaze.forcing import teacher_forced
 from framework.networks.gaze.model import Gaze
-from framework.networks.gaze.picks import Control, Picks
+from framework.networks.gaze.picks import Picks
 from framework.networks.gaze.policy import Sampling, choose
 from framework.networks.gaze.stem import State
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from framework.networks.gaze.control import Control
 from framework.networks.gaze.model import Gaze
-from framework.networks.gaze.picks import Control, Picks
+from framework.networks.gaze.picks import Picks
 from framework.networks.gaze.policy import choose
 
 
