@@ -25,13 +25,17 @@ from framework.training.schedule import Schedule
 
 def main(cfg: DictConfig) -> Path:
     """Train what the configuration names; the folder of the checkpoint."""
-    if not (cfg.get("model") or cfg.get("selector")):
-        raise ValueError("nothing to train: give model=lab, model=lab_hard or selector=qtsplus")
+    if not (cfg.get("model") or cfg.get("selector") or cfg.get("gaze")):
+        raise ValueError("nothing to train: give model=lab, model=lab_hard or selector=qtsplus, or a stage as gaze=")
     start, running = time.monotonic(), _running(cfg)
     if cfg.get("selector"):
         from framework.training.run_selector import train as train_selector
 
         checkpoint = train_selector(cfg, running)
+    elif cfg.get("gaze"):
+        from framework.training.run_gaze import train as train_gaze
+
+        checkpoint = train_gaze(cfg, running)
     else:
         model: Any = OmegaConf.to_container(cfg.model, resolve=True, throw_on_missing=True)
         checkpoint = train(recipe(model, cfg.seed), running)

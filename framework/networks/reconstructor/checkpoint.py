@@ -1,0 +1,70 @@
+"""A reconstructor on disk: one safetensors file with the weights and, in its header, its configuration.
+
+`save(network, "runs/x", notes)` writes `runs/x/reconstructor.safetensors`. It does not know the published layout.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from framework.networks.reconstructor.config import ReconstructorConfig
+from framework.networks.reconstructor.model import Reconstructor
+
+FILE = "reconstructor.safetensors"
+HEADER = "reconstructor"  # key of the header
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+
+def save(network: Reconstructor, path: str | Path, notes: Mapping[str, Any]) -> Path:
+    """Write to the folder, or the .safetensors file, at `path`; the file. `notes` are for people."""
+    file = file_at(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    header = {"config": network.config.told(), "notes": dict(notes)}
+    save_file(tensors, file, metadata={HEADER: json.dumps(header)})
+    return file
+
+
+def load(path: str | Path) -> tuple[Reconstructor, dict[str, Any]]:
+    """(The network in evaluation mode on the CPU, its header) of a file, a folder or asset:NAME.
+
+    ValueError where it is none, or its tensors are not exactly those of its configuration.
+    """
+    file = file_at(path)
+    header = read(path)
+    try:
+        with torch.device("meta"):
+            network = Reconstructor(ReconstructorConfig.of(header["config"]))
+        network.load_state_dict(load_file(file), assign=True)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{file} does not fit the reconstructor that it describes: {error}") from error
+    return network.eval(), header
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The header alone. ValueError where there is none."""
+    file = file_at(path)
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist: expected what `sieve train gaze=reconstructor` writes")
+    try:
+        with safe_open(file, "pt") as opened:
+            header = (opened.metadata() or {}).get(HEADER)
+    except SafetensorError as error:
+        raise ValueError(f"{file} is no safetensors file: {error}") from error
+    if header is None:
+        raise ValueError(f"{file} was not written by `sieve train gaze=reconstructor`: its header holds no {HEADER!r}")
+    return dict(json.loads(header))
+
+
+def file_at(path: str | Path) -> Path:
+    """The file meant by a file, a folder or asset:NAME."""
+    text = str(path)
+    place = ASSETS / text.removeprefix("asset:") if text.startswith("asset:") else Path(path).expanduser()
+    return place if place.suffix == ".safetensors" else place / FILE

@@ -1,0 +1,81 @@
+"""`sieve train gaze=...`: a resolved configuration to a finished stage.
+
+It knows the layout of conf/gaze/; the modules it calls get plain values. A stage is one function of the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from framework.build import build, build_plain
+from framework.errors import UsageError
+from framework.networks.reconstructor.config import ReconstructorConfig
+from framework.training.fitting import Fit
+from framework.training.gaze_clips import ClipSettings, StoredClips, clips
+from framework.training.gaze_masks import MaskSettings
+from framework.training.gaze_reconstructor import DrawSettings, ReconstructorRecipe, train_reconstructor
+from framework.training.lab import Running
+from framework.training.schedule import Schedule
+from framework.video.readers.base import Reader
+
+Stage = Callable[[DictConfig, Running], Path]
+STAGES: dict[str, str] = {  # name of the stage -> where its function is
+    "reconstructor": "framework.training.run_gaze:reconstructor",
+    "ntp": "framework.training.run_gaze_policy:ntp",
+    "grpo": "framework.training.run_gaze_policy:grpo",
+}
+
+
+def train(cfg: DictConfig, running: Running) -> Path:
+    """Train the stage that `cfg.gaze.name` names; the folder of what it made."""
+    name = cfg.gaze.get("name")
+    if name not in STAGES:
+        raise UsageError(f"gaze.name: got {name!r}, expected one of {', '.join(STAGES)}")
+    module, function = STAGES[name].split(":")
+    stage: Stage = getattr(import_module(module), function)
+    return stage(cfg, running)
+
+
+def part(cfg: DictConfig, name: str, cls: type) -> Any:
+    """A part of cfg.gaze as `cls`; mistakes name its key. Lists become tuples."""
+    plain: Any = OmegaConf.to_container(cfg.gaze[name], resolve=True)
+    return build_plain({key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}, cls, f"gaze.{name}")
+
+
+def clip_sources(cfg: DictConfig, running: Running, size: int, frames: int) -> tuple[StoredClips, StoredClips]:
+    """(To train on, held out), of cfg.gaze.clips."""
+    settings = part(cfg, "clips", ClipSettings)
+
+    def reader() -> Reader:
+        return build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
+
+    return clips(settings, size, frames, reader, running.cache)
+
+
+def fit_of(cfg: DictConfig) -> Fit:
+    """Schedule, seed and precision."""
+    return Fit(part(cfg, "schedule", Schedule), (cfg.seed, GAZE_SEED), cfg.gaze.precision)
+
+
+GAZE_SEED = 55  # of the batches, apart from other trainings
+
+
+def reconstructor(cfg: DictConfig, running: Running) -> Path:
+    """Stage 0."""
+    network = part(cfg, "network", ReconstructorConfig)
+    if cfg.gaze.clip_frames < network.frames:
+        raise UsageError(
+            f"gaze.clip_frames: got {cfg.gaze.clip_frames}, expected at least gaze.network.frames, {network.frames}"
+        )
+    recipe = ReconstructorRecipe(
+        network, part(cfg, "draw", DrawSettings), part(cfg, "masks", MaskSettings), fit_of(cfg)
+    )
+    train_clips, held_out = clip_sources(cfg, running, network.side, cfg.gaze.clip_frames)
+    for source in (train_clips, held_out):
+        source.prepare()
+    return train_reconstructor(recipe, train_clips, held_out, running)
