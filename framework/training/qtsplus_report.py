@@ -14,16 +14,21 @@ import torch
 from torch import Tensor
 
 from framework.backbones.base import DecoderBackbone
+from framework.interfaces import TokenScorer
 from framework.lab.questions import LabQuestion
-from framework.networks.qtsplus.selector import Chosen
+from framework.lab.world import CELL, FRAMES_PER_SECOND, FRAMES_PER_TICK
+from framework.networks.qtsplus.selector import Chosen, Selector
 from framework.prompts import PromptTemplate
 from framework.training.needle_features import NeedleFeatures, needle_tokens
 from framework.training.qtsplus_data import Batch, collate
-from framework.training.qtsplus_module import SelectorModule
+from framework.training.qtsplus_module import Gate, SelectorModule
 from framework.training.qtsplus_needles import as_tokens, needle_sample
 from framework.training.qtsplus_reading import answer_logits
+from framework.types import Group
+from framework.view import GroupView
 
 TOKENS_AT_ONCE = 4096  # kept tokens of a batch
+MOST = 256  # of them per question, where the selector says how many
 Questions = list[tuple[str, LabQuestion]]
 Pick = Callable[[Batch, Questions, int], Chosen]  # batch, its questions, tokens to keep
 
@@ -36,10 +41,13 @@ def table(
     counts: list[int],
     positions: str,
 ) -> list[dict[str, object]]:
-    """One row per question and count: video, split, n, probability of the right option, and whether it won."""
+    """One row per question and count: question, split, n, probability of the right option, and whether it won.
+
+    A count of 0 is for a selector that says itself how many it keeps.
+    """
     rows: list[dict[str, object]] = []
     for count in counts:
-        for first, batch, asked in _batches(backbone, prompt, features, max(1, TOKENS_AT_ONCE // count)):
+        for first, batch, asked in _batches(backbone, prompt, features, max(1, TOKENS_AT_ONCE // (count or MOST))):
             with torch.no_grad():
                 chosen = pick(batch, asked, min(count, features.tokens))
                 logits, _ = answer_logits(backbone, batch, chosen, positions)
@@ -131,3 +139,61 @@ def _needles_first(generator: np.random.Generator, question: LabQuestion, total:
     needles = np.stack(parts, 1).reshape(-1)  # one of each needle in turn, so that few tokens show them all
     rest = np.setdiff1d(np.arange(total), needles)
     return np.concatenate([needles, generator.permutation(rest)])[:count]
+
+
+def by_weights(selector: Selector, backbone: DecoderBackbone) -> Pick:
+    """A selector as at inference, keeping a given number."""
+    return _selecting(selector, backbone, "hard", None)
+
+
+def by_ratio(selector: Selector, most: int | None, backbone: DecoderBackbone, gate: Gate) -> Pick:
+    """A selector that says itself how many it keeps, `most` at most, behind one gate or another; no number counts."""
+    return _selecting(selector, backbone, gate, most, learned=True)
+
+
+def by_scorer(scorer: TokenScorer, backbone: DecoderBackbone, prompt: PromptTemplate) -> Pick:
+    """The best tokens by a strategy that looks at the whole video as one group; asked once per question."""
+    known: dict[tuple[object, ...], Tensor] = {}
+
+    def scores(embeddings: Tensor, asked: LabQuestion) -> Tensor:
+        grid, question = asked.query.grid, prompt.question("", asked.bare, asked.options)
+        ticks = torch.arange(len(embeddings) // grid**2)
+        tokens = as_tokens(embeddings.numpy(), len(ticks))
+        (probe,) = backbone.probe(tokens, [question], scorer.needs)
+        layout = backbone.layout(ticks, grid * CELL, grid * CELL)
+        seconds = ticks.double() * FRAMES_PER_TICK / FRAMES_PER_SECOND
+        return scorer.score(GroupView(Group(0, ticks), question, layout, seconds, None, tokens, probe)).values
+
+    def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
+        rows = []
+        for tokens, (_, question) in zip(batch.tokens, asked, strict=True):
+            key = (question.bare, question.options, question.evidence)
+            if key not in known:
+                known[key] = scores(tokens, question)
+            rows.append(known[key].topk(count).indices.sort().values)
+        return given(batch, torch.stack(rows))
+
+    return pick
+
+
+def _selecting(
+    selector: Selector, backbone: DecoderBackbone, gate: Gate, most: int | None, learned: bool = False
+) -> Pick:
+    selector = selector.float().eval()
+
+    def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
+        query = backbone.model.get_input_embeddings()(batch.query).float()
+        rho = None if learned else torch.full((len(batch),), count / batch.tokens.shape[1])
+        return selector(
+            batch.tokens,
+            batch.mask,
+            query,
+            batch.query_mask,
+            batch.seconds,
+            rho=rho,
+            most=most,
+            gate=gate,
+            multiply=False,
+        )
+
+    return pick

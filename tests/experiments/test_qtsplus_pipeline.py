@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiments import qtsplus
+from experiments import qtsplus_pipeline as qtsplus
 from experiments.common import interval, read
 
 

@@ -1,0 +1,87 @@
+"""A video that is encoded once and then asked again and again, and what each stage of that costs in memory.
+
+Timing what comes after the vision tower needs neither decoding nor encoding repeated. Knows the pipeline's loop, no
+strategy and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Self
+
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from framework.ledger import Ledger
+from framework.look import Look
+from framework.outcome import Cost, Outcome
+from framework.pipeline import Pipeline
+from framework.types import Question
+
+STAGE = "stage "  # before a stage's name among the profiler's events
+
+
+class Encoded(Look):
+    """Groups stay whole, so that any pipeline with this one's backbone and splitter may be shown them next."""
+
+    marked = False
+
+    def release(self, awaited: set[int]) -> None:
+        """Nothing is let go of."""
+
+    def serve(self, pipeline: Pipeline, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:
+        """Show the video to another pipeline: a `Pipeline.look`."""
+        self.scorer, self.relevance = pipeline.scorer, pipeline.relevance
+        self.needs, self.most = pipeline.needs, pipeline.most
+        self.questions, self.ledger = questions, _Marked() if self.marked else ledger
+        return self
+
+
+class _Marked(Ledger):
+    """Its stages are among the profiler's events."""
+
+    @contextmanager
+    def stage(self, name: str, *of: Any, **more: Any) -> Iterator[None]:
+        with record_function(STAGE + name), super().stage(name, *of, **more):
+            yield
+
+
+def encoded(pipeline: Pipeline, path: str, question: Question) -> tuple[Encoded, Outcome]:
+    """The video, encoded because `pipeline` was asked a first question; and what that cost."""
+    look = Encoded.open(pipeline, path, [question], Ledger())
+    return look, asked(pipeline, look, question)
+
+
+def asked(pipeline: Pipeline, look: Encoded, question: Question) -> Outcome:
+    """What `pipeline` makes of the encoded video."""
+    (outcome,) = replace(pipeline, look=look.serve).answer(look.timeline.path, [question])
+    return outcome
+
+
+def costs(outcome: Outcome, *stages: str) -> Cost:
+    """Of those of the stages that there were, together."""
+    return sum((outcome.trace.stages[name] for name in stages if name in outcome.trace.stages), start=Cost())
+
+
+def peaks(look: Encoded, run: Callable[[], object]) -> dict[str, int]:
+    """Stage -> most bytes of tensors that it held at once, beyond those that were there when it began; CPU only."""
+    look.marked = True
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+            run()
+    finally:
+        look.marked = False
+    assert watched.profiler is not None
+    events = watched.profiler.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    found: dict[str, int] = {}
+    for event in events:
+        if event.name().startswith(STAGE):
+            held = most = 0
+            for at, size in changes:
+                if event.start_ns() <= at <= event.start_ns() + event.duration_ns():
+                    held += size
+                    most = max(most, held)
+            found[event.name().removeprefix(STAGE)] = most
+    return found
