@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import numpy as np
@@ -49,8 +49,7 @@ class NtpSettings:
             )
 
 
-@dataclass(frozen=True)
-class NtpBatch:
+class NtpBatch(NamedTuple):
     """Clips u8 [B, T, S, S, 3] with ids i64, valid bool and losses f32 [B, T, n], and losses before f32 [B, T]; losses
     are NaN where unknown."""
 
@@ -59,10 +58,6 @@ class NtpBatch:
     valid: Tensor
     losses: Tensor
     before: Tensor
-
-    def to(self, device: torch.device) -> NtpBatch:
-        """The same elsewhere."""
-        return NtpBatch(*(value.to(device) for value in vars(self).values()))
 
 
 class LabelledClips:
@@ -124,10 +119,6 @@ class NtpModule(lightning.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW."""
         return optimizer(self.gaze, self.schedule)
-
-    def transfer_batch_to_device(self, batch: NtpBatch, device: torch.device, index: int) -> NtpBatch:
-        """Move the tensors."""
-        return batch.to(device)
 
 
 @lru_cache(2)  # a batch may reach into the next epoch

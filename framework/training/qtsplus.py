@@ -24,7 +24,7 @@ from framework.backbones.loading import preprocessor, quiet
 from framework.networks.lora import merge_lora
 from framework.networks.qtsplus import checkpoint
 from framework.networks.qtsplus.selector import Selector, Shape
-from framework.training.fit import Measured, Whole, as_is
+from framework.training.fitting import Measured, Whole
 from framework.training.lab import Running
 from framework.training.lab_data import Steps
 from framework.training.qtsplus_data import Batch
@@ -202,7 +202,11 @@ class _Feed(lightning.LightningDataModule):
         steps.first = self.trainer.global_step * self.recipe.trainer.accumulate
         # another process cannot use the GPU, on which the prompt is embedded
         workers = self.workers if self.trainer.strategy.root_device.type == "cpu" else 0
-        return DataLoader(steps, batch_size=None, num_workers=workers, collate_fn=as_is)
+        return DataLoader(steps, batch_size=None, num_workers=workers, collate_fn=_as_is)
 
 
 SEED = 77  # of selector batches, apart from the lab's phases
+
+
+def _as_is(batch: Any) -> Any:
+    return batch

@@ -1,0 +1,173 @@
+"""`sieve train gaze=ntp` and `gaze=grpo`: a resolved configuration to a trained gaze, calibrated and saved.
+
+It knows the layout of conf/gaze/; the modules it calls get plain values.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from framework.errors import UsageError
+from framework.networks.gaze import checkpoint
+from framework.networks.gaze.calibration import LossSpace
+from framework.networks.gaze.model import Gaze, GazeConfig
+from framework.networks.gaze.picks import Picks
+from framework.networks.gaze.pixels import prepared
+from framework.networks.reconstructor import checkpoint as reconstructors
+from framework.networks.reconstructor.model import Reconstructor
+from framework.training.fitting import fit
+from framework.training.gaze_calibration import CalibrationSettings, calibrate
+from framework.training.gaze_clips import Clips
+from framework.training.gaze_counts import usual_losses
+from framework.training.gaze_grpo import GrpoModule, GrpoSettings
+from framework.training.gaze_label_file import Label, read_labels, targets
+from framework.training.gaze_measure import before, held_out
+from framework.training.gaze_ntp import LabelledClips, NtpModule, NtpSettings, paired
+from framework.training.lab import Running
+from framework.training.run_gaze import clip_sources, fit_of, part
+
+log = logging.getLogger(__name__)
+USUAL_CLIPS = 64  # from which the range of thresholds is taken
+TOGETHER = 32  # clips that the reconstructor judges at once
+
+
+@dataclass(frozen=True)
+class MeasureSettings:
+    """What is measured on held-out clips on the way."""
+
+    budgets: tuple[int, ...]  # picks of a frame
+    batch: int  # clips at a time
+
+
+def ntp(cfg: DictConfig, running: Running) -> Path:
+    """Stage 1; the folder of the checkpoint."""
+    settings, config, judge = part(cfg, "training", NtpSettings), part(cfg, "network", GazeConfig), _judge(cfg)
+    measuring, calibration = part(cfg, "measure", MeasureSettings), part(cfg, "calibration", CalibrationSettings)
+    how, gaze = fit_of(cfg), Gaze.random(config, cfg.seed)
+    _fitting(gaze, judge, cfg.gaze.frames)
+    labels = read_labels(list(cfg.gaze.labels), config.vocabulary.size, cfg.gaze.frames)
+    train, other = clip_sources(cfg, running, config.side, cfg.gaze.frames)
+    torch.set_num_threads(running.threads)
+    pairs = _with_before(paired(train, labels), judge)
+    seen = _pixels(other, config.side)
+    module = NtpModule(gaze, settings, how.schedule)
+    make = LabelledClips(pairs, config.vocabulary, settings, cfg.seed)
+    fit(module, make, _measure(judge, seen, measuring, settings.loss_space), how, running)
+    notes = {"stage": "ntp", "labelled clips": len(pairs), "batch": settings.batch}
+    return _saved(cfg, module.gaze, judge, seen, calibration, settings.loss_space, notes, running)
+
+
+def grpo(cfg: DictConfig, running: Running) -> Path:
+    """Stage 2, from a trained gaze or from nothing; the folder of the checkpoint."""
+    settings, judge = part(cfg, "training", GrpoSettings), _judge(cfg)
+    measuring, calibration = part(cfg, "measure", MeasureSettings), part(cfg, "calibration", CalibrationSettings)
+    how, gaze = fit_of(cfg), _start(cfg, settings.loss_space)
+    side, frames = gaze.config.side, cfg.gaze.frames
+    _fitting(gaze, judge, frames)
+    if settings.frames > frames:
+        raise UsageError(f"gaze.training.frames: got {settings.frames} of clips of {frames} frames (gaze.frames)")
+    train, other = clip_sources(cfg, running, side, frames)
+    torch.set_num_threads(running.threads)
+    usual = _pixels(train, side, range(min(USUAL_CLIPS, train.count))).split(TOGETHER)
+    between = usual_losses(judge, usual, settings.most, settings.quantiles, cfg.seed)
+    log.info("thresholds are drawn between the losses %.3f and %.3f", *between)
+    seen = _pixels(other, side)
+
+    def make(generator: np.random.Generator, step: int) -> Tensor:
+        return torch.stack([train.clip(int(i)) for i in generator.integers(train.count, size=settings.prompts)])
+
+    module = GrpoModule(gaze, judge, settings, how.schedule, between, cfg.seed)
+    fit(module, make, _measure(judge, seen, measuring, settings.loss_space), how, running)
+    notes = {"stage": "grpo", "start": cfg.gaze.start, "prompts": settings.prompts, "rollouts": settings.rollouts}
+    notes["thresholds between"] = between
+    return _saved(cfg, module.gaze, judge, seen, calibration, settings.loss_space, notes, running)
+
+
+def _judge(cfg: DictConfig) -> Reconstructor:
+    try:
+        return reconstructors.load(cfg.gaze.reconstructor)[0].requires_grad_(False)
+    except ValueError as error:
+        raise UsageError(f"gaze.reconstructor: {error}") from error
+
+
+def _start(cfg: DictConfig, space: LossSpace) -> Gaze:
+    """The gaze to go on from, or a new one."""
+    if cfg.gaze.start is None:
+        return Gaze.random(part(cfg, "network", GazeConfig), cfg.seed)
+    try:
+        gaze, about = checkpoint.load(cfg.gaze.start)
+    except ValueError as error:
+        raise UsageError(f"gaze.start: {error}; gaze.start=null starts from nothing") from error
+    learned = about.notes.get("loss_space", space)
+    if learned != space:
+        raise UsageError(f"gaze.training.loss_space: got {space}, but {cfg.gaze.start} was taught {learned}")
+    return gaze.train()
+
+
+def _fitting(gaze: Gaze, judge: Reconstructor, frames: int) -> None:
+    """UsageError where gaze and reconstructor do not speak of the same patches."""
+    if gaze.vocabulary != judge.vocabulary:
+        raise UsageError(
+            f"gaze.network.scales: the gaze has scales {gaze.vocabulary.scales} of patches of {gaze.vocabulary.patch}, "
+            f"the reconstructor (gaze.reconstructor) {judge.vocabulary.scales} of {judge.vocabulary.patch}"
+        )
+    if not 1 <= frames <= judge.config.frames:
+        raise UsageError(f"gaze.frames: got {frames}, the reconstructor takes 1 to {judge.config.frames}")
+
+
+def _pixels(clips: Clips, side: int, places: range | None = None) -> Tensor:
+    """Normalised clips f32 [N, T, 3, S, S]; all, if no places are given."""
+    chosen = range(clips.count) if places is None else places
+    return prepared(torch.stack([clips.clip(index) for index in chosen]), side)
+
+
+def _with_before(pairs: list[tuple[Tensor, Label]], judge: Reconstructor) -> list[tuple[Tensor, Label]]:
+    """Labels that lack their losses before any pick get them from the reconstructor."""
+    lacking = [place for place, (_, label) in enumerate(pairs) if label.before is None]
+    made = list(pairs)
+    for first in range(0, len(lacking), TOGETHER):
+        places = lacking[first : first + TOGETHER]
+        pixels = prepared(torch.stack([pairs[place][0] for place in places]), judge.config.side)
+        known = targets([pairs[place][1] for place in places], judge.vocabulary.eos)
+        losses = before(judge, pixels, Picks(known.ids, known.valid))
+        for place, row in zip(places, losses.tolist(), strict=True):
+            made[place] = (pairs[place][0], replace(pairs[place][1], before=tuple(row)))
+    return made
+
+
+def _measure(
+    judge: Reconstructor, pixels: Tensor, settings: MeasureSettings, space: LossSpace
+) -> Callable[[Any], Mapping[str, float]]:
+    def measure(module: Any) -> Mapping[str, float]:
+        return held_out(
+            module.gaze, judge.to(module.device), pixels.to(module.device), settings.budgets, space, settings.batch
+        )
+
+    return measure
+
+
+def _saved(
+    cfg: DictConfig,
+    gaze: Gaze,
+    judge: Reconstructor,
+    pixels: Tensor,
+    settings: CalibrationSettings,
+    space: LossSpace,
+    notes: dict[str, Any],
+    running: Running,
+) -> Path:
+    """Calibrated on held-out clips and written."""
+    table = calibrate(gaze.cpu().eval(), judge.cpu(), pixels[: settings.clips], settings, space)
+    folder = running.folder / "checkpoint"
+    notes |= {"seed": cfg.seed, "steps": cfg.gaze.schedule.steps, "loss_space": space}
+    checkpoint.save(gaze, folder, notes | {"reconstructor": str(cfg.gaze.reconstructor)}, table.stored())
+    return folder
