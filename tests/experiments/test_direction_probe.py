@@ -14,7 +14,7 @@ def drifting(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     truth = generator.integers(4, size=count)
     tokens = generator.standard_normal((count, 4, 12))
     way = np.array([[0, -1], [0, 1], [-1, 0], [1, 0]])[truth]
-    tokens[:, :, :2] += way[:, None] * np.array([-2, -1, 1, 2])[:, None]
+    tokens[:, :, :2] += 2 * way[:, None] * np.array([-2, -1, 1, 2])[:, None]
     return tokens.astype(np.float32), truth
 
 
