@@ -3,9 +3,9 @@
     python -m experiments.direction_probe train=80,400 test=40 checkpoint=asset:lab_hard
 
 Videos of the split `direction`, five needles each: one token per tick, at four places at most two pixels off the middle
-of the cell. Ridge regression on the four directions; its penalty is chosen on a fifth of the training videos. `mean` does not
-know the order of the ticks and `one tick` sees a random one, from which the direction cannot be told: both must stay at
-chance, .25. Prints a table.
+of the cell. Ridge regression on the four directions; its penalty is chosen on a fifth of the training videos. `mean`
+does not know the order of the ticks and `one tick` sees a random one, from which the direction cannot be told: both
+must stay at chance, .25. Prints a table.
 """
 
 from __future__ import annotations
