@@ -1,0 +1,118 @@
+"""Ranks tokens by how well the first k of them stand for the whole group, for every k: greedy facility location.
+
+    error(S) = sum_u w_u min(d(u, mean), min over v in S near u of d(u, v)) / sum_u w_u,   w = (a / mean a)^beta
+
+In pixels (before the vision tower) or in features. `query` is a scorer, such as attention, that says how much each
+token matters (a >= 0): it weights what has to be explained, and `alpha` of every prefix are its own best. score = N -
+rank; `errors` is error(S) / error(nothing) of every prefix. Source: AutoGaze's objective (arXiv 2603.12254) without its
+learned model; facility location, seeds and floor are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from framework.interfaces import TokenScorer
+from framework.networks.greedy.distances import SPACES, proxies
+from framework.networks.greedy.facility import Facility, Reach
+from framework.networks.greedy.ordering import Rules, greedy
+from framework.types import Scores
+from framework.view import GroupView, Needs
+
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the group's tokens: where the error is written down as a signal
+
+
+@dataclass(frozen=True)
+class Reconstruction(TokenScorer):
+    """N - rank, f32 [N], not comparable across groups; -inf where the prefix before was `enough`."""
+
+    space: str
+    side: int
+    radius: int
+    direction: str
+    clip: int | None
+    carry_over: bool
+    floor: int
+    tick_share: float | None
+    query: TokenScorer | None
+    beta: float
+    alpha: float
+    enough: float | None
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise ValueError(f"scorer.space must be one of {', '.join(SPACES)}, got {self.space!r}")
+        if self.side < 1:
+            raise ValueError(f"scorer.side must be >= 1 pixel, got {self.side}")
+        if not 0 <= self.beta < math.inf:
+            raise ValueError(f"scorer.beta must be a number >= 0, got {self.beta}")
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"scorer.alpha must be a share within 0..1, got {self.alpha}")
+        if self.query is None and (self.beta or self.alpha):
+            raise ValueError(
+                f"scorer.beta={self.beta} and scorer.alpha={self.alpha} weight and seed by scorer.query, which is "
+                "null: choose one, e.g. +scorer@scorer.query=attention, or set both to 0"
+            )
+        _ = self.reach, self.rules  # wrong settings are refused now
+
+    @property
+    def reach(self) -> Reach:
+        """Which tokens one may stand for."""
+        return Reach(self.radius, self.direction, self.clip, self.carry_over)
+
+    @property
+    def rules(self) -> Rules:
+        """What every prefix holds."""
+        return Rules(self.floor, self.tick_share, self.alpha, self.enough)
+
+    @property
+    def needs(self) -> Needs:
+        """Pixels alone or embeddings, and what the query needs."""
+        own = Needs(pixels=self.space == "pixels", tokens=self.space == "features")
+        return own if self.query is None else own | self.query.needs
+
+    @torch.no_grad()
+    def score(self, view: GroupView) -> Scores:
+        """N - rank, with the error of every prefix; signals: errors at some shares, and what nothing leaves."""
+        layout, matters = view.layout, self._matters(view)
+        usable = (matters > -math.inf).nonzero()[:, 0]  # i64 [M]
+        values = torch.full((len(layout),), -math.inf)
+        if len(usable) == 0:
+            return Scores(values, errors=torch.zeros(1))  # nothing to explain
+        matters = matters[usable]
+        place = torch.stack([layout.tick, layout.row, layout.column]).cpu()[:, usable]
+        weights = (matters / matters.mean()) ** self.beta if matters.any() else torch.ones_like(matters)
+        facility = Facility(self._vectors(view)[usable], place, weights, self.space, self.reach)
+        order = greedy(facility, self.rules, matters.argsort(descending=True, stable=True).numpy())
+        ranked = usable[torch.from_numpy(order.tokens)]
+        values[ranked] = torch.arange(len(layout), len(layout) - len(ranked), -1, dtype=torch.float32)
+        errors, last = torch.from_numpy(order.relative).float(), len(order.tokens)
+        at = {share: min(last, math.ceil(share * len(layout))) for share in SHARES}
+        signals = {f"error_at_{share:g}": float(errors[k]) for share, k in at.items()}
+        return Scores(values, {"error_of_nothing": float(order.errors[0]), **signals}, errors)
+
+    def _vectors(self, view: GroupView) -> Tensor:
+        """[N, D], what distances are measured on."""
+        if self.space == "features":
+            return view.tokens.embeddings
+        layout = view.layout
+        cells = proxies(view.frames.pixels, layout.cell_pixels, self.side)  # [Tg, rows, columns, D]
+        return cells[
+            torch.searchsorted(view.group.ticks.cpu(), layout.tick.cpu()), layout.row.cpu(), layout.column.cpu()
+        ]
+
+    def _matters(self, view: GroupView) -> Tensor:
+        """f32 [N] >= 0, or -inf where the query refuses a token."""
+        if self.query is None:
+            return torch.ones(len(view.layout))
+        found = self.query.score(view).values.cpu()
+        if bool(((found < 0) & (found > -math.inf)).any()):
+            raise ValueError(
+                f"scorer.query must give scores >= 0 to weight tokens by; {type(self.query).__name__} gave "
+                f"{float(found[found > -math.inf].min()):.4g}. Choose another, e.g. attention"
+            )
+        return found
