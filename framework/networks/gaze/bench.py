@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -29,10 +30,10 @@ def main() -> None:
     noise = torch.Generator().manual_seed(0)
     pixels = torch.randn(1, given.frames, 3, config.side, config.side, generator=noise)
     control = Control(budget=given.budget)
-    ours, reference = _seconds(lambda: gaze_clip(gaze, pixels, control), given.repeats)
+    ours, reference = _seconds(partial(gaze_clip, gaze, pixels, control), given.repeats)
     print(f"ours: {ours:.3f} s")
     for again in (False, True):
-        seconds, picks = _seconds(lambda again=again: naive_clip(gaze, pixels, control, again=again), given.repeats)
+        seconds, picks = _seconds(partial(naive_clip, gaze, pixels, control, again=again), given.repeats)
         same = "same picks" if picks.ids.equal(reference.ids) else "OTHER PICKS"
         what = "cache copied each step" + (", history fed again each frame" if again else "")
         print(f"naive ({what}): {seconds:.3f} s, {seconds / ours:.2f} times ours, {same}")

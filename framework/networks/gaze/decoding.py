@@ -44,14 +44,15 @@ class Stream:
     @torch.no_grad()
     def look(self, pixels: Tensor) -> Picks:
         """Picks of the next frames, normalised f32 [B, t, 3, S, S]."""
+        batch, frames = pixels.shape[:2]
+        if self._visible is not None and len(self._visible) != batch:
+            raise ValueError(f"this stream watches {len(self._visible)} videos, got frames of {batch}")
+        counts = self.control.counts(self.gaze.vocabulary, batch, self.frames, frames)
+        thresholds = self.control.thresholds(batch, self.frames, frames)
         tokens, self._state = self.gaze.vision(pixels, self._state)
-        batch, frames = tokens.shape[:2]
+        counts = counts.to(tokens.device)
         if self._visible is None:
             self._visible = torch.zeros(batch, 0, dtype=torch.bool, device=tokens.device)
-        elif len(self._visible) != batch:
-            raise ValueError(f"this stream watches {len(self._visible)} videos, got frames of {batch}")
-        counts = self.control.counts(self.gaze.vocabulary, batch, self.frames, frames).to(tokens.device)
-        thresholds = self.control.thresholds(batch, self.frames, frames)
         seen = []
         for frame in range(frames):
             threshold = None if thresholds is None else thresholds[:, frame].to(tokens.device)

@@ -73,7 +73,7 @@ class Picks:
     def to(self, device: torch.device | str) -> Picks:
         """The same on a device."""
         moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **moved)
+        return replace(self, **moved)  # type: ignore[arg-type]
 
     def lists(self) -> list[list[list[int]]]:
         """Videos of frames of ids: what `of` reads."""
