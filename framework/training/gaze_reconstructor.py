@@ -23,6 +23,7 @@ from framework.networks.reconstructor.model import Reconstructor
 from framework.training.fitting import Fit, fit
 from framework.training.gaze_clips import Clips
 from framework.training.gaze_masks import MaskSettings, even_picks, random_picks
+from framework.training.gaze_symmetry import COUNTS, Symmetry, moved
 from framework.training.lab import Running
 from framework.training.schedule import Schedule, optimizer
 
@@ -45,11 +46,13 @@ class DrawSettings:
     clips: int
     groups: int  # that the clips are read in; each has its own ratio of picks
     rebuilt: int  # frames of each
-    mirrored: bool  # half of the clips are mirrored
+    symmetry: Symmetry  # clips turned and mirrored: none, mirror or square (all eight ways)
 
     def __post_init__(self) -> None:
         if self.groups < 1 or self.clips % self.groups or self.clips < 1:
             raise ValueError(f"gaze.draw.groups must divide gaze.draw.clips, got {self.groups} and {self.clips}")
+        if self.symmetry not in COUNTS:
+            raise ValueError(f"gaze.draw.symmetry must be one of {', '.join(COUNTS)}, got {self.symmetry!r}")
 
 
 class ReconstructorModule(lightning.LightningModule):
@@ -87,7 +90,8 @@ def draw_batch(
         clip = clips.clip(int(generator.integers(clips.count)))
         first = int(generator.integers(clips.frames - config.frames + 1))
         window = clip[first : first + config.frames]
-        pixels[row] = window.flip(2) if draw.mirrored and generator.random() < 0.5 else window
+        way = int(generator.integers(COUNTS[draw.symmetry]))
+        pixels[row] = moved(window.movedim(-1, -3), way).movedim(-3, -1)
     size = draw.clips // draw.groups
     picked = [random_picks(generator, size, config.frames, config.vocabulary, masks) for _ in range(draw.groups)]
     frames = [np.sort(generator.permutation(config.frames)[: draw.rebuilt]) for _ in range(draw.groups)]

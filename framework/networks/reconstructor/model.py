@@ -43,14 +43,10 @@ class Past:
     frame: Tensor  # i64 [B, M]
     valid: Tensor  # bool [B, M]
 
-    def repeated(self, times: int) -> Past:
-        """Each sample so many times, in a row."""
-
-        def more(states: Tensor) -> Tensor:
-            return states.repeat_interleave(times, 0)
-
-        pairs = [[(more(key), more(value)) for key, value in layers] for layers in (self.encoder, self.decoder)]
-        return Past(*pairs, more(self.frame), more(self.valid))
+    def __getitem__(self, rows: Tensor) -> Past:
+        """Those samples, i64 [R], each as often as it is named."""
+        pairs = [[(key[rows], value[rows]) for key, value in layers] for layers in (self.encoder, self.decoder)]
+        return Past(*pairs, self.frame[rows], self.valid[rows])
 
 
 class Reconstructor(nn.Module):
@@ -167,8 +163,9 @@ class Reconstructor(nn.Module):
             states, (key, value) = block(states, mask, past and past.decoder[number])
             end = key.shape[2] - slot_frame.shape[1]
             decoder.append((key[:, :, :end], value[:, :, :end]))
-        slots = states[:, context.shape[1] :].unflatten(1, (asked.shape[1], -1))[:, :, -(vocabulary.grids[-1] ** 2) :]
-        images = joined(self.predict(self.decoder_norm(slots)).float(), self.config.patch)
+        written = states[:, context.shape[1] :].unflatten(1, tuple(slots.shape[1:3]))
+        written = written[:, :, -(vocabulary.grids[-1] ** 2) :]  # the finest scale
+        images = joined(self.predict(self.decoder_norm(written)).float(), self.config.patch)
         if past is not None:
             frame, valid = torch.cat([past.frame, frame], 1), torch.cat([past.valid, valid], 1)
         return images, Past(encoder, decoder, frame, valid)

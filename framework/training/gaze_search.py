@@ -1,0 +1,111 @@
+"""Greedy search for the picks that let the frozen reconstructor rebuild a clip best: what a gaze learns to imitate.
+
+Frame by frame, the patch that lowers the frame's loss most, given all picks before, is picked again and again. Trying
+every patch each time is dear; tried are those over which the present image is worst, so many of every scale. Clips are
+searched side by side, their candidates in one batch, and what earlier frames left in the reconstructor is kept.
+Source: AutoGaze (arXiv 2603.12254), whose search is not published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from framework.networks.reconstructor.model import Past, Picked, Reconstructor
+
+
+@dataclass(frozen=True)
+class Found:
+    """The picks of one clip: per frame ids in order, the loss after each, and the one before the first."""
+
+    ids: list[list[int]]
+    losses: list[list[float]]
+    before: list[float]
+
+
+@torch.no_grad()
+def search(network: Reconstructor, pixels: Tensor, counts: Tensor, shortlist: tuple[int, ...]) -> list[Found]:
+    """The picks of normalised clips [B, T, 3, S, S], `counts` i64 [B, T] of each frame.
+
+    `shortlist`: how many patches of each scale are tried for a pick; all of them make the search exhaustive.
+    """
+    vocabulary = network.vocabulary
+    if len(shortlist) != len(vocabulary.scales) or min(shortlist) < 0 or not sum(shortlist):
+        raise ValueError(
+            f"gaze.search.shortlist: expected a number for each of the scales {vocabulary.scales}, got {shortlist}"
+        )
+    if int(counts.max()) > vocabulary.size or int(counts.min()) < 0:
+        raise ValueError(f"picks of a frame must lie within 0 .. {vocabulary.size}, got {int(counts.max())}")
+    found = [Found([], [], []) for _ in pixels]
+    past = network.start(len(pixels))
+    for frame in range(pixels.shape[1]):
+        picks = _Frame(network, past, pixels[:, frame], frame)
+        for one, loss in zip(found, picks.loss.tolist(), strict=True):
+            one.ids.append([])
+            one.losses.append([])
+            one.before.append(loss)
+        for made in range(int(counts[:, frame].max())):
+            rows = torch.nonzero(counts[:, frame] > made).flatten()
+            picks.pick(rows, shortlist)
+            for row in rows.tolist():
+                found[row].ids[frame].append(int(picks.ids[row, made]))
+                found[row].losses[frame].append(float(picks.loss[row]))
+        past = network.extended(past, picks.tokens(torch.arange(len(pixels)), picks.ids, counts[:, frame]))
+    return found
+
+
+class _Frame:
+    """The picks of one frame so far, side by side for all clips."""
+
+    def __init__(self, network: Reconstructor, past: Past, pixels: Tensor, number: int) -> None:
+        self.network, self.past, self.pixels, self.number = network, past, pixels, number
+        self.patches = network.cut(pixels)  # [B, V, P]
+        self.ids = torch.zeros(len(pixels), 0, dtype=torch.long)
+        nothing = self.tokens(torch.arange(len(pixels)), self.ids, None)
+        self.images = network.rebuilt(past, nothing, number)
+        self.loss = _loss(pixels, self.images)  # [B]
+
+    def tokens(self, rows: Tensor, ids: Tensor, counts: Tensor | None) -> Picked:
+        """Picks i64 [R, n] of the clips i64 [R]; of each the first `counts`."""
+        frame = torch.full_like(ids, self.number)
+        valid = torch.ones_like(ids, dtype=torch.bool)
+        if counts is not None:
+            valid &= torch.arange(ids.shape[1]) < counts[:, None]
+        return Picked(self.patches[rows[:, None], ids], ids, frame, valid)
+
+    def pick(self, rows: Tensor, shortlist: tuple[int, ...]) -> None:
+        """One more for these clips i64 [R]."""
+        tried = self._tried(rows, shortlist)  # [R, C]
+        many = tried.shape[1]
+        ids = torch.cat([self.ids[rows].repeat_interleave(many, 0), tried.reshape(-1, 1)], 1)
+        which = rows.repeat_interleave(many)
+        images = self.network.rebuilt(self.past[which], self.tokens(which, ids, None), self.number)
+        again = (tried[..., None] == self.ids[rows][:, None]).any(-1)  # where a scale has run out
+        losses = _loss(self.pixels[which], images).view(-1, many).masked_fill(again, float("inf"))
+        self.loss[rows], best = losses.min(1)
+        self.images[rows] = images.unflatten(0, (-1, many))[torch.arange(len(rows)), best]
+        column = torch.zeros(len(self.ids), 1, dtype=torch.long)
+        column[rows, 0] = tried[torch.arange(len(rows)), best]
+        self.ids = torch.cat([self.ids, column], 1)
+
+    def _tried(self, rows: Tensor, shortlist: tuple[int, ...]) -> Tensor:
+        """The ids to try, i64 [R, C]: of every scale those over which the image is worst, picked ones last."""
+        vocabulary = self.network.vocabulary
+        wrong = (self.pixels[rows] - self.images[rows]).abs().mean(1, keepdim=True)  # [R, 1, S, S]
+        mean = torch.cat([adaptive_avg_pool2d(wrong, grid).flatten(1) for grid in vocabulary.grids], 1)
+        mean = mean.scatter(1, self.ids[rows], float("-inf"))
+        return torch.cat(
+            [
+                start + mean[:, start : start + grid**2].topk(min(many, grid**2), 1).indices
+                for grid, start, many in zip(vocabulary.grids, vocabulary.starts, shortlist, strict=True)
+            ],
+            1,
+        )
+
+
+def _loss(pixels: Tensor, images: Tensor) -> Tensor:
+    """[B] of [B, 3, S, S] both: as the reconstructor's own."""
+    return (pixels - images).abs().flatten(1).mean(1)
