@@ -35,7 +35,7 @@ def usual_losses(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for part in pixels:
-            counts = drawn_counts(*part.shape[:2], most)
+            counts = drawn_counts(part.shape[0], part.shape[1], most)
             ids = torch.rand(*counts.shape, eos).argsort(2)[:, :, :most]
             ids = ids.masked_fill(torch.arange(most) >= counts[..., None], eos).to(part.device)
             losses.append(true_loss(reconstructor, part, Picks(ids, ids != eos)).flatten())

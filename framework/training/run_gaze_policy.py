@@ -52,7 +52,7 @@ def ntp(cfg: DictConfig, running: Running) -> Path:
     """Stage 1; the folder of the checkpoint."""
     settings, config, judge = part(cfg, "training", NtpSettings), part(cfg, "network", GazeConfig), _judge(cfg)
     measuring, calibration = part(cfg, "measure", MeasureSettings), part(cfg, "calibration", CalibrationSettings)
-    how, gaze = fit_of(cfg), Gaze.random(config, cfg.seed)
+    how, gaze = fit_of(cfg), Gaze.random(config, cfg.seed).train()
     _fitting(gaze, judge, cfg.gaze.frames)
     labels = read_labels(list(cfg.gaze.labels), config.vocabulary.size, cfg.gaze.frames)
     train, other = clip_sources(cfg, running, config.side, cfg.gaze.frames)
@@ -102,7 +102,7 @@ def _judge(cfg: DictConfig) -> Reconstructor:
 def _start(cfg: DictConfig, space: LossSpace) -> Gaze:
     """The gaze to go on from, or a new one."""
     if cfg.gaze.start is None:
-        return Gaze.random(part(cfg, "network", GazeConfig), cfg.seed)
+        return Gaze.random(part(cfg, "network", GazeConfig), cfg.seed).train()
     try:
         gaze, about = checkpoint.load(cfg.gaze.start)
     except ValueError as error:
