@@ -13,14 +13,16 @@ positions. A token is a cell of merge x merge patches over the frames of one tic
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import pad
 
 from framework.video.preprocess import normalise, patchify
 
 
-def encode(tower: nn.Module, pixels: Tensor, keep: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def encode(tower: Any, pixels: Tensor, keep: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """u8 [Tg, F, 3, H, W] and bool [N], N cells tick by tick and row by row -> [K, D], the kept cells in that order.
 
     `tower` is a stock `Qwen2_5_VisionTransformerPretrainedModel`. Only kept cells are cut out, normalised and sent
@@ -63,4 +65,4 @@ def tower_indices(tick: Tensor, row: Tensor, column: Tensor, merge: int, window:
 def _ends(labels: Tensor, patches: int) -> Tensor:
     """0, then where each run of equal labels ends, in patches: i32 [runs + 1]."""
     counts = labels.unique_consecutive(return_counts=True)[1] * patches
-    return nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32)
+    return pad(counts.cumsum(0), (1, 0)).to(torch.int32)

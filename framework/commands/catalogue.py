@@ -208,4 +208,22 @@ Prints tables and writes comparison.md, .csv and .png, strata.csv, signals.csv, 
     ),
 )
 
-COMMANDS = {command.name: command for command in (ASK, EVAL, REPLAY, COMPARE, TRAIN, PROBE_LAYERS, DOCTOR)}
+BENCH = Command(
+    name="bench",
+    target="framework.commands.bench:run",
+    config="bench",
+    summary="what something costs on this machine",
+    text="""Measures what= names, all arms in turn inside one process, and prints one table; writes bench.csv and
+bench.json into `folder`. Ratios are taken within a round, so a busy machine blurs them and does not bend them.
+
+what=tower: vision towers with random weights on all patches, against the same towers on the kept ones (what.towers,
+what.sizes, what.shares, what.frames, what.layers, what.rounds, what.mask, what.device, what.dtype).""",
+    examples=(
+        ("sieve bench what=tower", "two towers, three sizes, five shares, eight layers: minutes on a processor"),
+        ("sieve bench what=tower 'what.towers=[siglip_base]' 'what.sizes=[224]' what.rounds=2", "seconds"),
+        ("sieve bench what=tower what.layers=null what.frames=16 what.device=cuda what.dtype=bfloat16", "whole towers"),
+    ),
+    groups=("what",),
+)
+
+COMMANDS = {command.name: command for command in (ASK, EVAL, REPLAY, COMPARE, TRAIN, PROBE_LAYERS, BENCH, DOCTOR)}

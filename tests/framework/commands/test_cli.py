@@ -122,6 +122,9 @@ VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked
         (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
         (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
         (("train",), "model or selector or gaze: got nothing to train, expected one of .*model=lab"),
+        (("bench",), "what: got nothing to measure, expected one of .*what=tower"),
+        (("bench", "what=towr"), "what has no option 'towr'; it has .*did you mean tower"),
+        (("bench", "what=tower", "what.shares=[2]"), "what.shares: got 2.0, expected shares above 0 and at most 1"),
     ],
 )  # fmt: skip
 def test_errors_are_one_message(sieve: Callable[..., Ran], words: tuple[str, ...], said: str) -> None:
