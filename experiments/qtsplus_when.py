@@ -37,6 +37,7 @@ DEFAULTS = {
     "words": "",
     "results": str(RESULTS),
 }
+STAGES = (1, 2)
 CONTROL = "no time, sequential"
 ALONE = "language model alone"
 
@@ -64,7 +65,7 @@ def measured(chosen: dict[str, str]) -> list[dict[str, Any]]:
             rows = bench.ask(name, lambda: oracle, count, positions)
             answers[name, 0, "given", count] = qtsplus.right([rows], bench.settings.questions)
     for name in TIMES:
-        for stage in (1, 2):
+        for stage in STAGES:
             title = f"{name}, stage {stage}"
             path = trained(Path(chosen["folder"]), title, TIME_ARMS[title], 0, chosen["backbone"], chosen["words"])
             selector, about = checkpoint.load(path)[0], checkpoint.read(path)
