@@ -2,14 +2,16 @@
 
 A bench is one file here (a frozen dataclass with one method) and one file in conf/what; `sieve bench what=NAME` finds
 it. Arms that are compared run in turn inside one process, round by round, so that whatever else the machine does meets
-all of them; seconds come from the ledger, like every latency of the project.
+all of them; seconds come from the ledger, like every latency of the project, and beside them stands what the processor
+worked for it, which hardly depends on who else is at work.
 """
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from framework.ledger import Ledger
 
@@ -24,13 +26,20 @@ class Bench(ABC):
         """Measure, one row of the table after the other."""
 
 
-def side_by_side(arms: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every arm in every round that counts: the first warms up and does not, unless it is the only one."""
-    ledgers = []
+class Spent(NamedTuple):
+    """What one run of an arm took."""
+
+    seconds: float
+    processor_seconds: float  # over all threads of this process; a GPU's are not among them
+
+
+def side_by_side(arms: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Spent]]:
+    """What every arm took in every round that counts: the first warms up and does not, unless it is the only one."""
+    spent: dict[str, list[Spent]] = {name: [] for name in arms}
     for _ in range(rounds):
-        ledgers.append(Ledger())
         for name, run in arms.items():
-            with ledgers[-1].stage(name, ["bench"]):
+            ledger, before = Ledger(), time.process_time()
+            with ledger.stage(name, ["bench"]):
                 run()
-    counted = ledgers[1:] or ledgers
-    return {name: [ledger.of("bench")[name].seconds for ledger in counted] for name in arms}
+            spent[name].append(Spent(ledger.of("bench")[name].seconds, time.process_time() - before))
+    return {name: runs[1:] or runs for name, runs in spent.items()}

@@ -14,7 +14,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from framework.benches.base import Bench, Row, side_by_side
+from framework.benches.base import Bench, Row, Spent, side_by_side
 from framework.benches.towers import TOWERS, Tower
 from framework.networks.gathered_siglip import MASKS
 
@@ -67,29 +67,32 @@ class TowerBench(Bench):
 
     @torch.inference_mode()
     def rows(self) -> Iterator[Row]:
-        """Per tower and size: the whole tower, then every share. `ratio`: whole over this, median over the rounds."""
+        """Per tower and size the whole tower, then every share: patch rows of the first layer, seconds, processor's
+        seconds (medians over the rounds), and after each how many times more the whole tower has.
+        """
         torch.manual_seed(self.seed)
         device = "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
         for name in self.towers:
             tower = TOWERS[name](self.layers, self.mask, device, DTYPES[self.dtype])
             for size in self.sizes:
                 entered: dict[str, int] = {}
-                runs = self.arms(tower, size)
-                seconds = side_by_side(
-                    {arm: partial(_counted, tower, arm, run, entered) for arm, run in runs.items()}, self.rounds
+                runs = self.arms(tower, size).items()
+                spent = side_by_side(
+                    {arm: partial(_counted, tower, arm, run, entered) for arm, run in runs}, self.rounds
                 )
-                for arm, spent in seconds.items():
-                    ratios = [whole / own for whole, own in zip(seconds[WHOLE], spent, strict=True)]
+                for arm, took in spent.items():
                     yield {
                         "tower": name,
                         "layers": len(tower.layers),
                         "pixels": size,
                         "frames": self.frames,
                         "kept": arm,
-                        "patch rows": entered[arm],
-                        "rows / dense": round(entered[arm] / entered[WHOLE], 4),
-                        "seconds": round(median(spent), 4),
-                        "dense / this": round(median(ratios), 3),
+                        "rows": entered[arm],
+                        "dense / rows": round(entered[WHOLE] / entered[arm], 2),
+                        "s": round(median(run.seconds for run in took), 4),
+                        "dense / s": round(_ratio(spent[WHOLE], took, 0), 2),
+                        "cpu s": round(median(run.processor_seconds for run in took), 4),
+                        "dense / cpu s": round(_ratio(spent[WHOLE], took, 1), 2),
                     }
 
     def arms(self, tower: Tower, size: int) -> dict[str, Callable[[], object]]:
@@ -99,6 +102,11 @@ class TowerBench(Bench):
         for share in self.shares:
             found[f"{share:g}"] = partial(tower.gathered, pixels, _drawn(places, share, self.seed).to(pixels.device))
         return found
+
+
+def _ratio(dense: list[Spent], other: list[Spent], field: int) -> float:
+    """Median over the rounds of what the whole tower took for each that the other took."""
+    return median(whole[field] / own[field] for whole, own in zip(dense, other, strict=True))
 
 
 def _drawn(places: tuple[int, ...], share: float, seed: int) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from framework.benches.tower import TowerBench
+from framework.benches.base import Spent
+from framework.benches.tower import TowerBench, _ratio
 
 KEYS: dict[str, Any] = {
     "towers": ("siglip_base", "qwen2_5_vl_3b"),
@@ -25,7 +26,7 @@ KEYS: dict[str, Any] = {
 
 def test_rows_say_what_entered_the_first_layer() -> None:
     rows = list(TowerBench(**KEYS).rows())
-    assert [(r["tower"], r["kept"], r["patch rows"]) for r in rows] == [
+    assert [(r["tower"], r["kept"], r["rows"]) for r in rows] == [
         ("siglip_base", "dense", 2 * 196),
         ("siglip_base", "0.25", 132),  # of 2 x 265
         ("siglip_base", "0.001", 1),
@@ -33,9 +34,15 @@ def test_rows_say_what_entered_the_first_layer() -> None:
         ("qwen2_5_vl_3b", "0.25", 64),
         ("qwen2_5_vl_3b", "0.001", 4),  # one cell
     ]
-    assert [r["rows / dense"] for r in rows] == [1, 0.3367, 0.0026, 1, 0.25, 0.0156]
-    assert all(r["seconds"] > 0 and r["dense / this"] > 0 and r["layers"] == 1 for r in rows)
-    assert [r["dense / this"] for r in rows if r["kept"] == "dense"] == [1, 1]
+    assert [r["dense / rows"] for r in rows] == [1, 2.97, 392, 1, 4, 64]
+    assert all(r["s"] > 0 and r["cpu s"] > 0 and r["layers"] == 1 for r in rows)
+    assert [r["dense / s"] for r in rows if r["kept"] == "dense"] == [1, 1]
+
+
+def test_ratios_are_medians_of_rounds() -> None:
+    dense, other = [Spent(2, 4), Spent(9, 1), Spent(4, 6)], [Spent(1, 2), Spent(3, 1), Spent(4, 2)]
+    assert _ratio(dense, other, 0) == 2  # of 2, 3 and 1
+    assert _ratio(dense, other, 1) == 2  # of 2, 1 and 3
 
 
 @pytest.mark.parametrize(
