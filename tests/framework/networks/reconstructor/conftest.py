@@ -40,6 +40,11 @@ def lab() -> Reconstructor:
 
 
 @pytest.fixture
+def official_network() -> Reconstructor:
+    return tiny("official")
+
+
+@pytest.fixture
 def pixels() -> Tensor:
     return torch.randn(3, 4, 3, 24, 24, generator=torch.Generator().manual_seed(1))
 

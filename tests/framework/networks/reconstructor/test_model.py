@@ -71,11 +71,8 @@ def test_a_lean_image_does_not_depend_on_the_others_asked_for(
     assert torch.allclose(every[:, [3, 1]], some, atol=CLOSE)
 
 
-def test_a_published_image_does_depend_on_them(pixels: Tensor, picked: Tensor) -> None:
-    from tests.framework.networks.reconstructor.conftest import tiny
-
-    network = tiny("official")
-    apart = (network(pixels, picked)[:, 3:] - network(pixels, picked, torch.tensor([3]))).abs().max()
+def test_a_published_image_does_depend_on_them(official_network: Reconstructor, pixels: Tensor, picked: Tensor) -> None:
+    apart = (official_network(pixels, picked)[:, 3:] - official_network(pixels, picked, torch.tensor([3]))).abs().max()
     assert apart > 1e-3
 
 
