@@ -19,7 +19,7 @@ OPTIONS = [(group, option) for group in INTERFACES for option in plugins.options
 PRESETS = list(plugins.options("preset"))
 PACKAGES = {"splitter": "splitters", "scheduler": "schedulers", "scorer": "scorers", "allocator": "allocators"}
 PACKAGES |= {"refiner": "refiners", "answerer": "answerers", "relevance": "relevance", "stopping": "stopping"}
-WEIGHTS = "qtsplus.checkpoint=random:0"  # for the strategies that need trained ones
+WEIGHTS = ("qtsplus.checkpoint=random:0", "autogaze.checkpoint=random:0")  # for the strategies that need trained ones
 
 
 def test_something_was_found() -> None:
@@ -31,7 +31,7 @@ def test_something_was_found() -> None:
 def test_option_keeps_its_contract(
     group: str, option: str, composed: Callable[..., DictConfig], request: pytest.FixtureRequest
 ) -> None:
-    strategy = build(composed(f"{group}={option}", WEIGHTS)[group], INTERFACES[group], group)
+    strategy = build(composed(f"{group}={option}", *WEIGHTS)[group], INTERFACES[group], group)
     if isinstance(strategy, GroupSplitter):
         path = request.getfixturevalue("needle_video").path
         contracts.check_splitter(strategy, [toys.timeline(ticks, path) for ticks in (1, 2, 9, 64, 128)])
@@ -41,7 +41,7 @@ def test_option_keeps_its_contract(
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_composes_and_builds(preset: str, composed: Callable[..., DictConfig]) -> None:
-    cfg = composed(f"preset={preset}", WEIGHTS)
+    cfg = composed(f"preset={preset}", *WEIGHTS)
     for group, interface in INTERFACES.items():
         build(cfg[group], interface, group)
 

@@ -105,7 +105,7 @@ class Vocabulary:
             raise ValueError(f"a grid needs at least one row and one column, got {rows} x {columns}")
         pieces = []
         for grid in self.grids:
-            down, across = _shared(grid, rows), _shared(grid, columns)
+            down, across = shares(grid, rows), shares(grid, columns)
             pieces.append(torch.einsum("ir,jc->ijrc", down, across).reshape(grid**2, rows * columns))
         return torch.cat(pieces).float()
 
@@ -114,8 +114,8 @@ class Vocabulary:
             raise ValueError(f"ids must lie within 0 .. {self.size - 1}, got {int(ids.min())} .. {int(ids.max())}")
 
 
-def _shared(parts: int, cells: int) -> Tensor:
-    """f64 [parts, cells]: the share of each of `cells` equal pieces of a line that each of `parts` pieces covers."""
+def shares(parts: int, cells: int) -> Tensor:
+    """F64 [parts, cells]: the share of each of `cells` equal pieces of a line that each of `parts` pieces covers."""
     part, cell = torch.arange(parts)[:, None], torch.arange(cells)  # everything in units of 1 / (parts * cells)
     end = torch.minimum((part + 1) * cells, (cell + 1) * parts)
     start = torch.maximum(part * cells, cell * parts)
