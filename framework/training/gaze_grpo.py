@@ -21,6 +21,7 @@ from framework.networks.gaze.decoding import Control, Picks, Sampling, gaze_clip
 from framework.networks.gaze.forcing import Forced, teacher_forced
 from framework.networks.gaze.model import Gaze
 from framework.networks.gaze.pixels import prepared
+from framework.networks.gaze.stem import State
 from framework.networks.reconstructor.model import Reconstructor
 from framework.training.gaze_counts import drawn_counts
 from framework.training.gaze_losses import head_loss
@@ -72,6 +73,21 @@ class GrpoSettings:
         return first * (last / first) ** progress
 
 
+class Watched:
+    """A gaze that has watched its clips: what it saw is computed once and serves `times` rollouts of each, in a row,
+    while they are drawn and while they are scored. For the rest it is that gaze."""
+
+    def __init__(self, gaze: Gaze, pixels: Tensor, times: int) -> None:
+        self.gaze, self.tokens = gaze, gaze.vision(pixels)[0].repeat_interleave(times, 0)
+
+    def vision(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """The same whatever is shown."""
+        return self.tokens, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.gaze, name)
+
+
 class GrpoModule(lightning.LightningModule):
     """Trains `gaze`; the reconstructor never changes. Thresholds are drawn between the losses `between`."""
 
@@ -102,14 +118,15 @@ class GrpoModule(lightning.LightningModule):
         temperature = settings.temperature_at(self.global_step / self.schedule.steps)
         sampling = Sampling(temperature, settings.top_k)
         counts = self.counts(pixels, sampling).repeat_interleave(settings.rollouts, 0)
+        group: Any = Watched(self.gaze, pixels, settings.rollouts)
         asked = torch.rand(pixels.shape[:2], device=self.device).argsort(1)[:, : settings.frames]
         asked = asked.repeat_interleave(settings.rollouts, 0)  # [R, F]
         many = pixels.repeat_interleave(settings.rollouts, 0)
-        picks = gaze_clip(self.gaze, many, Control(counts, sampling=sampling))
+        picks = gaze_clip(group, many, Control(counts, sampling=sampling))
         true = true_loss(self.frozen[0], many, picks, asked)
         gained = advantages(-true.unflatten(0, (-1, settings.rollouts))).flatten(0, 1)
         paid = credit(gained, asked, counts, picks.ids.shape[2], settings.discount)
-        forced = teacher_forced(self.gaze, many, picks, sampling)
+        forced = teacher_forced(group, many, picks, sampling)
         policy = policy_loss(forced.log_probabilities, paid)
         predicted, targets = self._predictions(many, picks, forced, asked, true)
         heads = head_loss(predicted, targets, settings.loss_space)
