@@ -6,6 +6,7 @@ strategy and no model.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,19 +48,22 @@ class _Marked(Ledger):
             yield
 
 
-def encoded(pipeline: Pipeline, path: str, question: Question) -> tuple[Encoded, Outcome]:
-    """The video, encoded because `pipeline` was asked a first question; and what that cost."""
+def encoded(pipeline: Pipeline, path: str, question: Question) -> tuple[Encoded, Outcome, float]:
+    """The video, encoded because `pipeline` was asked a first question; the outcome; processor seconds of all that."""
+    start = time.process_time()
     look = Encoded.open(pipeline, path, [question], Ledger())
-    return look, asked(pipeline, look, question)
+    outcome, _ = asked(pipeline, look, question)
+    return look, outcome, time.process_time() - start
 
 
-def asked(pipeline: Pipeline, look: Encoded, question: Question) -> Outcome:
-    """What `pipeline` makes of the encoded video."""
+def asked(pipeline: Pipeline, look: Encoded, question: Question) -> tuple[Outcome, float]:
+    """What `pipeline` makes of the encoded video, and the processor seconds that it took."""
+    start = time.process_time()
     (outcome,) = replace(pipeline, look=look.serve).answer(look.timeline.path, [question])
-    return outcome
+    return outcome, time.process_time() - start
 
 
-def costs(outcome: Outcome, *stages: str) -> Cost:
+def spent(outcome: Outcome, *stages: str) -> Cost:
     """Of those of the stages that there were, together."""
     return sum((outcome.trace.stages[name] for name in stages if name in outcome.trace.stages), start=Cost())
 
