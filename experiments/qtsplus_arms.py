@@ -31,6 +31,7 @@ class Arm:
 
 MAIN = (0, 1, 2)
 WHEN = (
+    "selector.schedule.steps=90",
     "selector.needles.train.kinds=[{split: when, opacity: 1.0, videos: 400}]",
     "selector.needles.measure.kinds=[{split: when, opacity: 1.0, videos: 24}]",
 )
@@ -43,7 +44,7 @@ TIMES = {
 ARMS = {
     "qtsplus": Arm(seeds=MAIN),
     "without re-encoder": Arm(("selector.network.reencode_layers=0",), MAIN),
-    "without time": Arm(("selector.network.time=false",), MAIN),
+    "without time": Arm(("selector.network.time=false",)),
     "official Gumbel gate": Arm(
         ("selector.training.gate=gumbel", "selector.training.gate_on=tokens", "selector.training.extra=0")
     ),
@@ -51,7 +52,6 @@ ARMS = {
         (
             "selector.start.scoring_layer=null",
             "selector.schedule.rate=5e-3",
-            "selector.schedule.steps=260",
             "selector.training.extra=128",
         )
     ),
