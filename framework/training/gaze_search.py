@@ -53,7 +53,7 @@ def search(network: Reconstructor, pixels: Tensor, counts: Tensor, shortlist: tu
             for row in rows.tolist():
                 found[row].ids[frame].append(int(picks.ids[row, made]))
                 found[row].losses[frame].append(float(picks.loss[row]))
-        past = network.extended(past, picks.tokens(torch.arange(len(pixels)), picks.ids, counts[:, frame]))
+        past = network.extended(past, picks.tokens(picks.every, picks.ids, counts[:, frame]))
     return found
 
 
@@ -63,17 +63,17 @@ class _Frame:
     def __init__(self, network: Reconstructor, past: Past, pixels: Tensor, number: int) -> None:
         self.network, self.past, self.pixels, self.number = network, past, pixels, number
         self.patches = network.cut(pixels)  # [B, V, P]
-        self.ids = torch.zeros(len(pixels), 0, dtype=torch.long)
-        nothing = self.tokens(torch.arange(len(pixels)), self.ids, None)
-        self.images = network.rebuilt(past, nothing, number)
-        self.loss = _loss(pixels, self.images)  # [B]
+        self.every = torch.arange(len(pixels), device=pixels.device)
+        self.ids = self.every.new_zeros(len(pixels), 0)
+        self.images = network.rebuilt(past, self.tokens(self.every, self.ids, None), number)
+        self.loss = self._loss(self.every, self.images)  # [B]
 
     def tokens(self, rows: Tensor, ids: Tensor, counts: Tensor | None) -> Picked:
         """Picks i64 [R, n] of the clips i64 [R]; of each the first `counts`."""
         frame = torch.full_like(ids, self.number)
         valid = torch.ones_like(ids, dtype=torch.bool)
         if counts is not None:
-            valid &= torch.arange(ids.shape[1]) < counts[:, None]
+            valid &= torch.arange(ids.shape[1], device=ids.device) < counts[:, None]
         return Picked(self.patches[rows[:, None], ids], ids, frame, valid)
 
     def pick(self, rows: Tensor, shortlist: tuple[int, ...]) -> None:
@@ -84,12 +84,12 @@ class _Frame:
         which = rows.repeat_interleave(many)
         images = self.network.rebuilt(self.past[which], self.tokens(which, ids, None), self.number)
         again = (tried[..., None] == self.ids[rows][:, None]).any(-1)  # where a scale has run out
-        losses = _loss(self.pixels[which], images).view(-1, many).masked_fill(again, float("inf"))
+        losses = self._loss(which, images).view(-1, many).masked_fill(again, float("inf"))
         self.loss[rows], best = losses.min(1)
-        self.images[rows] = images.unflatten(0, (-1, many))[torch.arange(len(rows)), best]
-        column = torch.zeros(len(self.ids), 1, dtype=torch.long)
-        column[rows, 0] = tried[torch.arange(len(rows)), best]
-        self.ids = torch.cat([self.ids, column], 1)
+        self.images[rows] = images.unflatten(0, (-1, many))[self.every[: len(rows)], best]
+        column = torch.zeros_like(self.every)
+        column[rows] = tried.gather(1, best[:, None])[:, 0]
+        self.ids = torch.cat([self.ids, column[:, None]], 1)
 
     def _tried(self, rows: Tensor, shortlist: tuple[int, ...]) -> Tensor:
         """The ids to try, i64 [R, C]: of every scale those over which the image is worst, picked ones last."""
@@ -105,7 +105,6 @@ class _Frame:
             1,
         )
 
-
-def _loss(pixels: Tensor, images: Tensor) -> Tensor:
-    """[B] of [B, 3, S, S] both: as the reconstructor's own."""
-    return (pixels - images).abs().flatten(1).mean(1)
+    def _loss(self, rows: Tensor, images: Tensor) -> Tensor:
+        """[R] of images [R, 3, S, S] of the clips i64 [R]."""
+        return self.network.loss(self.pixels[rows][:, None], images[:, None])[:, 0]

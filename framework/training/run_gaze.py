@@ -10,13 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from framework.build import build, build_plain
 from framework.errors import UsageError
+from framework.networks.reconstructor import checkpoint
 from framework.networks.reconstructor.config import ReconstructorConfig
+from framework.networks.reconstructor.model import Reconstructor
 from framework.training.fitting import Fit
 from framework.training.gaze_clips import ClipSettings, StoredClips, clips
+from framework.training.gaze_labels import SearchSettings, label
 from framework.training.gaze_masks import MaskSettings
 from framework.training.gaze_reconstructor import DrawSettings, ReconstructorRecipe, train_reconstructor
 from framework.training.lab import Running
@@ -26,6 +30,7 @@ from framework.video.readers.base import Reader
 Stage = Callable[[DictConfig, Running], Path]
 STAGES: dict[str, str] = {  # name of the stage -> where its function is
     "reconstructor": "framework.training.run_gaze:reconstructor",
+    "labels": "framework.training.run_gaze:labels",
     "ntp": "framework.training.run_gaze_policy:ntp",
     "grpo": "framework.training.run_gaze_policy:grpo",
 }
@@ -79,3 +84,34 @@ def reconstructor(cfg: DictConfig, running: Running) -> Path:
     for source in (train_clips, held_out):
         source.prepare()
     return train_reconstructor(recipe, train_clips, held_out, running)
+
+
+def load_reconstructor(cfg: DictConfig) -> Reconstructor:
+    """The frozen network at cfg.gaze.reconstructor. UsageError where it is none, or takes fewer frames."""
+    key, path = "gaze.reconstructor", cfg.gaze.reconstructor
+    if path is None or not checkpoint.file_at(path).is_file():
+        raise UsageError(
+            f"{key}: got {path}, expected the folder of a trained reconstructor. `sieve train gaze=reconstructor` "
+            "makes outputs/train/reconstructor/checkpoint"
+        )
+    try:
+        network, _ = checkpoint.load(path)
+    except ValueError as error:
+        raise UsageError(f"{key}: {error}") from error
+    if cfg.gaze.frames > network.config.frames:
+        raise UsageError(f"gaze.frames: got {cfg.gaze.frames}, the reconstructor takes up to {network.config.frames}")
+    return network.requires_grad_(False)
+
+
+def labels(cfg: DictConfig, running: Running) -> Path:
+    """The searched sequences of stage 1."""
+    settings = part(cfg, "search", SearchSettings)
+    network = load_reconstructor(cfg)
+    torch.set_num_threads(running.threads)
+    if running.accelerator != "cpu" and torch.cuda.is_available():
+        network = network.cuda()
+    train_clips, held_out = clip_sources(cfg, running, network.config.side, cfg.gaze.frames)
+    for name, source in (("held_out.json", held_out), ("labels.json", train_clips)):
+        source.prepare()
+        label(network, source, cfg.gaze.frames, settings, cfg.seed, running.folder / name)
+    return running.folder
