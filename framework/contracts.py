@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -90,6 +91,9 @@ def check_scorer(scorer: TokenScorer) -> None:
         _hold(bool((before > -math.inf).any()), scorer, "at least one token may be kept")
         cost = scorer.flops(first)
         _hold(math.isfinite(cost) and cost >= 0, scorer, f"operations are finite and >= 0, got {cost}")
+        if scorer.blind:
+            asked = scorer.score(replace(first, question=toys.OPEN_QUESTION)).values
+            _hold(torch.equal(before, asked), scorer, "blind: another question changes nothing")
         scorer.score(other)
         _hold(torch.equal(before, scorer.score(first).values), scorer, "scores do not depend on groups scored before")
 

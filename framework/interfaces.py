@@ -63,10 +63,12 @@ class TokenScorer(Strategy):
 
     Contract: one float32 per token of `view.layout`, finite or -inf (never keep); **higher = keep**; comparable within
     a group only, unless `comparable` is true; independent of other groups and of earlier videos. A greedy order is
-    given as N - rank, so that every top-k is a prefix.
+    given as N - rank, so that every top-k is a prefix. With `blind` the question changes nothing, and all questions
+    about a group share its scores.
     """
 
     comparable: bool = False
+    blind: bool = False
 
     @abstractmethod
     def score(self, view: GroupView) -> Scores:
@@ -118,7 +120,8 @@ class BudgetAllocator(Strategy):
 class TokenRefiner(Strategy):
     """Turns the over-selected candidates into the selection.
 
-    Contract: receives the best overshoot x quota tokens of every group and returns at most `budget`; may drop, merge
+    Contract: receives the best overshoot x quota tokens of every group and returns at most `budget`, the sum of the
+    quotas; may drop, merge
     (the position is that of a kept token) or re-encode; deterministic and permutation-equivariant.
     """
 

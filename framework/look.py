@@ -23,7 +23,7 @@ from framework.types import Frames, Group, Layout, Question, ScoredGroup, Scores
 from framework.video.readers.base import Reader
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
-from framework.view import Probe
+from framework.view import GroupView, Probe
 
 if TYPE_CHECKING:
     from framework.pipeline import Pipeline
@@ -44,6 +44,7 @@ class _Shown:
         default_factory=lambda: torch.zeros(0, dtype=torch.bool)
     )  # bool [N], kept by some question so far
     encoded: int = 0  # tokens that went through the vision tower
+    common: Scores | None = None  # of a scorer that is blind to the question
 
 
 @dataclass
@@ -135,7 +136,7 @@ class Look(Looking):
             early = [self.view(group, question, layout, shown.frames) for question in self.questions]
             with self.ledger.stage("score", payers, len(layout), sum(map(self.scorer.flops, early))):
                 for question, view in zip(self.questions, early, strict=True):
-                    shown.early[question.id] = _checked(self.scorer.score(view), layout, self.scorer)
+                    shown.early[question.id] = self._scores(view, shown)
         if shown.frames is not None:
             keep = torch.ones(len(layout), dtype=torch.bool)
             if shown.early:
@@ -181,11 +182,18 @@ class Look(Looking):
                     scores = shown.early[question.id]
                     values = scores.values.cpu()
                 else:
-                    scores = _checked(self.scorer.score(view), layout, self.scorer)
+                    scores = self._scores(view, shown)
                     values = torch.full((len(shown.layout),), -math.inf)
                     values[index] = scores.values.cpu()
                 results.append((question, self.conclude(view, replace(scores, values=values), probe)))
         return results
+
+    def _scores(self, view: GroupView, shown: _Shown) -> Scores:
+        """What the scorer makes of a view; once per group where the question does not matter."""
+        scores = shown.common or _checked(self.scorer.score(view), view.layout, self.scorer)
+        if self.scorer.blind:
+            shown.common = scores
+        return scores
 
     def _decode(self, group: Group, payers: Sequence[str], groups: Sequence[Group] | None = None) -> Frames:
         if self._source is None:

@@ -124,8 +124,9 @@ class Pipeline:
         def final() -> Answer:
             with look.ledger.stage("refine", payers, sum(map(len, inquiry.places.values()))):
                 candidates = inquiry.candidates(look, self.budget)
-                selection = self.refiner.refine(candidates, question, self.budget)
-            look.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, self.budget)))
+                spent = sum(inquiry.quotas)  # less than the budget where the allocator saves
+                selection = self.refiner.refine(candidates, question, spent)
+            look.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
             selections.append(selection)
             with look.ledger.stage("answer", payers, len(selection), self.backbone.flops("answer", len(selection))):
                 return self.backbone.answer(selection, question)

@@ -16,6 +16,7 @@ class FeatureNorm(TokenScorer):
     """|embedding|, f32 [N], comparable across groups."""
 
     comparable = True
+    blind = True
 
     @property
     def needs(self) -> Needs:

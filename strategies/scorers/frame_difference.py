@@ -22,6 +22,7 @@ class FrameDifference(TokenScorer):
     """Mean absolute difference in grey levels (0..255), f32 [N], comparable across groups."""
 
     comparable = True
+    blind = True
 
     @property
     def needs(self) -> Needs:

@@ -26,6 +26,7 @@ class Informativeness(TokenScorer):
     bins: int
 
     comparable = True
+    blind = True
 
     def __post_init__(self) -> None:
         if not 2 <= self.bins <= 256:

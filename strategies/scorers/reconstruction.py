@@ -44,20 +44,18 @@ class Reconstruction(TokenScorer):
     enough: float | None
 
     def __post_init__(self) -> None:
+        _ = self.reach, self.rules  # wrong settings are refused now
         if self.space not in SPACES:
             raise ValueError(f"scorer.space must be one of {', '.join(SPACES)}, got {self.space!r}")
         if self.side < 1:
             raise ValueError(f"scorer.side must be >= 1 pixel, got {self.side}")
         if not 0 <= self.beta < math.inf:
             raise ValueError(f"scorer.beta must be a number >= 0, got {self.beta}")
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"scorer.alpha must be a share within 0..1, got {self.alpha}")
         if self.query is None and (self.beta or self.alpha):
             raise ValueError(
                 f"scorer.beta={self.beta} and scorer.alpha={self.alpha} weight and seed by scorer.query, which is "
                 "null: choose one, e.g. +scorer@scorer.query=attention, or set both to 0"
             )
-        _ = self.reach, self.rules  # wrong settings are refused now
 
     @property
     def reach(self) -> Reach:
@@ -68,6 +66,11 @@ class Reconstruction(TokenScorer):
     def rules(self) -> Rules:
         """What every prefix holds."""
         return Rules(self.floor, self.tick_share, self.alpha, self.enough)
+
+    @property
+    def blind(self) -> bool:  # type: ignore[override]
+        """Without a query."""
+        return self.query is None
 
     @property
     def needs(self) -> Needs:
@@ -99,11 +102,9 @@ class Reconstruction(TokenScorer):
         """[N, D], what distances are measured on."""
         if self.space == "features":
             return view.tokens.embeddings
-        layout = view.layout
-        cells = proxies(view.frames.pixels, layout.cell_pixels, self.side)  # [Tg, rows, columns, D]
-        return cells[
-            torch.searchsorted(view.group.ticks.cpu(), layout.tick.cpu()), layout.row.cpu(), layout.column.cpu()
-        ]
+        cells = proxies(view.frames.pixels, view.layout.cell_pixels, self.side)  # [Tg, rows, columns, D]
+        slot = torch.searchsorted(view.group.ticks.cpu(), view.layout.tick.cpu())
+        return cells[slot, view.layout.row.cpu(), view.layout.column.cpu()]
 
     def _matters(self, view: GroupView) -> Tensor:
         """f32 [N] >= 0, or -inf where the query refuses a token."""

@@ -31,7 +31,7 @@ class Rules:
         if self.tick_share is not None and not 0 < self.tick_share <= 1:
             raise ValueError(f"scorer.tick_share must be null or within (0, 1], got {self.tick_share}")
         if not 0 <= self.seed_share <= 1:
-            raise ValueError(f"scorer.seed_share must be within 0..1, got {self.seed_share}")
+            raise ValueError(f"scorer.alpha must be a share within 0..1, got {self.seed_share}")
         if self.enough is not None and not 0 <= self.enough < 1:
             raise ValueError(f"scorer.enough must be null or an error within [0, 1), got {self.enough}")
 
@@ -56,7 +56,8 @@ def greedy(facility: Facility, rules: Rules, seeds: np.ndarray | None = None) ->
     `seeds` i64 [N]: the tokens in another order, best first, for a seed share above 0.
     """
     n, state = len(facility), _State(facility, rules)
-    errors, gains, taken = [facility.error], [], []
+    taken: list[int] = []
+    errors, gains = [facility.error], []
     while len(taken) < n:
         if rules.enough is not None and taken and state.floored and errors[-1] <= rules.enough * errors[0]:
             break

@@ -136,8 +136,8 @@ def test_nothing_to_explain_is_no_error(one_cell: Callable[[torch.Tensor, Reach]
 @pytest.mark.parametrize(
     ("rules", "why"),
     [({"floor": -1}, "floor must be >= 0"), ({"tick_share": 0.0}, "tick_share must be null"),
-     ({"tick_share": math.nan}, "tick_share must be null"), ({"seed_share": 1.5}, "within 0..1"),
-     ({"seed_share": math.nan}, "within 0..1"), ({"enough": 1.0}, "enough must be null"),
+     ({"tick_share": math.nan}, "tick_share must be null"), ({"seed_share": 1.5}, "alpha must be a share"),
+     ({"seed_share": math.nan}, "alpha must be a share"), ({"enough": 1.0}, "enough must be null"),
      ({"enough": -0.1}, "enough must be null"), ({"enough": math.nan}, "enough must be null")],
 )  # fmt: skip
 def test_rules_that_cannot_be(rules: dict[str, float], why: str) -> None:
