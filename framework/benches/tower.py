@@ -68,7 +68,7 @@ class TowerBench(Bench):
     @torch.inference_mode()
     def rows(self) -> Iterator[Row]:
         """Per tower and size the whole tower, then every share: patch rows of the first layer, seconds, processor's
-        seconds (medians over the rounds), and after each how many times more the whole tower has.
+        seconds (medians over the rounds); x: how many times more the whole tower has.
         """
         torch.manual_seed(self.seed)
         device = "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
@@ -88,11 +88,11 @@ class TowerBench(Bench):
                         "frames": self.frames,
                         "kept": arm,
                         "rows": entered[arm],
-                        "dense / rows": round(entered[WHOLE] / entered[arm], 2),
+                        "rows x": round(entered[WHOLE] / entered[arm], 2),
                         "s": round(median(run.seconds for run in took), 4),
-                        "dense / s": round(_ratio(spent[WHOLE], took, 0), 2),
+                        "s x": round(_ratio(spent[WHOLE], took, 0), 2),
                         "cpu s": round(median(run.processor_seconds for run in took), 4),
-                        "dense / cpu s": round(_ratio(spent[WHOLE], took, 1), 2),
+                        "cpu x": round(_ratio(spent[WHOLE], took, 1), 2),
                     }
 
     def arms(self, tower: Tower, size: int) -> dict[str, Callable[[], object]]:

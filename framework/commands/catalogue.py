@@ -217,7 +217,8 @@ BENCH = Command(
 bench.json into `folder`. Ratios are taken within a round, so a busy machine blurs them and does not bend them.
 
 what=tower: vision towers with random weights on all patches, against the same towers on the kept ones (what.towers,
-what.sizes, what.shares, what.frames, what.layers, what.rounds, what.mask, what.device, what.dtype).""",
+what.sizes, what.shares, what.frames, what.layers, what.rounds, what.mask, what.device, what.dtype). Columns: patch rows
+that enter the first layer, seconds, processor's seconds, and x: how many times more the whole tower has of each.""",
     examples=(
         ("sieve bench what=tower", "two towers, three sizes, five shares, eight layers: minutes on a processor"),
         ("sieve bench what=tower 'what.towers=[siglip_base]' 'what.sizes=[224]' what.rounds=2", "seconds"),

@@ -34,9 +34,9 @@ def test_rows_say_what_entered_the_first_layer() -> None:
         ("qwen2_5_vl_3b", "0.25", 64),
         ("qwen2_5_vl_3b", "0.001", 4),  # one cell
     ]
-    assert [r["dense / rows"] for r in rows] == [1, 2.97, 392, 1, 4, 64]
+    assert [r["rows x"] for r in rows] == [1, 2.97, 392, 1, 4, 64]
     assert all(r["s"] > 0 and r["cpu s"] > 0 and r["layers"] == 1 for r in rows)
-    assert [r["dense / s"] for r in rows if r["kept"] == "dense"] == [1, 1]
+    assert [r["s x"] for r in rows if r["kept"] == "dense"] == [1, 1]
 
 
 def test_ratios_are_medians_of_rounds() -> None:
