@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from framework.networks.reconstructor.canvas import blown_up, paint
 from framework.networks.reconstructor.model import Past, Picked, Reconstructor
 
 
@@ -63,6 +64,7 @@ class _Frame:
     def __init__(self, network: Reconstructor, past: Past, pixels: Tensor, number: int) -> None:
         self.network, self.past, self.pixels, self.number = network, past, pixels, number
         self.patches = network.cut(pixels)  # [B, V, P]
+        self.shown = blown_up(self.patches, network.vocabulary, pixels) if past.canvas is not None else None
         self.every = torch.arange(len(pixels), device=pixels.device)
         self.ids = self.every.new_zeros(len(pixels), 0)
         self.images = network.rebuilt(past, self.tokens(self.every, self.ids, None), number)
@@ -82,7 +84,11 @@ class _Frame:
         many = tried.shape[1]
         ids = torch.cat([self.ids[rows].repeat_interleave(many, 0), tried.reshape(-1, 1)], 1)
         which = rows.repeat_interleave(many)
-        images = self.network.rebuilt(self.past[which], self.tokens(which, ids, None), self.number)
+        past, canvas = self.past[which], None
+        if self.shown is not None and past.canvas is not None:
+            vocabulary = self.network.vocabulary
+            canvas = paint(past.canvas, self.shown, vocabulary.picked(ids), vocabulary, which)
+        images = self.network.rebuilt(past, self.tokens(which, ids, None), self.number, canvas)
         again = (tried[..., None] == self.ids[rows][:, None]).any(-1)  # where a scale has run out
         losses = self._loss(which, images).view(-1, many).masked_fill(again, float("inf"))
         self.loss[rows], best = losses.min(1)

@@ -27,6 +27,7 @@ class ReconstructorConfig:
     antialias: bool  # of the frames shrunk to the coarse scales
     lean: bool  # see the decoder; False: as published
     flat_positions: bool  # as published: the decoder's table is interpolated along the flattened grid
+    canvas: bool = False  # it adds to what was last seen where, and starts from it; published: False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))
@@ -39,6 +40,8 @@ class ReconstructorConfig:
             if heads < 1 or width % heads or width % 4:
                 raise ValueError(f"a width must be a multiple of 4 and of its heads, got {width} and {heads} heads")
         Vocabulary(self.scales, self.patch)
+        if self.canvas and any(self.side % (scale // self.patch) for scale in self.scales):
+            raise ValueError(f"a canvas needs grids that divide {self.side} pixels, got scales {self.scales}")
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -60,7 +63,7 @@ class ReconstructorConfig:
     def lab(cls) -> ReconstructorConfig:
         """One that a processor trains within the hour, for 112 pixels and 8 frames."""
         sizes = (128, 4, 4, 512, 96, 2, 3, 384)
-        return cls((32, 64, 112), 16, 8, *sizes, antialias=True, lean=True, flat_positions=False)
+        return cls((32, 64, 112), 16, 8, *sizes, antialias=True, lean=True, flat_positions=False, canvas=True)
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> ReconstructorConfig:

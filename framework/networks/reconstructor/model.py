@@ -3,19 +3,22 @@
 Only picked patches enter the encoder. Attention is causal by frames: a frame is rebuilt from what was picked in it and
 before it. The decoder writes the patches of the finest scale. As published, the slots of a rebuilt frame are read by
 later frames too, so an image depends on which others are asked for. A `lean` decoder rebuilds each frame from picked
-patches alone and holds no slots of the coarser scales.
+patches alone and holds no slots of the coarser scales. With a `canvas` the network learns what to add to what was last
+seen where; a patch of the finest scale picked in the frame itself is shown as it is.
 
 Source: AutoGaze (arXiv 2603.12254), its reconstruction model; masked autoencoders (arXiv 2111.06377).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from framework.networks.reconstructor.blocks import Block, KeysValues
+from framework.networks.reconstructor.canvas import blown_up, paint
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.patches import cut, joined
 from framework.networks.reconstructor.positions import every_scale, sines
@@ -42,11 +45,12 @@ class Past:
     decoder: list[KeysValues]
     frame: Tensor  # i64 [B, M]
     valid: Tensor  # bool [B, M]
+    canvas: Tensor | None  # [B, 3, S, S]: what was last seen where
 
     def __getitem__(self, rows: Tensor) -> Past:
         """Those samples, i64 [R], each as often as it is named."""
         pairs = [[(key[rows], value[rows]) for key, value in layers] for layers in (self.encoder, self.decoder)]
-        return Past(*pairs, self.frame[rows], self.valid[rows])
+        return Past(*pairs, self.frame[rows], self.valid[rows], None if self.canvas is None else self.canvas[rows])
 
 
 class Reconstructor(nn.Module):
@@ -74,7 +78,10 @@ class Reconstructor(nn.Module):
         )
         self.decoder_norm = nn.LayerNorm(narrow, 1e-12)
         self.predict = nn.Linear(narrow, values)
+        self.canvas_embed = nn.Linear(values, narrow) if config.canvas else None
         self.apply(_start)
+        if config.canvas:
+            nn.init.zeros_(self.predict.weight)  # at first nothing is added
         for parameter in (self.class_token, self.scale_embed, self.time_embed, self.mask_token,
                           self.decoder_scale_embed, self.decoder_time_embed):  # fmt: skip
             nn.init.normal_(parameter, std=START)
@@ -90,8 +97,9 @@ class Reconstructor(nn.Module):
             frames = torch.arange(total, device=pixels.device)
         asked = frames.expand(count, -1)
         last = int(asked.max()) + 1  # later frames tell nothing of these
-        tokens = self.gathered(self.cut(pixels[:, :last]), picked[:, :last])
-        return self._images(tokens, asked, None)[0]
+        patches, picked = self.cut(pixels[:, :last]), picked[:, :last]
+        canvas = self._canvases(pixels, patches, picked, asked) if self.config.canvas else None
+        return self._images(self.gathered(patches, picked), asked, None, canvas)[0]
 
     def loss(self, pixels: Tensor, images: Tensor, frames: Tensor | None = None) -> Tensor:
         """[B, F]: mean absolute difference, in normalised pixels, of images [B, F, 3, S, S] from `frames` of pixels."""
@@ -115,20 +123,49 @@ class Reconstructor(nn.Module):
         """The past of samples that have seen nothing."""
         none = torch.zeros(count, 0, dtype=torch.long, device=self.class_token.device)
         patches = self.class_token.new_zeros(count, 0, self.patch_embed.in_features)
-        return self.extended(None, Picked(patches, none, none, none.bool()))
+        past = self._images(Picked(patches, none, none, none.bool()), none, None, None)[1]
+        return replace(past, canvas=self._blank(count) if self.config.canvas else None)
 
-    def extended(self, past: Past | None, tokens: Picked) -> Past:
+    def extended(self, past: Past, tokens: Picked) -> Past:
         """The past after one more frame of which these were picked."""
         none = torch.zeros(len(tokens.ids), 0, dtype=torch.long, device=tokens.ids.device)
-        return self._images(tokens, none, past)[1]
+        return replace(self._images(tokens, none, past, None)[1], canvas=self._painted(past, tokens))
 
-    def rebuilt(self, past: Past, tokens: Picked, frame: int) -> Tensor:
-        """Images [B, 3, S, S] of the frame after the past, of which these were picked."""
+    def rebuilt(self, past: Past, tokens: Picked, frame: int, canvas: Tensor | None = None) -> Tensor:
+        """Images [B, 3, S, S] of the frame after the past, of which these were picked.
+
+        `canvas` [B, 3, S, S]: that with these picks painted, where it is known already.
+        """
         asked = torch.full((len(tokens.ids), 1), frame, dtype=torch.long, device=tokens.ids.device)
-        return self._images(tokens, asked, past)[0][:, 0]
+        canvas = self._painted(past, tokens) if canvas is None else canvas
+        return self._images(tokens, asked, past, None if canvas is None else canvas[:, None])[0][:, 0]
 
-    def _images(self, tokens: Picked, asked: Tensor, past: Past | None) -> tuple[Tensor, Past]:
-        """(Images [B, F, 3, S, S] of frames i64 [B, F], the past with these tokens in it)."""
+    def _blank(self, count: int) -> Tensor:
+        """Mid-grey."""
+        return self.class_token.new_zeros(count, 3, self.config.side, self.config.side)
+
+    def _canvases(self, pixels: Tensor, patches: Tensor, picked: Tensor, asked: Tensor) -> Tensor:
+        """[B, F, 3, S, S] of the asked frames i64 [B, F], after patches [B, T, V, P] were picked (bool [B, T, V])."""
+        canvas, every = self._blank(len(patches)), []
+        for frame in range(patches.shape[1]):
+            shown = blown_up(patches[:, frame], self.vocabulary, pixels[:, frame])
+            canvas = paint(canvas, shown, picked[:, frame], self.vocabulary)
+            every.append(canvas)
+        return torch.stack(every, 1)[torch.arange(len(asked), device=asked.device)[:, None], asked]
+
+    def _painted(self, past: Past, tokens: Picked) -> Tensor | None:
+        """The canvas of the past after one more frame."""
+        if past.canvas is None:
+            return None
+        size = self.vocabulary.size
+        place = torch.where(tokens.valid, tokens.ids, size)
+        patches = tokens.patches.new_zeros(len(place), size + 1, tokens.patches.shape[-1])
+        patches = patches.scatter(1, place[..., None].expand_as(tokens.patches), tokens.patches)[:, :size]
+        picked = torch.zeros(len(place), size + 1, dtype=torch.bool, device=place.device).scatter(1, place, True)
+        return paint(past.canvas, blown_up(patches, self.vocabulary), picked[:, :size], self.vocabulary)
+
+    def _images(self, tokens: Picked, asked: Tensor, past: Past | None, canvas: Tensor | None) -> tuple[Tensor, Past]:
+        """(Images [B, F, 3, S, S] of frames i64 [B, F], the past with these tokens in it, its canvas left out)."""
         count, vocabulary = len(tokens.ids), self.vocabulary
         scale = vocabulary.scale_of(tokens.ids)
         table = every_scale(self.positions, vocabulary.grids, False)
@@ -148,7 +185,11 @@ class Reconstructor(nn.Module):
         states = self.decoder_embed(self.norm(states))
 
         own = states if past is not None else states[:, 1:]
-        slots = self._slots(own, tokens, asked)  # [B, F, slots, D]
+        slots, fresh = self._slots(own, tokens, asked)  # [B, F, slots, D], bool [B, F, slots]
+        cells = vocabulary.grids[-1] ** 2  # the finest scale stands last
+        if canvas is not None and self.canvas_embed is not None:
+            seen = cut(canvas, self.config.scales[-1:], self.config.patch, False)
+            slots = slots + pad(self.canvas_embed(seen), (0, 0, slots.shape[2] - cells, 0))
         context = own + self._places_of(tokens.ids, tokens.frame)
         if past is None:
             context = torch.cat([states[:, :1] + self.decoder_positions[:, :1], context], 1)
@@ -164,14 +205,18 @@ class Reconstructor(nn.Module):
             end = key.shape[2] - slot_frame.shape[1]
             decoder.append((key[:, :, :end], value[:, :, :end]))
         written = states[:, context.shape[1] :].unflatten(1, tuple(slots.shape[1:3]))
-        written = written[:, :, -(vocabulary.grids[-1] ** 2) :]  # the finest scale
-        images = joined(self.predict(self.decoder_norm(written)).float(), self.config.patch)
+        patches = self.predict(self.decoder_norm(written[:, :, -cells:])).float()
+        if canvas is not None:
+            patches = patches.masked_fill(fresh[:, :, -cells:, None], 0.0)
+        images = joined(patches, self.config.patch)
+        images = images if canvas is None else images + canvas
         if past is not None:
             frame, valid = torch.cat([past.frame, frame], 1), torch.cat([past.valid, valid], 1)
-        return images, Past(encoder, decoder, frame, valid)
+        return images, Past(encoder, decoder, frame, valid, None)
 
-    def _slots(self, states: Tensor, tokens: Picked, asked: Tensor) -> Tensor:
-        """What the decoder starts from, [B, F, slots, D]: the picked patch where there is one, else the mask token."""
+    def _slots(self, states: Tensor, tokens: Picked, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder starts from, [B, F, slots, D]: the picked patch where there is one (bool), else the mask
+        token."""
         vocabulary = self.vocabulary
         ids = torch.arange(vocabulary.finest.start if self.config.lean else 0, vocabulary.size, device=asked.device)
         matches = tokens.valid[:, None] & (tokens.frame[:, None] == asked[..., None])  # [B, F, N]
@@ -180,7 +225,8 @@ class Reconstructor(nn.Module):
         slots = wide.expand(*asked.shape, vocabulary.size + 1, -1)
         spread = states[:, None].expand(-1, asked.shape[1], -1, -1)
         slots = slots.scatter(2, place[..., None].expand_as(spread), spread)
-        return slots[:, :, ids] + self._places_of(ids, asked[..., None])
+        fresh = torch.zeros(slots.shape[:3], dtype=torch.bool, device=asked.device).scatter(2, place, True)
+        return slots[:, :, ids] + self._places_of(ids, asked[..., None]), fresh[:, :, ids]
 
     def _places_of(self, ids: Tensor, frame: Tensor) -> Tensor:
         """Where and when, for the decoder."""

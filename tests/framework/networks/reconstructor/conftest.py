@@ -1,4 +1,4 @@
-"""Tiny random reconstructors of both kinds, and clips for them."""
+"""Tiny random reconstructors of every kind, and clips for them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SIZES = {"width": 16, "layers": 2, "heads": 2, "hidden": 32, "decoder_width": 8,
          "decoder_heads": 2, "decoder_hidden": 16, "frames": 4, "scales": (8, 16, 24), "patch": 4}  # fmt: skip
 TINY = {
     "lab": replace(ReconstructorConfig.lab(), **SIZES),  # type: ignore[arg-type]
+    "plain": replace(ReconstructorConfig.lab(), **SIZES, canvas=False),  # type: ignore[arg-type]
     "official": replace(ReconstructorConfig.official(), **SIZES),  # type: ignore[arg-type]
 }
 
@@ -29,7 +30,7 @@ def tiny(kind: str, seed: int = 0) -> Reconstructor:
     return network.eval()
 
 
-@pytest.fixture(params=["lab", "official"])
+@pytest.fixture(params=["lab", "official", "plain"])
 def network(request: pytest.FixtureRequest) -> Reconstructor:
     return tiny(request.param)
 

@@ -1,0 +1,54 @@
+"""What was last seen where: every pixel as the finest patch of the last frame that was picked over it shows it.
+
+The lab's reconstructor learns what to add to this picture. It holds picked patches and nothing else of the frames:
+each is blown up on its own. Knows no weights.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from framework.networks.gaze.vocabulary import Vocabulary
+
+
+def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> Tensor:
+    """[R, K, 3, S, S]: the patches [R, V, 3 * patch^2] of each of K scales side by side, over the whole frame.
+
+    `pixels` [R, 3, S, S] are the patches of the finest scale, where they are at hand.
+    """
+    patch, side = vocabulary.patch, vocabulary.scales[-1]
+    shown = []
+    for grid, start in zip(vocabulary.grids, vocabulary.starts, strict=True):
+        if grid * patch == side and pixels is not None:
+            shown.append(pixels)
+            continue
+        cells = patches[:, start : start + grid**2].reshape(len(patches), grid, grid, 3, patch, patch)
+        if grid * patch != side:
+            weights = _weights(patch, side // grid).to(cells)
+            cells = weights @ cells @ weights.T
+        shown.append(cells.permute(0, 3, 1, 4, 2, 5).reshape(len(patches), 3, side, side))
+    return torch.stack(shown, 1)
+
+
+def paint(canvas: Tensor, shown: Tensor, picked: Tensor, vocabulary: Vocabulary, rows: Tensor | None = None) -> Tensor:
+    """The canvas [R, 3, S, S] with the patches picked (bool [R, V]) in one more frame, the finest on top.
+
+    `shown` is `blown_up` of that frame, or of several of which sample r reads rows[r].
+    """
+    side = canvas.shape[-1]
+    for number, (grid, start) in enumerate(zip(vocabulary.grids, vocabulary.starts, strict=True)):
+        cells = picked[:, start : start + grid**2].unflatten(1, (1, grid, grid))
+        if bool(cells.any()):
+            where = cells.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
+            canvas = torch.where(where, shown[:, number] if rows is None else shown[rows, number], canvas)
+    return canvas
+
+
+@lru_cache(32)
+def _weights(before: int, after: int) -> Tensor:
+    """f32 [after, before]: bicubic resizing of a line as a matrix."""
+    return interpolate(torch.eye(before)[None, None], (after, before), mode="bicubic", align_corners=False)[0, 0]
