@@ -1,7 +1,8 @@
-"""A video that is encoded once and then asked again and again, and what each stage of that costs in memory.
+"""A video that is encoded once and then asked again and again, and what each stage of that costs.
 
-Timing what comes after the vision tower needs neither decoding nor encoding repeated. Knows the pipeline's loop, no
-strategy and no model.
+Timing what comes after the vision tower needs neither decoding nor encoding repeated. Seconds are the processor's, all
+threads of this process together: with one thread, what a clock shows where nothing else runs. Knows the pipeline's
+loop, no strategy and no model.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -26,8 +27,6 @@ STAGE = "stage "  # before a stage's name among the profiler's events
 class Encoded(Look):
     """Groups stay whole, so that any pipeline with this one's backbone and splitter may be shown them next."""
 
-    marked = False
-
     def release(self, awaited: set[int]) -> None:
         """Nothing is let go of."""
 
@@ -35,17 +34,22 @@ class Encoded(Look):
         """Show the video to another pipeline: a `Pipeline.look`."""
         self.scorer, self.relevance = pipeline.scorer, pipeline.relevance
         self.needs, self.most = pipeline.needs, pipeline.most
-        self.questions, self.ledger = questions, _Marked() if self.marked else ledger
+        self.questions, self.ledger = questions, ProcessorLedger()
         return self
 
 
-class _Marked(Ledger):
-    """Its stages are among the profiler's events."""
+class ProcessorLedger(Ledger):
+    """A ledger with the processor's clock, whose stages are among the profiler's events."""
 
     @contextmanager
-    def stage(self, name: str, *of: Any, **more: Any) -> Iterator[None]:
-        with record_function(STAGE + name), super().stage(name, *of, **more):
-            yield
+    def stage(self, name: str, payers: Sequence[str], tokens: int = 0, flops: float = 0.0) -> Iterator[None]:
+        """As a ledger's."""
+        with record_function(STAGE + name):
+            start = time.process_time()
+            try:
+                yield
+            finally:
+                self.charge(name, payers, Cost(time.process_time() - start, 1, tokens, flops))
 
 
 def encoded(pipeline: Pipeline, path: str, question: Question) -> tuple[Encoded, Outcome, float]:
@@ -68,14 +72,10 @@ def spent(outcome: Outcome, *stages: str) -> Cost:
     return sum((outcome.trace.stages[name] for name in stages if name in outcome.trace.stages), start=Cost())
 
 
-def peaks(look: Encoded, run: Callable[[], object]) -> dict[str, int]:
+def peaks(run: Callable[[], object]) -> dict[str, int]:
     """Stage -> most bytes of tensors that it held at once, beyond those that were there when it began; CPU only."""
-    look.marked = True
-    try:
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
-            run()
-    finally:
-        look.marked = False
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        run()
     assert watched.profiler is not None
     events = watched.profiler.kineto_results.events()
     changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")

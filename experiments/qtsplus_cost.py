@@ -1,10 +1,9 @@
 """What QTSplus costs against what it saves, and from how many frames on choosing tokens pays.
 
-    python -m experiments.qtsplus_cost frames=4,16,64,256,1024,4096 kept=0.1 repeats=7 seed=1
+    python -m experiments.qtsplus_cost frames=4,16,64,256,1024,4096 kept=0.1 repeats=5 seed=1
 
-Measured on the lab model: seconds and memory of all that comes after the vision tower, one thread, ways to answer side
-by side in every repeat, medians. Stages are the ledger's; totals are processor seconds too, which other programs on the
-machine hardly change, and from which the break-even is read. Computed for Qwen2.5-VL-3B and -7B from operations. Writes
+Measured on the lab model: processor seconds and memory of all that comes after the vision tower, one thread, ways to
+answer side by side in every repeat, medians. Computed for Qwen2.5-VL-3B and -7B from operations. Writes
 qtsplus_cost.csv, qtsplus_cost_computed.csv and qtsplus_cost.png into docs/results (key: folder).
 """
 
@@ -51,11 +50,11 @@ WAYS = {
     "attention": "#4477aa",
 }
 SHORTEST = 64  # frames of a needle video; of fewer, some of its are looked at
-CHOOSING = ("probe", "score", "allocate", "refine")  # stages
+CHOOSING = ("probe", "score", "refine")  # stages
 DEFAULTS = {
     "frames": "4,16,64,256,1024,4096",
     "kept": "0.1",
-    "repeats": "7",
+    "repeats": "5",
     "seed": "1",
     "folder": str(RESULTS),
 }
@@ -63,7 +62,7 @@ DEFAULTS = {
 
 def built(kept: float) -> dict[str, Pipeline]:
     """Way -> its pipeline, all with one backbone; their budgets are still to come."""
-    common = ["backbone=lab_hard", "backbone.adapter.device=cpu", "answer_positions=original", "splitter=whole"]
+    common = ["backbone=lab_subsets", "backbone.adapter.device=cpu", "answer_positions=original", "splitter=whole"]
     learned = ["preset=qtsplus", f"qtsplus.rho={kept}"]
     words = {
         ALL: ["preset=random"],
@@ -78,7 +77,7 @@ def built(kept: float) -> dict[str, Pipeline]:
 def video(frames: int, seed: int) -> VideoItem:
     """A needle video with its questions; where it should be shorter than the shortest, the shortest."""
     length = f"benchmark.frames={max(frames, SHORTEST)}"
-    cfg = composed(["backbone=lab_hard", "benchmark=needle", length, f"seed={seed}"])
+    cfg = composed(["backbone=lab_subsets", "benchmark=needle", length, f"seed={seed}"])
     return build(cfg.benchmark, Benchmark, "benchmark")[0]  # type: ignore[type-abstract]
 
 
@@ -96,12 +95,11 @@ def measure(
         {way: asked(pipeline, look, questions[i % len(questions)]) for way, pipeline in pipelines.items()}
         for i in range(repeats)
     ]
-    held = {way: peaks(look, partial(asked, pipeline, look, questions[0])) for way, pipeline in pipelines.items()}
+    held = {way: peaks(partial(asked, pipeline, look, questions[0])) for way, pipeline in pipelines.items()}
     rows = []
     for way in pipelines:
-        outcomes, processor = zip(*(one[way] for one in rounds), strict=True)
+        outcomes, seconds = zip(*(one[way] for one in rounds), strict=True)
         chose, answered = ([spent(o, *of) for o in outcomes] for of in (CHOOSING, ("answer",)))
-        both = [a.seconds + b.seconds for a, b in zip(chose, answered, strict=True)]
         choosing = max(held[way].get(stage, 0) for stage in CHOOSING)
         rows.append(
             {
@@ -111,15 +109,14 @@ def measure(
                 "kept": outcomes[0].trace.tokens_kept,
                 "choose": median(cost.seconds for cost in chose),
                 "answer": median(cost.seconds for cost in answered),
-                "seconds": median(both),
-                "processor": median(processor),
-                "fastest": min(processor),
-                "slowest": max(processor),
+                "seconds": median(seconds),
+                "fastest": min(seconds),
+                "slowest": max(seconds),
                 "choose_mib": choosing / 2**20,
                 "answer_mib": held[way]["answer"] / 2**20,
                 "choose_gflop": median(cost.flops for cost in chose) / 1e9,
                 "answer_gflop": median(cost.flops for cost in answered) / 1e9,
-                "encoding": opening - median(seconds for _, seconds in (one["qtsplus"] for one in rounds)),
+                "encoding": opening - median(one["qtsplus"][1] for one in rounds),
             }
         )
     return rows
@@ -145,7 +142,7 @@ def draw(measured: Sequence[Row], computed: Sequence[Row]) -> Figure:
     for way, color in WAYS.items():
         mine = [row for row in measured if row["way"] == way]
         places, low, high = ([row[key] for row in mine] for key in ("frames", "fastest", "slowest"))
-        left.plot(places, [row["processor"] for row in mine], "o-", color=color, markersize=4, label=way)
+        left.plot(places, [row["seconds"] for row in mine], "o-", color=color, markersize=4, label=way)
         left.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
     left.set(title="lab model, measured", xlabel="frames", ylabel="processor s after the vision tower", yscale="log")
     doubling(left, sorted({row["frames"] for row in measured}))
@@ -158,13 +155,13 @@ def measured_table(rows: Sequence[Row]) -> str:
     """Markdown: what each way took at each length."""
     cells = []
     for row in rows:
-        ledger = [f"{row[key]:.3f}" for key in ("choose", "answer", "seconds")]
-        processor = f"{row['processor']:.3f} ({row['fastest']:.3f}–{row['slowest']:.3f})"
+        stages = [f"{row[key]:.3f}" for key in ("choose", "answer")]
+        together = f"{row['seconds']:.3f} ({row['fastest']:.3f}–{row['slowest']:.3f})"
         memory = [f"{row[key]:.1f}" for key in ("choose_mib", "answer_mib")]
         work = f"{row['choose_gflop']:.3g} + {row['answer_gflop']:.3g}"
         name = [f"{row['frames']:,}", f"{row['tokens']:,}", row["way"], row["kept"]]
-        cells.append([*name, *ledger, processor, *memory, work])
-    head = ["frames", "tokens", "", "kept", "choose, s", "answer, s", "both, s", "processor, s"]
+        cells.append([*name, *stages, together, *memory, work])
+    head = ["frames", "tokens", "", "kept", "choose, s", "answer, s", "together, s"]
     return markdown([*head, "choose, MiB", "answer, MiB", "GFLOP"], cells)
 
 
@@ -173,7 +170,7 @@ def pays_table(rows: Sequence[Row]) -> str:
     and from how many frames on a way takes less.
     """
     lengths = sorted({row["frames"] for row in rows})
-    at = {(row["way"], row["frames"]): row["processor"] for row in rows}
+    at = {(row["way"], row["frames"]): row["seconds"] for row in rows}
     before = {row["frames"]: row["encoding"] for row in rows}
     cells = []
     for way in (way for way in WAYS if way != ALL):

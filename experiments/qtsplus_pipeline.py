@@ -1,11 +1,11 @@
 """What QTSplus keeps of a video and what it is worth, against selectors that look at the same tokens.
 
-    python -m experiments.qtsplus_pipeline kept=6,11,26,52,57,128,256 videos=40 seed=5 checkpoint=asset:qtsplus_lab_hard
+    python -m experiments.qtsplus_pipeline kept=6,52,128 videos=40 seed=5
 
 Videos of 256 frames are 512 visual tokens, and 57 of them the 89 % compression of the paper (arXiv 2511.11910). Every
 row is a composed configuration, run like `sieve eval` runs it; all see the same videos and questions. `attention` is
 FlexSelect's scorer over the whole video: it needs a pass of the language model over all tokens, which QTSplus does
-not. Needles of `attribute` have 15 % opacity. Writes qtsplus_kept.png and qtsplus_kept.csv into docs/results (key:
+not. Needles of `attribute` have 15 % opacity. Writes qtsplus_pipeline.png and qtsplus_pipeline.csv into docs/results (key:
 folder).
 """
 
@@ -38,7 +38,7 @@ from experiments.common import (
     write,
 )
 
-NAME = "qtsplus_kept"
+NAME = "qtsplus_pipeline"
 REFERENCE = "qtsplus"
 FRAMES, TOKENS = 256, 512
 OPACITY = {"attribute": 0.15}
@@ -51,17 +51,16 @@ COLOURS = {
     "qtsplus": "#1b7f5c",
 }
 DEFAULTS = {
-    "kept": "6,11,26,52,57,128,256",
-    "splits": "attribute,conjunction",
+    "kept": "6,52,128",
+    "splits": "attribute,conjunction,two_evidence",
     "videos": "40",
     "seed": "5",
-    "checkpoint": "asset:qtsplus_lab_hard",
-    "backbone": "lab_hard",
+    "backbone": "lab_subsets",
     "folder": str(RESULTS),
 }
 
 
-def selected(kept: int, checkpoint: str) -> dict[str, list[str]]:
+def selected(kept: int) -> dict[str, list[str]]:
     """How each row selects `kept` of the tokens."""
     budget, share = f"budget={kept}", f"qtsplus.rho={kept / TOKENS}"
     learned = ["preset=qtsplus", f"budget={TOKENS}", share]
@@ -70,7 +69,7 @@ def selected(kept: int, checkpoint: str) -> dict[str, list[str]]:
         "random": ["preset=random", budget],
         "attention": ["preset=flexselect", "splitter=whole", budget],
         "qtsplus, untrained": [*learned, "qtsplus.checkpoint=random:0"],
-        "qtsplus": [*learned, f"qtsplus.checkpoint={checkpoint}"],
+        "qtsplus": learned,
     }
 
 
@@ -90,7 +89,7 @@ def measure(split: str, chosen: dict[str, str]) -> list[dict[str, Any]]:
     rows = []
     for kept in numbers(chosen["kept"]):
         folders = {"all tokens": everything}
-        for name, words in selected(kept, chosen["checkpoint"]).items():
+        for name, words in selected(kept).items():
             folders[name] = run([*words, *common], f"{split}  {kept} kept  {name}")
         rows += [{**row, "folder": folders[row["run"]]} for row in compared(folders, REFERENCE, split=split, kept=kept)]
     return rows

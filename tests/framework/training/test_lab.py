@@ -14,9 +14,9 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.lab.model import build_model, object_words
+from framework.lab.model import build_model, object_words, save_checkpoint
 from framework.training import lab
-from framework.training.lab import Recipe, Running, train
+from framework.training.lab import Recipe, Running, load, train
 from framework.training.run import LOGGERS, recipe
 
 CONF = Path(__file__).parents[3] / "conf" / "model"
@@ -102,3 +102,15 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, monkeypat
     one, two = (load_file(folder / "model.safetensors") for folder in (straight, continued))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_checkpoint_with_another_rotary_base(tmp_path: Path) -> None:
+    plain, _ = load("asset:lab_hard")
+    model, tokenizer = load("asset:lab_hard", rope_theta=1e9)
+    kept, slowest = (m.model.language_model.rotary_emb.inv_freq for m in (plain, model))
+    pairs = model.config.text_config.hidden_size // model.config.text_config.num_attention_heads // 2
+    assert torch.allclose(slowest, 1e9 ** (-torch.arange(pairs) / pairs)) and not torch.allclose(slowest, kept)
+    # the slowest of the four frequencies of time: half a turn must be longer than the 254 positions of 128 ticks
+    assert torch.pi / float(slowest[3]) > 150 > torch.pi / float(kept[3])
+    again, _ = load(str(save_checkpoint(model, tokenizer, tmp_path)))
+    assert again.config.text_config.rope_parameters["rope_theta"] == 1e9

@@ -94,3 +94,14 @@ def test_a_batch_belongs_together(features: NeedleFeatures, backbone: Qwen25VL, 
         assert int(text) == VIDEO_START + (size if sequential else GRID)
         assert torch.allclose(batch.packed.targets.sum(1), torch.ones(len(batch.questions)))
     assert len(sizes) > 3 and stretched == (set() if sequential else {1, 3})
+
+
+def test_thirds_of_a_video_are_those_of_its_own_length(backbone: Qwen25VL, tmp_path: Path) -> None:
+    kinds = [{"split": "when", "opacity": 1.0, "videos": 2}]
+    timed = NeedleFeatures(NeedleSettings(kinds, 96, 2, 8, 0.05, 0.25, 0.0, seed=5), backbone.model, tmp_path)
+    asker = Asker(QuestionSettings({}, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), backbone.tokenizer.get_vocab())
+    batch = subset_batch(
+        np.random.default_rng(0), timed, replace(SETTINGS, stretches=[3], size=(20, 20)), asker, SLIDING_WINDOW
+    )
+    places = batch.packed.positions[0, :, VIDEO_START : VIDEO_START + 20] - VIDEO_START
+    assert torch.equal(places, batch.kept // CELLS * TIME_STEP)  # never stretched: start, middle and end would move
