@@ -5,8 +5,8 @@
 Videos of 256 frames are 512 visual tokens, and 57 of them the 89 % compression of the paper (arXiv 2511.11910). Every
 row is a composed configuration, run like `sieve eval` runs it; all see the same videos and questions. `attention` is
 FlexSelect's scorer over the whole video: it needs a pass of the language model over all tokens, which QTSplus does
-not. Needles of `attribute` have 15 % opacity. Writes qtsplus_pipeline.png and qtsplus_pipeline.csv into docs/results (key:
-folder).
+not. Needles of `attribute` have 15 % opacity. Writes qtsplus_pipeline.png and qtsplus_pipeline.csv into docs/results
+(key: folder).
 """
 
 from __future__ import annotations
