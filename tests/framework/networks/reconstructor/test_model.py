@@ -97,6 +97,25 @@ def test_nothing_picked(network: Reconstructor, pixels: Tensor) -> None:
     assert torch.allclose(images[0], images[1], atol=CLOSE)  # nothing was seen of them
 
 
+def test_what_is_picked_at_the_finest_scale_is_shown_as_it_is(lab: Reconstructor, pixels: Tensor) -> None:
+    picked = torch.zeros(3, 4, lab.vocabulary.size, dtype=torch.bool)
+    picked[:, 2, lab.vocabulary.finest] = True
+    images = lab(pixels, picked)
+    assert torch.equal(images[:, 2], pixels[:, 2])
+    assert not torch.equal(images[:, 3], pixels[:, 2])  # later it adds to what it has seen
+
+
+def test_a_new_one_shows_what_was_last_seen() -> None:
+    network = Reconstructor(ReconstructorConfig.lab())
+    side = network.config.side
+    pixels = torch.randn(1, 4, 3, side, side)
+    picked = torch.zeros(1, 4, network.vocabulary.size, dtype=torch.bool)
+    picked[:, 1, network.vocabulary.finest] = True
+    images = network(pixels, picked)
+    assert torch.equal(images[0, 0], torch.zeros(3, side, side))
+    assert torch.equal(images[0, 1:], pixels[0, 1].expand(3, -1, -1, -1))
+
+
 def test_loss_by_hand(lab: Reconstructor) -> None:
     pixels = torch.zeros(1, 4, 3, 24, 24)
     images = torch.ones(1, 2, 3, 24, 24)
@@ -121,7 +140,9 @@ def test_wrong_shapes_are_refused(lab: Reconstructor, pixels: Tensor, picked: Te
         lab(pixels[:, [0, 1, 2, 3, 3]], picked[:, [0, 1, 2, 3, 3]])
 
 
-@pytest.mark.parametrize("change", [{"frames": 0}, {"heads": 3}, {"scales": (8, 15)}, {"decoder_width": 6}])
+@pytest.mark.parametrize(
+    "change", [{"frames": 0}, {"scales": (48, 112)}, {"heads": 3}, {"scales": (8, 15)}, {"decoder_width": 6}]
+)
 def test_impossible_sizes_are_refused(change: dict[str, object]) -> None:
     told = ReconstructorConfig.lab().told() | change
     with pytest.raises(ValueError):
