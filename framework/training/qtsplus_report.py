@@ -120,12 +120,13 @@ def by_selector(module: SelectorModule) -> Pick:
     return pick
 
 
-def summary(rows: list[dict[str, object]]) -> dict[tuple[str, int], float]:
-    """(split, n) -> accuracy."""
-    found: dict[tuple[str, int], list[bool]] = {}
+def by_split(rows: list[dict[str, object]]) -> dict[str, float]:
+    """`SPLIT at N` -> accuracy, N the mean number kept."""
+    found: dict[str, list[tuple[int, bool]]] = {}
     for row in rows:
-        found.setdefault((str(row["split"]), int(row["n"])), []).append(bool(row["right"]))  # type: ignore[call-overload]
-    return {key: float(np.mean(values)) for key, values in found.items()}
+        found.setdefault(str(row["split"]), []).append((int(row["n"]), bool(row["right"])))  # type: ignore[call-overload]
+    means = {split: np.mean(pairs, axis=0).tolist() for split, pairs in found.items()}
+    return {f"{split} at {count:.0f}": float(right) for split, (count, right) in means.items()}
 
 
 def _rows(asked: Questions, draw: Callable[[np.random.Generator, LabQuestion], np.ndarray]) -> Tensor:

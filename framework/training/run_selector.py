@@ -33,7 +33,7 @@ from framework.training.qtsplus_file import FileSource, TrainingFile
 from framework.training.qtsplus_losses import CostSettings
 from framework.training.qtsplus_module import SelectorModule, SelectorTraining
 from framework.training.qtsplus_needles import DrawSettings, draw_batch
-from framework.training.qtsplus_report import by_selector, summary, table
+from framework.training.qtsplus_report import by_selector, by_split, table
 from framework.training.schedule import Schedule
 from framework.training.video_features import VideoFeatures
 from framework.video.readers.base import Reader
@@ -118,6 +118,6 @@ def needle_source(
     def measure(module: SelectorModule) -> dict[str, float]:
         held_out = features["measure"]
         rows = table(backbone, prompt, held_out, by_selector(module), [held_out.tokens // 10], positions)
-        return {f"{split} at {count}": value for (split, count), value in summary(rows).items()}
+        return by_split(rows)
 
     return make, measure

@@ -14,7 +14,7 @@ from framework.training.qtsplus_data import Batch, collate
 from framework.training.qtsplus_losses import CostSettings
 from framework.training.qtsplus_module import SelectorModule, SelectorTraining
 from framework.training.qtsplus_needles import as_tokens, needle_sample
-from framework.training.qtsplus_report import Questions, by_selector, oracle, random, summary, table, uniform
+from framework.training.qtsplus_report import Questions, by_selector, by_split, oracle, random, table, uniform
 from framework.training.schedule import Schedule
 from framework.view import Needs
 
@@ -87,10 +87,10 @@ def test_a_selector_keeps_what_it_is_told(whole: Batch, asked: Questions, backbo
         assert all(index.tolist() == row.tolist() for index, row in zip(chosen.index, best, strict=True))
 
 
-def test_summary_by_hand() -> None:
+def test_by_split_by_hand() -> None:
     rows: list[dict[str, object]] = [
-        {"split": "a", "n": 5, "right": True},
-        {"split": "a", "n": 5, "right": False},
-        {"split": "b", "n": 5, "right": True},
+        {"split": "when", "n": 10, "right": True},
+        {"split": "when", "n": 13, "right": False},
+        {"split": "order", "n": 4, "right": True},
     ]
-    assert summary(rows) == {("a", 5): 0.5, ("b", 5): 1.0}
+    assert by_split(rows) == {"when at 12": 0.5, "order at 4": 1.0}

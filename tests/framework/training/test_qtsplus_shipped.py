@@ -14,7 +14,7 @@ from framework.networks.qtsplus import checkpoint, source
 from framework.plugins import CONF
 from framework.prompts import PromptTemplate
 from framework.training.needle_features import NeedleFeatures, NeedleSettings
-from framework.training.qtsplus_report import by_weights, oracle, summary, table, uniform
+from framework.training.qtsplus_report import by_split, by_weights, oracle, table, uniform
 
 KINDS = [
     {"split": "attribute", "opacity": 0.15, "videos": 5},
@@ -34,8 +34,8 @@ def test_a_tenth_of_the_tokens(tmp_path: Path, prompt: PromptTemplate) -> None:
     assert (about.rho, about.positions) == ("drawn", "kept")
 
     def accuracy(pick) -> dict[str, float]:  # type: ignore[no-untyped-def]
-        rows = summary(table(backbone, prompt, features, pick, [52], about.positions))
-        return {split: value for (split, _), value in rows.items()}
+        shares = by_split(table(backbone, prompt, features, pick, [52], about.positions))
+        return {name.removesuffix(" at 52"): share for name, share in shares.items()}
 
     known, kept, even = accuracy(oracle), accuracy(by_weights(selector, backbone)), accuracy(uniform)
     assert min(known.values()) >= 0.9  # 20 questions each
