@@ -20,6 +20,7 @@ from framework.networks.gaze.pixels import prepared
 from framework.networks.reconstructor import checkpoint
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
+from framework.networks.reconstructor.teachers import Teacher, TeacherSettings
 from framework.training.fitting import Fit, fit
 from framework.training.gaze_clips import Clips
 from framework.training.gaze_masks import MaskSettings, even_picks, random_picks
@@ -56,7 +57,7 @@ class DrawSettings:
 
 
 class ReconstructorModule(lightning.LightningModule):
-    """Rebuilds the frames of a batch; the loss is the mean absolute difference in normalised pixels."""
+    """Rebuilds the frames of a batch; the loss is the network's own."""
 
     def __init__(self, network: Reconstructor, schedule: Schedule) -> None:
         super().__init__()
@@ -128,6 +129,7 @@ class ReconstructorRecipe:
     network: ReconstructorConfig
     draw: DrawSettings
     masks: MaskSettings
+    teachers: tuple[TeacherSettings, ...]
     fit: Fit
 
 
@@ -136,6 +138,7 @@ def train_reconstructor(recipe: ReconstructorRecipe, train: Clips, held_out: Cli
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.fit.seeds[0])
         network = Reconstructor(recipe.network)
+    network.teachers = [Teacher(settings) for settings in recipe.teachers]
     module = ReconstructorModule(network, recipe.fit.schedule)
 
     def make(generator: np.random.Generator, step: int) -> Batch:

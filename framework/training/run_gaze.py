@@ -18,6 +18,7 @@ from framework.errors import UsageError
 from framework.networks.reconstructor import checkpoint
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
+from framework.networks.reconstructor.teachers import TeacherSettings
 from framework.training.fitting import Fit
 from framework.training.gaze_clips import ClipSettings, StoredClips, clips
 from framework.training.gaze_labels import SearchSettings, label
@@ -77,8 +78,9 @@ def reconstructor(cfg: DictConfig, running: Running) -> Path:
         raise UsageError(
             f"gaze.clip_frames: got {cfg.gaze.clip_frames}, expected at least gaze.network.frames, {network.frames}"
         )
+    teachers = tuple(build_plain(node, TeacherSettings, "gaze.teachers") for node in cfg.gaze.teachers)
     recipe = ReconstructorRecipe(
-        network, part(cfg, "draw", DrawSettings), part(cfg, "masks", MaskSettings), fit_of(cfg)
+        network, part(cfg, "draw", DrawSettings), part(cfg, "masks", MaskSettings), teachers, fit_of(cfg)
     )
     train_clips, held_out = clip_sources(cfg, running, network.side, cfg.gaze.clip_frames)
     for source in (train_clips, held_out):

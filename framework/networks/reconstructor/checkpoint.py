@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
+from framework.networks.reconstructor.teachers import Teacher, TeacherSettings
 
 FILE = "reconstructor.safetensors"
 HEADER = "reconstructor"  # key of the header
@@ -27,7 +29,8 @@ def save(network: Reconstructor, path: str | Path, notes: Mapping[str, Any]) -> 
     file = file_at(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    header = {"config": network.config.told(), "notes": dict(notes)}
+    teachers = [asdict(teacher.settings) for teacher in network.teachers]
+    header = {"config": network.config.told(), "teachers": teachers, "notes": dict(notes)}
     save_file(tensors, file, metadata={HEADER: json.dumps(header)})
     return file
 
@@ -43,7 +46,8 @@ def load(path: str | Path) -> tuple[Reconstructor, dict[str, Any]]:
         with torch.device("meta"):
             network = Reconstructor(ReconstructorConfig.of(header["config"]))
         network.load_state_dict(load_file(file), assign=True)
-    except (RuntimeError, ValueError) as error:
+        network.teachers = [Teacher(TeacherSettings(**told)) for told in header.get("teachers", [])]
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{file} does not fit the reconstructor that it describes: {error}") from error
     return network.eval(), header
 

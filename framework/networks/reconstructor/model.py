@@ -22,6 +22,7 @@ from framework.networks.reconstructor.canvas import blown_up, paint
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.patches import cut, joined
 from framework.networks.reconstructor.positions import every_scale, sines
+from framework.networks.reconstructor.teachers import Teacher
 
 START = 0.02  # standard deviation of new weights
 CLASS_FRAME = -1  # the class token stands before the first frame
@@ -59,6 +60,7 @@ class Reconstructor(nn.Module):
     def __init__(self, config: ReconstructorConfig) -> None:
         super().__init__()
         self.config, self.vocabulary = config, config.vocabulary
+        self.teachers: list[Teacher] = []  # terms of the loss beside pixels
         width, narrow, grid = config.width, config.decoder_width, self.vocabulary.grids[-1]
         values, scales = 3 * config.patch**2, len(config.scales)
         self.patch_embed = nn.Linear(values, width)
@@ -102,11 +104,15 @@ class Reconstructor(nn.Module):
         return self._images(self.gathered(patches, picked), asked, None, canvas)[0]
 
     def loss(self, pixels: Tensor, images: Tensor, frames: Tensor | None = None) -> Tensor:
-        """[B, F]: mean absolute difference, in normalised pixels, of images [B, F, 3, S, S] from `frames` of pixels."""
+        """[B, F]: how far images [B, F, 3, S, S] are from `frames` of pixels: the mean absolute difference, normalised,
+        and what the teachers add."""
         if frames is not None:
             rows = torch.arange(len(pixels), device=pixels.device)[:, None]
             pixels = pixels[rows, frames.expand(len(pixels), -1)]
-        return (pixels - images).abs().flatten(2).mean(2)
+        loss = (pixels - images).abs().flatten(2).mean(2)
+        for teacher in self.teachers:
+            loss = loss + teacher.difference(pixels.flatten(0, 1), images.flatten(0, 1)).view_as(loss)
+        return loss
 
     def cut(self, pixels: Tensor) -> Tensor:
         """Patches [..., V, 3 * patch^2] of normalised frames [..., 3, S, S]."""
