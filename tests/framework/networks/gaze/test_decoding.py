@@ -50,7 +50,7 @@ def test_official_picks_depend_on_neighbours_and_contiguous_picks_do_not(golden:
     assert same == {"official": False, "contiguous": True}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.data())
 def test_contiguous_videos_do_not_depend_on_their_batch_nor_on_pieces(
     small: Callable[..., Gaze], clips: Callable[..., Tensor], seed: int, ahead: int, data: st.DataObject
