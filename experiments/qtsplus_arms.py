@@ -31,9 +31,17 @@ class Arm:
 
 MAIN = (0, 1, 2)
 WHEN = (
-    "selector.schedule.steps=90",
-    "selector.needles.train.kinds=[{split: when, opacity: 1.0, videos: 400}]",
+    "selector.needles.train.kinds=[{split: when, opacity: 1.0, videos: 800}]",
     "selector.needles.measure.kinds=[{split: when, opacity: 1.0, videos: 24}]",
+    "selector.training.gate=hard",  # the start finds these needles; what is to be learned is the way from time to answer
+    "selector.training.gate_on=tokens",
+    "selector.training.extra=0",
+    "selector.training.together=40",
+    "selector.training.reencode_rate=0.5",
+    "selector.training.llm_rate=0.3",
+    "selector.draw.videos=10",
+    "selector.draw.rho=[0.02,0.12]",
+    "selector.schedule.steps=500",
 )
 TIMES = {
     "time, kept": (),
@@ -58,9 +66,9 @@ ARMS = {
     "learned ratio": Arm(("selector.training.rho=learned", "selector.training.most=128")),
 }
 TIME_ARMS = {
-    f"{name}, stage {stage}": Arm((*words, *WHEN, f"stage={stage}", "selector.training.reencode_rate=0.3", *rate))
+    f"{name}, stage {stage}": Arm((*words, *WHEN, f"stage={stage}"))
     for name, words in TIMES.items()
-    for stage, rate in ((1, ()), (2, ("selector.training.llm_rate=0.15",)))
+    for stage in (1, 2)
 }
 
 
