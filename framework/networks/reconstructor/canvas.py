@@ -1,7 +1,7 @@
 """What was last seen where: every pixel as the finest patch of the last frame that was picked over it shows it.
 
-The lab's reconstructor learns what to add to this picture. It holds picked patches and nothing else of the frames:
-each is blown up on its own. Knows no weights.
+The lab's reconstructor learns what to add to this picture. It holds picked patches and nothing else of the frames: each
+is blown up on its own. Pixels that were never seen are NaN until they are filled. Knows no weights.
 """
 
 from __future__ import annotations
@@ -46,6 +46,12 @@ def paint(canvas: Tensor, shown: Tensor, picked: Tensor, vocabulary: Vocabulary,
             where = cells.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
             canvas = torch.where(where, shown[:, number] if rows is None else shown[rows, number], canvas)
     return canvas
+
+
+def filled(canvas: Tensor) -> Tensor:
+    """[..., 3, S, S] with the mean colour of what was seen, or mid-grey, where nothing was."""
+    mean = canvas.nanmean((-2, -1), keepdim=True).nan_to_num(0.0)
+    return torch.where(canvas.isnan(), mean, canvas)
 
 
 @lru_cache(32)

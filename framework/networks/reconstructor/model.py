@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from framework.networks.reconstructor.blocks import Block, KeysValues
-from framework.networks.reconstructor.canvas import blown_up, paint
+from framework.networks.reconstructor.canvas import blown_up, filled, paint
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.patches import cut, joined
 from framework.networks.reconstructor.positions import every_scale, sines
@@ -46,7 +46,7 @@ class Past:
     decoder: list[KeysValues]
     frame: Tensor  # i64 [B, M]
     valid: Tensor  # bool [B, M]
-    canvas: Tensor | None  # [B, 3, S, S]: what was last seen where
+    canvas: Tensor | None  # [B, 3, S, S]: what was last seen where, NaN where nothing was
 
     def __getitem__(self, rows: Tensor) -> Past:
         """Those samples, i64 [R], each as often as it is named."""
@@ -147,8 +147,8 @@ class Reconstructor(nn.Module):
         return self._images(tokens, asked, past, None if canvas is None else canvas[:, None])[0][:, 0]
 
     def _blank(self, count: int) -> Tensor:
-        """Mid-grey."""
-        return self.class_token.new_zeros(count, 3, self.config.side, self.config.side)
+        """Nothing was seen."""
+        return self.class_token.new_full((count, 3, self.config.side, self.config.side), float("nan"))
 
     def _canvases(self, pixels: Tensor, patches: Tensor, picked: Tensor, asked: Tensor) -> Tensor:
         """[B, F, 3, S, S] of the asked frames i64 [B, F], after patches [B, T, V, P] were picked (bool [B, T, V])."""
@@ -194,7 +194,7 @@ class Reconstructor(nn.Module):
         slots, fresh = self._slots(own, tokens, asked)  # [B, F, slots, D], bool [B, F, slots]
         cells = vocabulary.grids[-1] ** 2  # the finest scale stands last
         if canvas is not None and self.canvas_embed is not None:
-            seen = cut(canvas, self.config.scales[-1:], self.config.patch, False)
+            seen = cut(canvas.nan_to_num(0.0), self.config.scales[-1:], self.config.patch, False)
             slots = slots + pad(self.canvas_embed(seen), (0, 0, slots.shape[2] - cells, 0))
         context = own + self._places_of(tokens.ids, tokens.frame)
         if past is None:
@@ -215,7 +215,7 @@ class Reconstructor(nn.Module):
         if canvas is not None:
             patches = patches.masked_fill(fresh[:, :, -cells:, None], 0.0)
         images = joined(patches, self.config.patch)
-        images = images if canvas is None else images + canvas
+        images = images if canvas is None else images + filled(canvas)
         if past is not None:
             frame, valid = torch.cat([past.frame, frame], 1), torch.cat([past.valid, valid], 1)
         return images, Past(encoder, decoder, frame, valid, None)

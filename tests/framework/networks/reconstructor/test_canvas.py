@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from framework.networks.gaze.vocabulary import Vocabulary
-from framework.networks.reconstructor.canvas import blown_up, paint
+from framework.networks.reconstructor.canvas import blown_up, filled, paint
 from framework.networks.reconstructor.patches import cut
 
 VOCABULARY = Vocabulary((8, 24), 4)  # 4 patches of 12 x 12 pixels, 36 of 4 x 4
@@ -59,3 +59,12 @@ def test_many_samples_of_few_frames() -> None:
     for number, row in enumerate(rows.tolist()):
         alone = paint(torch.zeros(1, 3, 24, 24), shown(pixels[row : row + 1]), picked[number : number + 1], VOCABULARY)
         assert torch.equal(together[number], alone[0])
+
+
+def test_what_was_not_seen_gets_the_mean_of_what_was() -> None:
+    canvas = torch.full((2, 3, 2, 2), float("nan"))
+    canvas[0, :, 0] = torch.tensor([[1.0, 3.0], [2.0, 2.0], [0.0, 4.0]])
+    whole = filled(canvas)
+    assert torch.equal(whole[0, :, 0], canvas[0, :, 0])
+    assert whole[0, :, 1].tolist() == [[2.0, 2.0]] * 3
+    assert bool((whole[1] == 0).all())
