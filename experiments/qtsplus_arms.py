@@ -41,7 +41,7 @@ WHEN = (
     "selector.training.llm_rate=0.3",
     "selector.draw.videos=10",
     "selector.draw.rho=[0.02,0.12]",
-    "selector.schedule.steps=500",
+    "selector.schedule.steps=300",
 )
 TIMES = {
     "time, kept": (),
