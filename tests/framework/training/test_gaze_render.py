@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from torch.nn.functional import interpolate
 
 from framework.training.gaze_render import outside, paint, render
-from framework.training.gaze_scene import Texture, Wave, shots
+from framework.training.gaze_scene import Texture, shots
 
 
 def test_the_same_whenever_it_is_rendered() -> None:
@@ -48,13 +47,6 @@ def test_most_clips_move_and_some_do_not() -> None:
     assert sum(change > 1 for change in moved) > 10 and min(moved) < 0.5
 
 
-def test_waves_by_hand() -> None:
-    assert Wave(1.0, 2.0).at(0.5) == 2.0
-    assert Wave(0.0, 0.0, 3.0, 1.0, 0.0).at(0.25) == pytest.approx(3.0)
-    resting = Wave(0.0, 1.0, rests=(1.0, 3.0))
-    assert [resting.at(t) for t in (0.5, 1.0, 2.0, 3.0, 4.0)] == [0.5, 1.0, 1.0, 1.0, 2.0]
-
-
 def test_shapes() -> None:
     u, v = torch.tensor([0.0, 0.99, 1.01, 0.7]), torch.tensor([0.0, 0.0, 0.0, 0.95])
     assert (outside("box", u, v) < 0).tolist() == [True, True, False, True]
@@ -70,10 +62,3 @@ def test_finer_pixels_hold_more_octaves() -> None:
     assert float((large - back).abs().mean()) > 0.02  # detail that 32 pixels cannot hold
     plain = paint(replace(texture, pattern="plain", mix=1.0), 1.0, 16)
     assert torch.equal(plain, torch.zeros(3, 16, 16))
-
-
-def test_shots_follow_one_another() -> None:
-    takes = shots(0, 0, 200.0)
-    starts = [take.start for take in takes]
-    assert starts[0] == 0 and starts == sorted(starts) and len(takes) > 3
-    assert [take.start for take in shots(0, 0, 20.0)] == [start for start in starts if start <= 20.0]
