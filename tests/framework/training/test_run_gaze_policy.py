@@ -47,7 +47,7 @@ TINY: dict[str, Any] = {
 } | {f"gaze.network.{key}": value for key, value in NETWORK.items()}
 STAGES: dict[str, dict[str, Any]] = {
     "ntp": {"gaze.training.batch": 2},
-    "grpo": {"gaze.training.rollouts": 3, "gaze.training.most": 4, "gaze.start": "null"},
+    "grpo": {"gaze.training.rollouts": 3, "gaze.training.frames": 2, "gaze.training.most": 4, "gaze.start": "null"},
 }
 LOST = [[0.9, 0.5], [0.4], [0.7, 0.6, 0.3]]
 
