@@ -304,14 +304,17 @@ def main(given: list[str]) -> None:
                 lengths += measured(bench, selectors, [-(-bench.features.tokens // 10)], split, frames)
                 learned_rows += [ratios(bench, path, split, frames) for path in learned]
     for suffix, table_rows in (("", rows), ("_lengths", lengths), ("_ratio", learned_rows)):
-        write(results / f"{NAME}{suffix}.csv", table_rows)
-    rows, lengths, learned_rows = (read(results / f"{NAME}{part}.csv") for part in ("", "_lengths", "_ratio"))
+        if table_rows:
+            write(results / f"{NAME}{suffix}.csv", table_rows)
+    rows, lengths = (read(results / f"{NAME}{part}.csv") for part in ("", "_lengths"))
     save(draw(rows), results / f"{NAME}.png")
     for split in chosen["splits"].split(","):
         print(f"### {split}\n\n{accuracy_table(rows, split)}\n")
     for kept in (count for count in (6, 52) if count in numbers(chosen["kept"])):
         print(f"### {kept} kept\n\n{difference_table(rows, kept)}\n")
-    print(f"### lengths\n\n{length_table(lengths)}\n\n### ratio\n\n{ratio_table(learned_rows)}")
+    print(f"### lengths\n\n{length_table(lengths)}\n")
+    if learned_rows:
+        print(f"### ratio\n\n{ratio_table(read(results / f'{NAME}_ratio.csv'))}")
 
 
 if __name__ == "__main__":
