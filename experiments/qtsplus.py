@@ -163,6 +163,9 @@ def measured(
     """One row per number kept and way to choose: accuracy, and paired differences of learned rows and attention."""
     questions = bench.settings.questions
     everything = right([bench.ask(EVERYTHING, lambda: uniform, bench.features.tokens)], questions)
+    asked = [bench.ask("oracle", lambda: oracle, count) for count in counts]
+    if max(float(np.mean([row["right"] for row in found])) for found in asked) < SPLITS[split] + TESTABLE:
+        selectors = {}  # the language model cannot answer whatever is kept: no selector's fault
     choices, rows = ways(bench, selectors), []
     for count in counts:
         answered = {EVERYTHING: everything}

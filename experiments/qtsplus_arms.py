@@ -56,19 +56,13 @@ ARMS = {
     "official Gumbel gate": Arm(
         ("selector.training.gate=gumbel", "selector.training.gate_on=tokens", "selector.training.extra=0")
     ),
-    "random start": Arm(
-        (
-            "selector.start.scoring_layer=null",
-            "selector.schedule.rate=5e-3",
-            "selector.training.extra=128",
-        )
-    ),
     "learned ratio": Arm(("selector.training.rho=learned", "selector.training.most=128")),
 }
+STAGES = {1: ("time, sequential",), 2: tuple(TIMES)}  # that the question of time is asked in, of which arms
 TIME_ARMS = {
-    f"{name}, stage {stage}": Arm((*words, *WHEN, f"stage={stage}"))
-    for name, words in TIMES.items()
-    for stage in (1, 2)
+    f"{name}, stage {stage}": Arm((*TIMES[name], *WHEN, f"stage={stage}"))
+    for stage, names in STAGES.items()
+    for name in names
 }
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments import qtsplus
 from experiments.common import RESULTS, Row, arguments, composing, interval, markdown, numbers, read, write
-from experiments.qtsplus_arms import FOLDER, TIME_ARMS, TIMES, trained
+from experiments.qtsplus_arms import FOLDER, STAGES, TIME_ARMS, trained
 from framework.evaluation.statistics import difference_interval, mean_interval
 from framework.networks.qtsplus import checkpoint
 from framework.networks.qtsplus.selector import Chosen, Selector
@@ -37,7 +37,6 @@ DEFAULTS = {
     "words": "",
     "results": str(RESULTS),
 }
-STAGES = (1, 2)
 CONTROL = "no time, sequential"
 ALONE = "language model alone"
 
@@ -64,8 +63,8 @@ def measured(chosen: dict[str, str]) -> list[dict[str, Any]]:
             name = f"{ALONE}, {positions}"
             rows = bench.ask(name, lambda: oracle, count, positions)
             answers[name, 0, "given", count] = qtsplus.right([rows], bench.settings.questions)
-    for name in TIMES:
-        for stage in STAGES:
+    for stage, names in STAGES.items():
+        for name in names:
             title = f"{name}, stage {stage}"
             path = trained(Path(chosen["folder"]), title, TIME_ARMS[title], 0, chosen["backbone"], chosen["words"])
             selector, about = checkpoint.load(path)[0], checkpoint.read(path)
