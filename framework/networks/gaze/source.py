@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 
 from framework.networks.gaze import checkpoint as stored
-from framework.networks.gaze.calibration import Calibration, checked
+from framework.networks.gaze.calibration import Calibration, LossSpace, checked
 from framework.networks.gaze.checkpoint import About
 from framework.networks.gaze.model import Gaze
 
@@ -19,19 +19,19 @@ KEY = "autogaze.checkpoint"
 
 
 class Source:
-    """A gaze model that is there. ValueError naming the key to change, when there is none."""
+    """A gaze model that is there. ValueError naming the key to change (`key`), when there is none."""
 
-    def __init__(self, checkpoint: str | None) -> None:
+    def __init__(self, checkpoint: str | None, key: str = KEY) -> None:
         if checkpoint is None:
             raise ValueError(
-                f"{KEY} is not set: the gaze is a trained model. {KEY}=PATH takes one of `sieve train gaze=ntp` or "
-                f"`gaze=grpo`, or a published folder; {KEY}=random:0 has random weights, to compare with"
+                f"{key} is not set: the gaze is a trained model. {key}=PATH takes one of `sieve train gaze=ntp` or "
+                f"`gaze=grpo`, or a published folder; {key}=random:0 has random weights, to compare with"
             )
         self.checkpoint = checkpoint
         try:
             self.about: About = stored.read(checkpoint)
         except ValueError as error:
-            raise ValueError(f"{KEY}: {error}") from error
+            raise ValueError(f"{key}: {error}") from error
 
     @cached_property
     def gaze(self) -> Gaze:
@@ -43,6 +43,12 @@ class Source:
     def finest(self) -> int:
         """Patches along a side of the finest scale."""
         return self.about.config.vocabulary.grids[-1]
+
+    @property
+    def space(self) -> LossSpace:
+        """What its loss heads say; published ones the plain loss."""
+        stored = (self.about.calibration or {}).get("space", self.about.notes.get("loss_space"))
+        return "log" if stored == "log" else "plain"
 
     def threshold(self, loss_threshold: float | None, epsilon: float | None) -> float | None:
         """The predicted loss at which a frame ends, given at most one of the two; ValueError otherwise.

@@ -41,3 +41,13 @@ def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
         Source(str(tmp_path / "nothing"))
     with pytest.raises(ValueError, match="needs a calibration"):
         Source("random:0").threshold(None, 0.5)
+    with pytest.raises(ValueError, match=r"^gaze\.checkpoint: there is no"):
+        Source(str(tmp_path / "nothing"), "gaze.checkpoint")
+
+
+def test_what_the_loss_heads_say_is_stored(small: Callable[..., Gaze], tmp_path: Path) -> None:
+    assert Source("random:0").space == "plain"
+    checkpoint.save(small(), tmp_path / "noted", {"loss_space": "log"})
+    assert Source(str(tmp_path / "noted")).space == "log"
+    checkpoint.save(small(), tmp_path / "measured", {"loss_space": "log"}, TABLE.stored())
+    assert Source(str(tmp_path / "measured")).space == "plain"
