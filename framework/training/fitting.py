@@ -58,7 +58,7 @@ def fit(
         max_steps=how.schedule.steps,
         accelerator=running.accelerator,
         devices=1,
-        precision=how.precision,  # type: ignore[arg-type]
+        precision=how.precision,
         gradient_clip_val=how.schedule.clip,
         callbacks=callbacks,
         logger=running.logger(running.folder),

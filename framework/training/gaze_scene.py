@@ -98,7 +98,8 @@ class Shot:
 def shots(seed: int, index: int, seconds: float) -> list[Shot]:
     """The shots of a video until `seconds`."""
     lengths = np.random.default_rng([seed, index, LENGTH_STREAM])
-    found, start = [], 0.0
+    found: list[Shot] = []
+    start = 0.0
     while start <= seconds:
         found.append(_shot(np.random.default_rng([seed, index, SHOT_STREAMS + len(found)]), start))
         start += float(lengths.exponential(CUT_SECONDS)) + 0.1

@@ -6,6 +6,7 @@ is blown up on its own. Pixels that were never seen are NaN until they are fille
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -15,8 +16,8 @@ from torch.nn.functional import interpolate
 from framework.networks.gaze.vocabulary import Vocabulary
 
 
-def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> Tensor:
-    """[R, K, 3, S, S]: the patches [R, V, 3 * patch^2] of each of K scales side by side, over the whole frame.
+def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> list[Tensor]:
+    """[R, 3, S, S] of every scale: its patches, of [R, V, 3 * patch^2], side by side over the whole frame.
 
     `pixels` [R, 3, S, S] are the patches of the finest scale, where they are at hand.
     """
@@ -31,10 +32,12 @@ def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = No
             weights = _weights(patch, side // grid).to(cells)
             cells = weights @ cells @ weights.T
         shown.append(cells.permute(0, 3, 1, 4, 2, 5).reshape(len(patches), 3, side, side))
-    return torch.stack(shown, 1)
+    return shown
 
 
-def paint(canvas: Tensor, shown: Tensor, picked: Tensor, vocabulary: Vocabulary, rows: Tensor | None = None) -> Tensor:
+def paint(
+    canvas: Tensor, shown: Sequence[Tensor], picked: Tensor, vocabulary: Vocabulary, rows: Tensor | None = None
+) -> Tensor:
     """The canvas [R, 3, S, S] with the patches picked (bool [R, V]) in one more frame, the finest on top.
 
     `shown` is `blown_up` of that frame, or of several of which sample r reads rows[r].
@@ -44,7 +47,7 @@ def paint(canvas: Tensor, shown: Tensor, picked: Tensor, vocabulary: Vocabulary,
         cells = picked[:, start : start + grid**2].unflatten(1, (1, grid, grid))
         if bool(cells.any()):
             where = cells.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
-            canvas = torch.where(where, shown[:, number] if rows is None else shown[rows, number], canvas)
+            canvas = torch.where(where, shown[number] if rows is None else shown[number][rows], canvas)
     return canvas
 
 

@@ -50,8 +50,11 @@ class Past:
 
     def __getitem__(self, rows: Tensor) -> Past:
         """Those samples, i64 [R], each as often as it is named."""
-        pairs = [[(key[rows], value[rows]) for key, value in layers] for layers in (self.encoder, self.decoder)]
-        return Past(*pairs, self.frame[rows], self.valid[rows], None if self.canvas is None else self.canvas[rows])
+        encoder, decoder = (
+            [(key[rows], value[rows]) for key, value in layers] for layers in (self.encoder, self.decoder)
+        )
+        canvas = None if self.canvas is None else self.canvas[rows]
+        return Past(encoder, decoder, self.frame[rows], self.valid[rows], canvas)
 
 
 class Reconstructor(nn.Module):
@@ -152,12 +155,14 @@ class Reconstructor(nn.Module):
 
     def _canvases(self, pixels: Tensor, patches: Tensor, picked: Tensor, asked: Tensor) -> Tensor:
         """[B, F, 3, S, S] of the asked frames i64 [B, F], after patches [B, T, V, P] were picked (bool [B, T, V])."""
-        canvas, every = self._blank(len(patches)), []
+        canvas, kept = self._blank(len(patches)), []
+        wanted, place = asked.unique(return_inverse=True)
         for frame in range(patches.shape[1]):
             shown = blown_up(patches[:, frame], self.vocabulary, pixels[:, frame])
             canvas = paint(canvas, shown, picked[:, frame], self.vocabulary)
-            every.append(canvas)
-        return torch.stack(every, 1)[torch.arange(len(asked), device=asked.device)[:, None], asked]
+            if frame in wanted:
+                kept.append(canvas)
+        return torch.stack(kept, 1)[torch.arange(len(asked), device=asked.device)[:, None], place]
 
     def _painted(self, past: Past, tokens: Picked) -> Tensor | None:
         """The canvas of the past after one more frame."""

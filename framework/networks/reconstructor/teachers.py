@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,8 @@ class Teacher:
         """Mean and deviation that it expects of pixels 0 .. 1, [3, 1, 1] each, and the side of a picture."""
         told = AutoImageProcessor.from_pretrained(self.settings.checkpoint)
         mean, std = (torch.tensor(values)[:, None, None] for values in (told.image_mean, told.image_std))
-        return mean, std, int(self.model.config.image_size)
+        config: Any = self.model.config
+        return mean, std, int(config.image_size)
 
     def _seen(self, pixels: Tensor) -> Tensor:
         """Hidden states [R, patches, LAYERS x D]."""

@@ -92,6 +92,7 @@ def test_the_first_frame_gets_more() -> None:
 
 
 @pytest.mark.parametrize("change", [{"ratio": 0.0}, {"first": 0.0}, {"rest": -1.0}, {"most": 0}, {"batch": 0}])
-def test_mistakes(change: dict[str, float]) -> None:
+def test_mistakes(change: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"shortlist": (2, 3), "ratio": 0.1, "first": 1.0, "rest": 1.0, "most": 3, "batch": 2}
     with pytest.raises(ValueError, match=r"gaze.search: "):
-        SearchSettings(**{"shortlist": (2, 3), "ratio": 0.1, "first": 1.0, "rest": 1.0, "most": 3, "batch": 2} | change)
+        SearchSettings(**given | change)

@@ -11,7 +11,7 @@ from framework.networks.reconstructor.patches import cut
 VOCABULARY = Vocabulary((8, 24), 4)  # 4 patches of 12 x 12 pixels, 36 of 4 x 4
 
 
-def shown(pixels: torch.Tensor) -> torch.Tensor:
+def shown(pixels: torch.Tensor) -> list[torch.Tensor]:
     return blown_up(cut(pixels, VOCABULARY.scales, 4, True), VOCABULARY)
 
 
@@ -24,21 +24,21 @@ def picks(*ids: int) -> torch.Tensor:
 def test_each_patch_is_blown_up_on_its_own() -> None:
     pixels = torch.zeros(1, 3, 24, 24)
     pixels[:, :, :12, 12:] = 1.0
-    coarse, fine = shown(pixels)[0]
+    (coarse,), (fine,) = shown(pixels)
     assert torch.equal(fine, pixels[0])
     patches = cut(pixels, VOCABULARY.scales, 4, True)
     patches[:, 0] = 7.0
-    again = blown_up(patches, VOCABULARY)[0, 0]
+    again = blown_up(patches, VOCABULARY)[0][0]
     assert torch.allclose(again[:, :12, :12], torch.tensor(7.0), atol=1e-5)
     assert torch.equal(again[:, 12:], coarse[:, 12:]) and torch.equal(again[:, :12, 12:], coarse[:, :12, 12:])
-    assert torch.equal(blown_up(patches, VOCABULARY, pixels)[:, 1], pixels)
+    assert torch.equal(blown_up(patches, VOCABULARY, pixels)[1], pixels)
 
 
 def test_finer_over_coarser_in_any_order() -> None:
     pixels = torch.randn(1, 3, 24, 24)
     canvas = paint(torch.zeros(1, 3, 24, 24), shown(pixels), picks(0, 4), VOCABULARY)
     assert torch.equal(canvas[:, :, :4, :4], pixels[:, :, :4, :4])  # id 4 is the first fine patch
-    assert torch.equal(canvas[0, :, 4:12, :12], shown(pixels)[0, 0, :, 4:12, :12])
+    assert torch.equal(canvas[0, :, 4:12, :12], shown(pixels)[0][0, :, 4:12, :12])
     assert bool((canvas[:, :, 12:] == 0).all()) and bool((canvas[:, :, :, 12:] == 0).all())
 
 
