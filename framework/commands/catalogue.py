@@ -97,11 +97,12 @@ TRAIN = Command(
     name="train",
     target="framework.commands.train:run",
     config="train",
-    summary="train the lab model, or a selector on top of a backbone",
+    summary="train the lab model, a selector on top of a backbone, or a gaze",
     text="""Trains one thing: model= is a lab model, from nothing; selector= a learned selector, on top of a frozen
-backbone (stage=1), or with its language model (stage=2), from made needle videos or from a file of your own. Writes
-curves and the checkpoint into the folder named by `folder`; run again with the same folder, it goes on where it was
-interrupted and ends with the same weights.
+backbone (stage=1), or with its language model (stage=2), from made needle videos or from a file of your own; gaze= one
+of the four stages of a gaze, in the order reconstructor, labels, ntp, grpo (docs/autogaze.md). Writes curves and the
+checkpoint into the folder named by `folder`; run again with the same folder, it goes on where it was interrupted and
+ends with the same weights.
 
 On several processes: torchrun --nproc-per-node 2 --no-python sieve train ... selector.trainer.devices=2
 selector.trainer.strategy=ddp. docs/qtsplus.md has all keys of a selector.""",
@@ -118,8 +119,9 @@ selector.trainer.strategy=ddp. docs/qtsplus.md has all keys of a selector.""",
             "sieve train selector=qtsplus backbone=qwen2_5_vl_3b selector.file=mine.jsonl running.accelerator=gpu",
             "on questions about videos of your own",
         ),
+        ("sieve train gaze=reconstructor", "the first of the gaze's four stages; each names what it needs"),
     ),
-    groups=("model", "selector", "backbone", "reader"),
+    groups=("model", "selector", "gaze", "backbone", "reader"),
     texts=("selector.file", "selector.videos"),
 )
 
