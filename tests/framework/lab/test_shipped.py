@@ -54,7 +54,7 @@ def test_accuracy_and_honest_entropy(name: str, least: dict[str, float]) -> None
     assert rows["attribute"].auroc > 0.97
 
 
-@pytest.mark.parametrize("name", [name for name, _ in SHIPPED])
+@pytest.mark.parametrize("name", [*(name for name, _ in SHIPPED), "lab_wide"])
 def test_files_fit_the_code(name: str) -> None:
     folder = ASSETS / name
     tokenizer = AutoTokenizer.from_pretrained(folder)
