@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,11 @@ DEFAULTS = {
 OPACITY = {"attribute": 0.15}
 FRAMES, LENGTHS, LENGTH_SPLITS = 256, (64, 1024), ("attribute", "conjunction")
 LIMITED, TESTABLE = 0.85, 0.15  # below: limited by the language model; oracle minus chance: what a split needs to count
-AGAINST = ("uniform", "random", "attention", "start")
+ATTENTION = {
+    "attention": (),  # as the backbone's configuration has it: from the last word of the question
+    "attention of all words": ("backbone.attention.rows=question", "backbone.attention.reduce=max"),
+}
+AGAINST = ("uniform", "random", *ATTENTION, "start")
 BLIND = ("uniform", "random")
 RATIO = "learned ratio"
 COLOURS = {
@@ -105,7 +109,10 @@ class Bench:
         training = compose("train", [f"backbone={chosen['backbone']}", "selector=qtsplus"])
         self.recipe, _ = read_recipe(training.selector, 0)
         self.prompt = prompt_template(cfg)
-        self.scorer = build(cfg.scorer, TokenScorer, "scorer")  # type: ignore[type-abstract]
+        self.scorers = {
+            name: build(composed([*words, *more]).scorer, TokenScorer, "scorer")  # type: ignore[type-abstract]
+            for name, more in ATTENTION.items()
+        }
         kind = {"split": split, "opacity": OPACITY.get(split, 1.0), "videos": int(chosen["videos"])}
         self.settings = NeedleSettings(
             [kind], frames, int(chosen["questions"]), 8, 0.05, 0.25, 0.05, int(chosen["seed"])
@@ -142,10 +149,11 @@ def ways(bench: Bench, selectors: dict[str, list[Path]]) -> dict[str, list[Way]]
         "oracle": [("oracle", lambda: oracle)],
         "uniform": [("uniform", lambda: uniform)],
         "random": [("random", lambda: random)],
-        "attention": [("attention", cache(lambda: by_scorer(bench.scorer, backbone, bench.prompt)))],
         "random weights": [("random weights", weights(lambda: source.random(0, width)))],
         "start": [("start", weights(lambda: build_selector(bench.recipe, backbone)))],
     }
+    for name, scorer in bench.scorers.items():
+        rows[name] = [(name, cache(partial(by_scorer, scorer, backbone, bench.prompt)))]
     for name, paths in selectors.items():
         rows[name] = [(f"{name}-{number}", loaded(path)) for number, path in enumerate(paths)]
     return rows
@@ -182,7 +190,7 @@ def measured(
             row |= {"accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high}
             for other in AGAINST:
                 theirs = [answered[other][key] for key in mine]
-                compare = name != other and (name in selectors or (name == "attention" and other in BLIND))
+                compare = name != other and (name in selectors or (name in ATTENTION and other in BLIND))
                 against = difference_interval(values, theirs, videos) if compare else None
                 row |= {f"minus_{other}": against.value if against else None}
                 row |= {f"minus_{other}_low": against.low if against else None}

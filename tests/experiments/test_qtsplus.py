@@ -34,9 +34,10 @@ def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "oracle",
         "uniform",
         "random",
-        "attention",
         "random weights",
         "start",
+        "attention",
+        "attention of all words",
         "official Gumbel gate",
     ]
     assert [(row["kept"], row["run"]) for row in rows] == [(n, name) for n in (6, 52) for name in names]
