@@ -52,7 +52,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         raise UsageError(str(error)) from error
     gazer = Gazer(source.gaze, network, control, source.space, grid, settings.clip, settings.batch)
     folder = Path(HydraConfig.get().runtime.output_dir)
-    figures, seconds = _watch(gazer, info, numbers, reader, settings.epsilon, folder if cfg.pictures else None, folder)
+    figures, seconds = _watch(gazer, info, numbers, reader, settings.epsilon, folder, bool(cfg.pictures))
     about = {
         "format": FORMAT,
         "video": path,
@@ -99,8 +99,8 @@ def _watch(
     numbers: list[int],
     reader: Reader,
     epsilon: float | None,
-    pictures: Path | None,
     folder: Path,
+    pictures: bool,
 ) -> tuple[Figures, dict[str, float]]:
     """Look at every clip and write its pictures. Memory holds one clip, and the frames of the overview."""
     times, vocabulary = info.seconds[numbers], gazer.gaze.vocabulary
@@ -110,7 +110,7 @@ def _watch(
     terminal = console(stderr=True)
     with ExitStack() as stack:
         clips = stack.enter_context(closing(gazer.clips(info.path, numbers, reader)))
-        film = stack.enter_context(Film(pictures / "gaze.mp4", pace)) if pictures else None
+        film = stack.enter_context(Film(folder / "gaze.mp4", pace)) if pictures else None
         total = -(-len(numbers) // gazer.clip)
         bar = track(clips, "clips", total, console=terminal, transient=True, disable=not terminal.is_terminal)
         for number, seen in enumerate(bar):
@@ -118,12 +118,14 @@ def _watch(
             rows += own
             seconds["gaze"] += seen.gaze_seconds
             seconds["rebuild"] += seen.rebuild_seconds
+            if film is None and wanted.isdisjoint(seen.numbers):
+                continue
             for shot in shots(seen, vocabulary, own):
                 if shot.figures.frame in wanted:
                     chosen.append(shot)
-                if film is not None and pictures is not None:
+                if film is not None:
                     film.add(shot.strip)
-                    _save(pictures / "frames" / f"{shot.figures.frame:06d}.png", shot)
+                    _save(folder / "frames" / f"{shot.figures.frame:06d}.png", shot)
     overview(folder / "gaze.png", chosen, vocabulary)
     return Figures(tuple(rows), vocabulary, gazer.grid[0] * gazer.grid[1], epsilon), seconds
 
