@@ -1,6 +1,6 @@
 """What QTSplus keeps of a video and what it is worth, against selectors that look at the same tokens.
 
-    python -m experiments.qtsplus_pipeline kept=6,52,128 videos=40 seed=5
+    python -m experiments.qtsplus_pipeline kept=52 videos=40 seed=5
 
 Videos of 256 frames are 512 visual tokens, and 57 of them the 89 % compression of the paper (arXiv 2511.11910). Every
 row is a composed configuration, run like `sieve eval` runs it; all see the same videos and questions. `attention` is
@@ -51,7 +51,7 @@ COLOURS = {
     "qtsplus": "#1b7f5c",
 }
 DEFAULTS = {
-    "kept": "6,52,128",
+    "kept": "52",
     "splits": "attribute,conjunction,two_evidence",
     "videos": "40",
     "seed": "5",
