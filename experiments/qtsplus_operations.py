@@ -96,10 +96,11 @@ def shares(axes: Axes, computed: Sequence[Row]) -> None:
             places, share, line, color="#4477aa", marker=marker, markersize=3, label=f"{model}, attention {SHOWN}"
         )
     axes.set(
-        title="computed", xlabel="frames of 448 x 448", ylabel="saved of all operations, tower included", ylim=(0, 1)
+        title="computed", xlabel="frames of 448 x 448", ylabel="saved of all operations, tower included", ylim=(0, 1.3)
     )
     doubling(axes, sorted({row["frames"] for row in computed}))
-    axes.legend(fontsize=8, ncols=2)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.legend(loc="upper left", fontsize=8, ncols=2)
 
 
 def work_table(rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from experiments import budget, entropy_of_answers, entropy_of_groups, frames, lite_share
+from experiments import budget, entropy_of_answers, entropy_of_groups, frames, lite_share, qtsplus_cost
 from experiments.common import RESULTS, read
 
 FOLDER = Path(__file__).parents[2] / RESULTS
@@ -17,6 +17,7 @@ PAGES = {
     frames: "frames",
     budget: "budget",
     lite_share: "lite",
+    qtsplus_cost: "qtsplus_cost",
 }
 
 
@@ -32,6 +33,8 @@ def _tables(module: ModuleType) -> list[str]:
         return [budget.table(rows, opacity) for opacity in {row["opacity"] for row in rows}]
     if module is lite_share:
         return [lite_share.table(rows, setting) for setting in {row["setting"] for row in rows}]
+    if module is qtsplus_cost:
+        return qtsplus_cost.tables(rows, read(FOLDER / f"{qtsplus_cost.COMPUTED}.csv"))
     return [entropy_of_answers.table(rows)]
 
 
