@@ -81,7 +81,7 @@ ATTENTION = {
     "attention": (),  # as the backbone's configuration has it: from the last word of the question
     "attention of all words": ("backbone.attention.rows=question", "backbone.attention.reduce=max"),
 }
-AGAINST = ("uniform", "random", *ATTENTION, "start")
+AGAINST = ("uniform", "random", *ATTENTION, "start", "qtsplus")
 BLIND = ("uniform", "random")
 RATIO = "learned ratio"
 COLOURS = {
@@ -89,6 +89,7 @@ COLOURS = {
     "uniform": "#999999",
     "random": "#bbaa33",
     "attention": "#4477aa",
+    "attention of all words": "#99aadd",
     "start": "#ee6677",
     "qtsplus": "#1b7f5c",
     "without re-encoder": "#66ccee",
@@ -189,9 +190,9 @@ def measured(
             row |= {"questions": len(mine), "videos": len(set(videos)), "note": note}
             row |= {"accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high}
             for other in AGAINST:
-                theirs = [answered[other][key] for key in mine]
                 compare = name != other and (name in selectors or (name in ATTENTION and other in BLIND))
-                against = difference_interval(values, theirs, videos) if compare else None
+                theirs = answered.get(other) if compare else None
+                against = difference_interval(values, [theirs[key] for key in mine], videos) if theirs else None
                 row |= {f"minus_{other}": against.value if against else None}
                 row |= {f"minus_{other}_low": against.low if against else None}
                 row |= {f"minus_{other}_high": against.high if against else None}
@@ -231,7 +232,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     splits = list(dict.fromkeys(row["split"] for row in rows))
     columns = min(3, len(splits))
     lines = -(-len(splits) // columns)
-    figure = Figure(figsize=(3.9 * columns, 3.3 * lines + 0.5), dpi=80, layout="constrained")
+    figure = Figure(figsize=(3.9 * columns, 3.3 * lines + 0.5), dpi=72, layout="constrained")
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False).reshape(-1)
     for axes in panels[len(splits) :]:
         axes.set_visible(False)
