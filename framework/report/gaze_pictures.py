@@ -29,7 +29,7 @@ COLOURS = ((255, 95, 95), (255, 205, 60), (80, 215, 255), (140, 255, 120))  # co
 SMALLEST, LARGEST = 320, 512  # pixels along the longer side of a panel
 DIMMED = 0.3
 GAP = 8  # pixels between panels
-TITLES = ("frame", "gazed", "rebuilt")
+TITLES = ("frame as read", "gazed", "rebuilt")
 TRUE, PREDICTED, ASKED = "#222222", "#4477aa", "#cc3311"
 Panel = NDArray[np.uint8]  # [H, W, 3]
 
@@ -96,8 +96,10 @@ def curve(path: Path, figures: Figures) -> None:
     for place in (i for i in places[1:] if frames[i].clip != frames[i - 1].clip):
         for axes in (error, kept):
             axes.axvline(place - 0.5, color="#aaaaaa", lw=0.7, ls=":")
-    error.set(ylabel="error, keeping nothing = 1", ylim=(min(0.0, error.get_ylim()[0]), None))
-    kept.set(ylabel="patches kept", xlabel="frames looked at (dotted: the gaze begins anew)")
+    error.set(ylabel="error, keeping nothing = 1", ylim=(min(0.0, error.get_ylim()[0]), 1.15 * error.get_ylim()[1]))
+    kept.set(
+        ylabel="patches kept", xlabel="frames looked at (dotted: the gaze begins anew)", ylim=(0, 1.3 * below.max())
+    )
     kept.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (error, kept):
         axes.legend(fontsize=7, ncols=4, loc="upper right")

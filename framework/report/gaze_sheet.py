@@ -19,12 +19,14 @@ def tell(out: Console, figures: Figures, about: Mapping[str, Any], notes: list[s
     cut = f"{rows} × {columns} tiles of {side} × {side}" if rows * columns > 1 else f"one picture of {side} × {side}"
     out.print(
         f"looked at {_many(len(figures.frames), 'frame')} of {height} × {width} pixels in {_many(clips, 'clip')}, "
-        f"each frame as {cut}; gazing {about['seconds']['gaze']:.2f} s, rebuilding {about['seconds']['rebuild']:.2f} s"
+        f"each frame as {cut}; gazing {about['seconds']['gaze']:.2f} s, rebuilding {about['seconds']['rebuild']:.2f} s",
+        soft_wrap=True,
     )
     dense, share = figures.words[-1], figures.kept / sum(figures.words)
     out.print(
         f"kept      {figures.kept:,} patches, {figures.reduction:.1f} times fewer than the {dense:,} of the finest "
-        f"scale ({share:.2%} of all scales)"
+        f"scale ({share:.2%} of all scales)",
+        soft_wrap=True,
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("scale", "kept", "of", "share"):
@@ -40,7 +42,7 @@ def tell(out: Console, figures: Figures, about: Mapping[str, Any], notes: list[s
             "within it on their own"
         )
     for note in notes:
-        out.print(f"note      {note}")
+        out.print(f"note      {note}", soft_wrap=True)
 
 
 def _many(count: int, what: str) -> str:
