@@ -11,9 +11,11 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from framework.networks.gaze.vocabulary import Vocabulary
+
+SMALL = 1e-6
 
 
 def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> list[Tensor]:
@@ -52,9 +54,25 @@ def paint(
 
 
 def filled(canvas: Tensor) -> Tensor:
-    """[..., 3, S, S] with the mean colour of what was seen, or mid-grey, where nothing was."""
-    mean = canvas.nanmean((-2, -1), keepdim=True).nan_to_num(0.0)
-    return torch.where(canvas.isnan(), mean, canvas)
+    """[..., 3, S, S] with colours from around where nothing was seen; mid-grey where nothing was seen at all.
+
+    Means of ever larger squares, as far as they saw anything, are spread into what is empty below them ("pull-push",
+    Gortler et al., The Lumigraph, 1996, section 3.4).
+    """
+    pixels = canvas.flatten(0, -4)
+    levels = [torch.where(pixels.isnan(), 0.0, pixels)]
+    weights = [(~pixels[:, :1].isnan()).to(pixels.dtype)]
+    while levels[-1].shape[-1] > 1:
+        window = 2 if levels[-1].shape[-1] % 2 == 0 else levels[-1].shape[-1]
+        share = avg_pool2d(weights[-1], window)
+        levels.append(avg_pool2d(levels[-1] * weights[-1], window) / share.clamp_min(SMALL))
+        weights.append((share > 0).to(pixels.dtype))
+    whole = levels.pop()
+    weights.pop()
+    for level, weight in zip(levels[::-1], weights[::-1], strict=True):
+        around = interpolate(whole, level.shape[-2:], mode="bilinear")
+        whole = torch.where(weight > 0, level, around)
+    return whole.view_as(canvas)
 
 
 @lru_cache(32)
