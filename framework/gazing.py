@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -132,7 +132,7 @@ class Gazer:
     clip: int  # frames
     batch: int  # tiles
 
-    def clips(self, path: str, numbers: list[int], reader: Reader) -> Iterator[Seen]:
+    def clips(self, path: str, numbers: list[int], reader: Reader) -> Generator[Seen, None, None]:
         """Every clip of these frames, as soon as it is read. VideoError where the file breaks."""
         with closing(reader.decode(path, numbers)) as decoded:
             side = self.gaze.config.side
@@ -161,6 +161,7 @@ class Gazer:
             lost.append(self.reconstructor.loss(pixels, made))
             empty.append(nothing(self.reconstructor, pixels))
         whole = torch.stack([tiled.laid_out(colour) for colour in torch.cat(images).unbind(2)], 1)
-        means = [values.mean(0).cpu() for values in (torch.cat(lost), torch.cat(empty), predicted)]
+        loss, empties, predicted = (each.mean(0).cpu() for each in (torch.cat(lost), torch.cat(empty), predicted))
         moved = Tiled(picks.to("cpu"), tiled.rows, tiled.columns)
-        return Seen(numbers, frames, whole, moved, *means, gazed - began, perf_counter() - gazed)
+        seconds = (gazed - began, perf_counter() - gazed)
+        return Seen(numbers, frames, whole, moved, loss, empties, predicted, *seconds)

@@ -114,7 +114,7 @@ def _watch(
         total = -(-len(numbers) // gazer.clip)
         bar = track(clips, "clips", total, console=terminal, transient=True, disable=not terminal.is_terminal)
         for number, seen in enumerate(bar):
-            own = figures_of(seen, number, times[len(rows) :], vocabulary)
+            own = figures_of(seen, number, times[len(rows) :].tolist(), vocabulary)
             rows += own
             seconds["gaze"] += seen.gaze_seconds
             seconds["rebuild"] += seen.rebuild_seconds
