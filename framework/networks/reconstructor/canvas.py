@@ -1,7 +1,7 @@
 """What was last seen where: every pixel as the finest patch of the last frame that was picked over it shows it.
 
-The lab's reconstructor learns what to add to this picture. It holds picked patches and nothing else of the frames: each
-is blown up on its own. Pixels that were never seen are NaN until they are filled. Knows no weights.
+The lab's reconstructor shows this picture and learns what to put where nothing was ever seen, which is NaN here. The
+picture holds picked patches and nothing else of the frames: each is blown up on its own. Knows no weights.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import interpolate
 
 from framework.networks.gaze.vocabulary import Vocabulary
-
-SMALL = 1e-6
 
 
 def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> list[Tensor]:
@@ -51,28 +49,6 @@ def paint(
             where = cells.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
             canvas = torch.where(where, shown[number] if rows is None else shown[number][rows], canvas)
     return canvas
-
-
-def filled(canvas: Tensor) -> Tensor:
-    """[..., 3, S, S] with colours from around where nothing was seen; mid-grey where nothing was seen at all.
-
-    Means of ever larger squares, as far as they saw anything, are spread into what is empty below them ("pull-push",
-    Gortler et al., The Lumigraph, 1996, section 3.4).
-    """
-    pixels = canvas.flatten(0, -4)
-    levels = [torch.where(pixels.isnan(), 0.0, pixels)]
-    weights = [(~pixels[:, :1].isnan()).to(pixels.dtype)]
-    while levels[-1].shape[-1] > 1:
-        window = 2 if levels[-1].shape[-1] % 2 == 0 else levels[-1].shape[-1]
-        share = avg_pool2d(weights[-1], window)
-        levels.append(avg_pool2d(levels[-1] * weights[-1], window) / share.clamp_min(SMALL))
-        weights.append((share > 0).to(pixels.dtype))
-    whole = levels.pop()
-    weights.pop()
-    for level, weight in zip(levels[::-1], weights[::-1], strict=True):
-        around = interpolate(whole, level.shape[-2:], mode="bilinear")
-        whole = torch.where(weight > 0, level, around)
-    return whole.view_as(canvas)
 
 
 @lru_cache(32)

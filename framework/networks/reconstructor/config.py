@@ -27,7 +27,7 @@ class ReconstructorConfig:
     antialias: bool  # of the frames shrunk to the coarse scales
     lean: bool  # see the decoder; False: as published
     flat_positions: bool  # as published: the decoder's table is interpolated along the flattened grid
-    canvas: bool = False  # it adds to what was last seen where, and starts from it; published: False
+    canvas: bool = False  # pixels are shown as last seen, and rebuilt only where nothing ever was; published: False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))

@@ -3,8 +3,8 @@
 Only picked patches enter the encoder. Attention is causal by frames: a frame is rebuilt from what was picked in it and
 before it. The decoder writes the patches of the finest scale. As published, the slots of a rebuilt frame are read by
 later frames too, so an image depends on which others are asked for. A `lean` decoder rebuilds each frame from picked
-patches alone and holds no slots of the coarser scales. With a `canvas` the network learns what to add to what was last
-seen where; a patch of the finest scale picked in the frame itself is shown as it is.
+patches alone and holds no slots of the coarser scales. With a `canvas` pixels are shown as they were last seen, and the
+decoder's stand only where nothing was ever seen.
 
 Source: AutoGaze (arXiv 2603.12254), its reconstruction model; masked autoencoders (arXiv 2111.06377).
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from framework.networks.reconstructor.blocks import Block, KeysValues
-from framework.networks.reconstructor.canvas import blown_up, filled, paint
+from framework.networks.reconstructor.canvas import blown_up, paint
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.patches import cut, joined
 from framework.networks.reconstructor.positions import every_scale, sines
@@ -85,8 +85,6 @@ class Reconstructor(nn.Module):
         self.predict = nn.Linear(narrow, values)
         self.canvas_embed = nn.Linear(values, narrow) if config.canvas else None
         self.apply(_start)
-        if config.canvas:
-            nn.init.zeros_(self.predict.weight)  # at first nothing is added
         for parameter in (self.class_token, self.scale_embed, self.time_embed, self.mask_token,
                           self.decoder_scale_embed, self.decoder_time_embed):  # fmt: skip
             nn.init.normal_(parameter, std=START)
@@ -196,7 +194,7 @@ class Reconstructor(nn.Module):
         states = self.decoder_embed(self.norm(states))
 
         own = states if past is not None else states[:, 1:]
-        slots, fresh = self._slots(own, tokens, asked)  # [B, F, slots, D], bool [B, F, slots]
+        slots = self._slots(own, tokens, asked)  # [B, F, slots, D]
         cells = vocabulary.grids[-1] ** 2  # the finest scale stands last
         if canvas is not None and self.canvas_embed is not None:
             seen = cut(canvas.nan_to_num(0.0), self.config.scales[-1:], self.config.patch, False)
@@ -216,18 +214,15 @@ class Reconstructor(nn.Module):
             end = key.shape[2] - slot_frame.shape[1]
             decoder.append((key[:, :, :end], value[:, :, :end]))
         written = states[:, context.shape[1] :].unflatten(1, tuple(slots.shape[1:3]))
-        patches = self.predict(self.decoder_norm(written[:, :, -cells:])).float()
+        images = joined(self.predict(self.decoder_norm(written[:, :, -cells:])).float(), self.config.patch)
         if canvas is not None:
-            patches = patches.masked_fill(fresh[:, :, -cells:, None], 0.0)
-        images = joined(patches, self.config.patch)
-        images = images if canvas is None else images + filled(canvas)
+            images = torch.where(canvas.isnan(), images, canvas)
         if past is not None:
             frame, valid = torch.cat([past.frame, frame], 1), torch.cat([past.valid, valid], 1)
         return images, Past(encoder, decoder, frame, valid, None)
 
-    def _slots(self, states: Tensor, tokens: Picked, asked: Tensor) -> tuple[Tensor, Tensor]:
-        """What the decoder starts from, [B, F, slots, D]: the picked patch where there is one (bool), else the mask
-        token."""
+    def _slots(self, states: Tensor, tokens: Picked, asked: Tensor) -> Tensor:
+        """What the decoder starts from, [B, F, slots, D]: the picked patch where there is one, else the mask token."""
         vocabulary = self.vocabulary
         ids = torch.arange(vocabulary.finest.start if self.config.lean else 0, vocabulary.size, device=asked.device)
         matches = tokens.valid[:, None] & (tokens.frame[:, None] == asked[..., None])  # [B, F, N]
@@ -236,8 +231,7 @@ class Reconstructor(nn.Module):
         slots = wide.expand(*asked.shape, vocabulary.size + 1, -1)
         spread = states[:, None].expand(-1, asked.shape[1], -1, -1)
         slots = slots.scatter(2, place[..., None].expand_as(spread), spread)
-        fresh = torch.zeros(slots.shape[:3], dtype=torch.bool, device=asked.device).scatter(2, place, True)
-        return slots[:, :, ids] + self._places_of(ids, asked[..., None]), fresh[:, :, ids]
+        return slots[:, :, ids] + self._places_of(ids, asked[..., None])
 
     def _places_of(self, ids: Tensor, frame: Tensor) -> Tensor:
         """Where and when, for the decoder."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from framework.networks.gaze.vocabulary import Vocabulary
-from framework.networks.reconstructor.canvas import blown_up, filled, paint
+from framework.networks.reconstructor.canvas import blown_up, paint
 from framework.networks.reconstructor.patches import cut
 
 VOCABULARY = Vocabulary((8, 24), 4)  # 4 patches of 12 x 12 pixels, 36 of 4 x 4
@@ -59,21 +59,3 @@ def test_many_samples_of_few_frames() -> None:
     for number, row in enumerate(rows.tolist()):
         alone = paint(torch.zeros(1, 3, 24, 24), shown(pixels[row : row + 1]), picked[number : number + 1], VOCABULARY)
         assert torch.equal(together[number], alone[0])
-
-
-def test_what_was_not_seen_gets_what_was_around() -> None:
-    canvas = torch.full((1, 3, 3, 4, 4), float("nan"))
-    canvas[0, 0, :, :2, :2] = 2.0
-    canvas[0, 1, :, :, 0], canvas[0, 1, :, :, 3] = 1.0, 5.0
-    whole = filled(canvas)
-    assert torch.equal(whole[0, 0], torch.full((3, 4, 4), 2.0))
-    assert torch.equal(whole[0, 1, :, :, [0, 3]], canvas[0, 1, :, :, [0, 3]])
-    assert bool((whole[0, 1, :, :, 1] > 1).all()) and bool((whole[0, 1, :, :, 1] < whole[0, 1, :, :, 2]).all())
-    assert bool((whole[0, 2] == 0).all())
-
-
-def test_filling_leaves_what_is_whole_alone() -> None:
-    canvas = torch.randn(2, 3, 14, 14)
-    assert torch.equal(filled(canvas), canvas)
-    canvas[0, :, 5, 5] = float("nan")
-    assert torch.equal(filled(canvas)[1], canvas[1]) and bool(filled(canvas).isfinite().all())

@@ -97,23 +97,25 @@ def test_nothing_picked(network: Reconstructor, pixels: Tensor) -> None:
     assert torch.allclose(images[0], images[1], atol=CLOSE)  # nothing was seen of them
 
 
-def test_what_is_picked_at_the_finest_scale_is_shown_as_it_is(lab: Reconstructor, pixels: Tensor) -> None:
+def test_pixels_are_shown_as_they_were_last_seen(lab: Reconstructor, pixels: Tensor) -> None:
     picked = torch.zeros(3, 4, lab.vocabulary.size, dtype=torch.bool)
-    picked[:, 2, lab.vocabulary.finest] = True
+    picked[:, 1, lab.vocabulary.finest] = True
+    picked[:, 2, lab.vocabulary.finest.start] = True
     images = lab(pixels, picked)
-    assert torch.equal(images[:, 2], pixels[:, 2])
-    assert not torch.equal(images[:, 3], pixels[:, 2])  # later it adds to what it has seen
+    assert torch.equal(images[:, 1], pixels[:, 1])
+    assert torch.equal(images[:, 2, :, :4, :4], pixels[:, 2, :, :4, :4])
+    assert torch.equal(images[:, 3], images[:, 2]) and torch.equal(images[:, 3, :, 4:], pixels[:, 1, :, 4:])
 
 
-def test_a_new_one_shows_what_was_last_seen() -> None:
-    network = Reconstructor(ReconstructorConfig.lab())
-    side = network.config.side
-    pixels = torch.randn(1, 4, 3, side, side)
-    picked = torch.zeros(1, 4, network.vocabulary.size, dtype=torch.bool)
-    picked[:, 1, network.vocabulary.finest] = True
-    images = network(pixels, picked)
-    assert torch.equal(images[0, 0], torch.zeros(3, side, side))
-    assert torch.equal(images[0, 1:], pixels[0, 1].expand(3, -1, -1, -1))
+def test_the_rest_is_the_networks(lab: Reconstructor, pixels: Tensor) -> None:
+    picked = torch.zeros(3, 4, lab.vocabulary.size, dtype=torch.bool)
+    picked[:, 0, lab.vocabulary.finest.start] = True
+    images = lab(pixels, picked, torch.tensor([0]))
+    with torch.no_grad():
+        lab.predict.bias += 1.0
+    moved = lab(pixels, picked, torch.tensor([0])) - images
+    assert bool((moved[..., :4, :4] == 0).all())
+    assert torch.allclose(moved[..., 4:, :], torch.tensor(1.0)) and torch.allclose(moved[..., 4:], torch.tensor(1.0))
 
 
 def test_loss_by_hand(lab: Reconstructor) -> None:
