@@ -65,6 +65,7 @@ class _Frame:
         self.network, self.past, self.pixels, self.number = network, past, pixels, number
         self.patches = network.cut(pixels)  # [B, V, P]
         self.shown = blown_up(self.patches, network.vocabulary, pixels) if past.canvas is not None else None
+        self.repeated: Past | None = None  # of the clips that are still searched, once per candidate
         self.every = torch.arange(len(pixels), device=pixels.device)
         self.ids = self.every.new_zeros(len(pixels), 0)
         self.images = network.rebuilt(past, self.tokens(self.every, self.ids, None), number)
@@ -84,7 +85,9 @@ class _Frame:
         many = tried.shape[1]
         ids = torch.cat([self.ids[rows].repeat_interleave(many, 0), tried.reshape(-1, 1)], 1)
         which = rows.repeat_interleave(many)
-        past, canvas = self.past[which], None
+        if self.repeated is None or len(self.repeated.frame) != len(which):
+            self.repeated = self.past[which]  # clips only ever leave
+        past, canvas = self.repeated, None
         if self.shown is not None and past.canvas is not None:
             vocabulary = self.network.vocabulary
             canvas = paint(past.canvas, self.shown, vocabulary.picked(ids), vocabulary, which)
