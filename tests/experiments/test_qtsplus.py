@@ -56,7 +56,7 @@ def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ratios = read(here / "qtsplus_ratio.csv")
     assert [row["frames"] for row in ratios] == [256, 64, 64] and {row["same_in_training"] for row in ratios} == {1}
     assert all(row["fewest"] <= row["mean"] <= row["most"] <= 128 for row in ratios)
-    assert Image.open(here / "qtsplus.png").width > 300
+    assert Image.open(here / "qtsplus.png").width > 200
     answers = {path: path.stat().st_mtime_ns for path in (here / "outputs/qtsplus").rglob("*") if path.is_file()}
     qtsplus.main([*words, "arms=official Gumbel gate;learned ratio"])
     assert {path: path.stat().st_mtime_ns for path in answers} == answers, "nothing is trained or asked twice"
