@@ -112,7 +112,7 @@ def test_the_rest_is_the_networks(lab: Reconstructor, pixels: Tensor) -> None:
     picked[:, 0, lab.vocabulary.finest.start] = True
     images = lab(pixels, picked, torch.tensor([0]))
     with torch.no_grad():
-        lab.predict.bias += 1.0
+        lab.predict.bias.add_(1.0)
     moved = lab(pixels, picked, torch.tensor([0])) - images
     assert bool((moved[..., :4, :4] == 0).all())
     assert torch.allclose(moved[..., 4:, :], torch.tensor(1.0)) and torch.allclose(moved[..., 4:], torch.tensor(1.0))
