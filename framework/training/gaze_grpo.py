@@ -29,6 +29,7 @@ from framework.training.gaze_measure import true_loss
 from framework.training.gaze_rewards import advantages, credit, policy_loss
 from framework.training.schedule import Schedule, optimizer
 
+PARTLY = 3  # one rollout in so many is judged with a frame's first few picks, too
 SEED_STEP = 1_000_003  # apart in seeds: no step repeats the random numbers of another
 
 
@@ -160,16 +161,18 @@ class GrpoModule(lightning.LightningModule):
     def _predictions(
         self, pixels: Tensor, picks: Picks, forced: Forced, asked: Tensor, true: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Predicted (as the heads say it) and true losses f32 [R, F + 1]: after the last pick of each reconstructed
-        frame, and after the first few, or none, of one of them."""
-        rows, first = torch.arange(len(asked), device=asked.device), asked[:, 0]
+        """Predicted (as the heads say it) and true losses f32 [n]: after the last pick of each reconstructed frame, and
+        in some rollouts after the first few, or none, of one of them."""
+        eos, every = self.gaze.vocabulary.eos, torch.arange(len(asked), device=asked.device)
         along = torch.cat([forced.loss_before[..., None], forced.loss_predictions], 2)  # after 0 .. n picks
-        few = (torch.rand(len(asked), device=asked.device) * picks.counts[rows, first]).long()
-        ids, slots = picks.ids.clone(), torch.arange(picks.ids.shape[2], device=asked.device)
-        ids[rows, first] = ids[rows, first].masked_fill(slots >= few[:, None], self.gaze.vocabulary.eos)
-        part = true_loss(self.frozen[0], pixels, Picks(ids, ids != self.gaze.vocabulary.eos), first[:, None])
-        last = along[rows[:, None], asked, picks.counts.gather(1, asked)]
-        return torch.cat([last, along[rows, first, few][:, None]], 1), torch.cat([true, part], 1)
+        last = along[every[:, None], asked, picks.counts.gather(1, asked)]
+        rows = every[::PARTLY]
+        frame, ids = asked[rows, 0], picks.ids[rows]
+        few = (torch.rand(len(rows), device=asked.device) * picks.counts[rows, frame]).long()
+        here, slots = torch.arange(len(rows), device=asked.device), torch.arange(ids.shape[2], device=asked.device)
+        ids[here, frame] = ids[here, frame].masked_fill(slots >= few[:, None], eos)
+        part = true_loss(self.frozen[0], pixels[rows], Picks(ids, ids != eos), frame[:, None])
+        return torch.cat([last.flatten(), along[rows, frame, few]]), torch.cat([true.flatten(), part.flatten()])
 
     def configure_optimizers(self) -> Any:
         """AdamW; or plain gradient descent, as the published script ends up with."""

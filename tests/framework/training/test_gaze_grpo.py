@@ -16,7 +16,7 @@ from framework.networks.gaze.policy import Sampling
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
 from framework.training.gaze_counts import drawn_counts, usual_losses
-from framework.training.gaze_grpo import GrpoModule, GrpoSettings, Watched
+from framework.training.gaze_grpo import PARTLY, GrpoModule, GrpoSettings, Watched
 from framework.training.gaze_measure import before, nothing, true_loss
 from framework.training.schedule import Schedule
 
@@ -70,16 +70,18 @@ def test_heads_are_told_the_loss_after_as_many_picks_as_they_speak_of() -> None:
     along = torch.cat([forced.loss_before[..., None], forced.loss_predictions], 2)
     for row in range(6):
         for place, frame in enumerate(asked[row].tolist()):
-            assert predicted[row, place] == along[row, frame, counts[row, frame]]
-            assert targets[row, place] == true[row, place]
+            assert predicted[2 * row + place] == along[row, frame, counts[row, frame]]
+            assert targets[2 * row + place] == true[row, place]
+    for extra, row in enumerate(range(0, 6, PARTLY), start=12):
         frame = int(asked[row, 0])
-        (few,) = (along[row, frame] == predicted[row, 2]).nonzero()[0].tolist()
+        (few,) = (along[row, frame] == predicted[extra]).nonzero()[0].tolist()
         assert few < counts[row, frame]
         # by hand: the clip with the rest of that frame's picks taken away
         lists = picks.lists()[row]
         lists[frame] = lists[frame][:few]
         again = true_loss(made.frozen[0], pixels[row : row + 1], Picks.of([lists], GAZE.vocabulary))
-        assert torch.allclose(targets[row, 2], again[0, frame], atol=1e-5)
+        assert torch.allclose(targets[extra], again[0, frame], atol=1e-5)
+    assert len(predicted) == len(targets) == 12 + 6 // PARTLY
 
 
 def test_rollouts_of_a_clip_share_what_was_seen_of_it() -> None:
