@@ -10,14 +10,17 @@ the oracle is below .90 a comparison of selectors says little. Prints a table.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.common import arguments, composed, composing, markdown
 from framework.backbones.base import DecoderBackbone
 from framework.build import build_backbone, prompt_template
 from framework.evaluation.statistics import mean_interval
+from framework.prompts import PromptTemplate
 from framework.training.needle_features import NeedleFeatures, NeedleSettings
-from framework.training.qtsplus_report import oracle, random, table
+from framework.training.qtsplus_report import Pick, oracle, random, table
 
 DEFAULTS = {
     "backbone": "lab_wide",
@@ -34,26 +37,46 @@ DEFAULTS = {
 SPAN, QUESTIONS = 8, 5
 
 
+@dataclass(frozen=True)
+class Wide:
+    """Videos of the split `wide`, encoded, and the language model that is asked about them."""
+
+    backbone: DecoderBackbone
+    prompt: PromptTemplate
+    features: NeedleFeatures
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, str]) -> Wide:
+        """As the keys of DEFAULTS say; inside `composing`."""
+        other = [f"backbone.adapter.checkpoint={chosen['checkpoint']}"] if chosen["checkpoint"] else []
+        cfg = composed([f"backbone={chosen['backbone']}", "answer_positions=original", *other])
+        backbone = build_backbone(cfg)
+        assert isinstance(backbone, DecoderBackbone)
+        kinds = [{"split": "wide", "opacity": float(chosen["opacity"]), "videos": int(chosen["videos"])}]
+        shown = float(chosen["noise"]), float(chosen["density"]), 1.0  # every video goes through the codec
+        settings = NeedleSettings(kinds, int(chosen["frames"]), QUESTIONS, SPAN, *shown, int(chosen["seed"]))
+        return cls(
+            backbone, prompt_template(cfg), NeedleFeatures(settings, backbone.model, Path(chosen["cache"]).expanduser())
+        )
+
+    def right(self, pick: Pick, count: int) -> list[bool]:
+        """Of every question of every video, in order: whether the answer from `count` picked tokens is right."""
+        return [bool(row["right"]) for row in table(self.backbone, self.prompt, self.features, pick, [count], "kept")]
+
+
 def main(given: list[str]) -> None:
     """Print accuracies with video-clustered intervals."""
     chosen = arguments(given, DEFAULTS)
-    other = [f"backbone.adapter.checkpoint={chosen['checkpoint']}"] if chosen["checkpoint"] else []
     with composing():
-        cfg = composed([f"backbone={chosen['backbone']}", "answer_positions=original", *other])
-    backbone, prompt = build_backbone(cfg), prompt_template(cfg)
-    assert isinstance(backbone, DecoderBackbone)
-    kinds = [{"split": "wide", "opacity": float(chosen["opacity"]), "videos": int(chosen["videos"])}]
-    shown = float(chosen["noise"]), float(chosen["density"]), 1.0  # every video goes through the codec
-    settings = NeedleSettings(kinds, int(chosen["frames"]), QUESTIONS, SPAN, *shown, int(chosen["seed"]))
-    features = NeedleFeatures(settings, backbone.model, Path(chosen["cache"]))
-    rows = []
+        wide = Wide.of(chosen)
+    rows, total = [], wide.features.tokens
     for share in map(float, chosen["kept"].split(",")):
-        count = round(share * features.tokens)
+        count = round(share * total)
         found = []
         for pick in (oracle, random):
-            right = [bool(row["right"]) for row in table(backbone, prompt, features, pick, [count], "kept")]
+            right = wide.right(pick, count)
             found.append(mean_interval([float(r) for r in right], [str(n // QUESTIONS) for n in range(len(right))]))
-        rows.append([f"{share:.0%}", f"{count} of {features.tokens}", *map(str, found)])
+        rows.append([f"{share:.0%}", f"{count} of {total}", *map(str, found)])
     print(markdown(["kept", "tokens", "oracle", "random"], rows))
 
 
