@@ -65,15 +65,19 @@ class TowerBench(Bench):
             here = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu: there is no CUDA device here"
             raise ValueError(f"what.device: got {self.device!r}, expected {here}")
 
+    @property
+    def place(self) -> str:
+        """The device that is meant."""
+        return "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
+
     @torch.inference_mode()
     def rows(self) -> Iterator[Row]:
         """Per tower and size the whole tower, then every share: patch rows of the first layer, seconds, processor's
         seconds (medians over the rounds); x: how many times more the whole tower has.
         """
         torch.manual_seed(self.seed)
-        device = "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
         for name in self.towers:
-            tower = TOWERS[name](self.layers, self.mask, device, DTYPES[self.dtype])
+            tower = TOWERS[name](self.layers, self.mask, self.place, DTYPES[self.dtype])
             for size in self.sizes:
                 entered: dict[str, int] = {}
                 runs = self.arms(tower, size).items()

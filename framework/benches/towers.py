@@ -25,6 +25,7 @@ class Tower(ABC):
     """A vision tower in inference, as a stock model and on the kept places only."""
 
     multiple: ClassVar[int]  # sizes of frames in pixels that it takes
+    depth: ClassVar[int]  # layers that it has as a whole
     layers: nn.ModuleList
 
     @abstractmethod
@@ -52,9 +53,10 @@ class SiglipBase(Tower):
     """google/siglip-base-patch16-224 in shape: 12 layers of width 768. Gathered: four scales; whole: the finest."""
 
     multiple = 224
+    depth = 12
 
     def __init__(self, layers: int | None, mask: str, device: str, dtype: torch.dtype) -> None:
-        self.vit = SiglipVisionModel(SiglipVisionConfig(num_hidden_layers=layers or 12, vision_use_head=False))
+        self.vit = SiglipVisionModel(SiglipVisionConfig(num_hidden_layers=layers or self.depth, vision_use_head=False))
         self.vit = self.vit.to(device, dtype).eval()
         self.layers, self.mask = self.vit.encoder.layers, mask
 
@@ -82,9 +84,10 @@ class Qwen25VL3B(Tower):
     """Qwen/Qwen2.5-VL-3B's tower in shape: 32 layers of width 1,280, every eighth with full attention."""
 
     multiple = 28
+    depth = 32
 
     def __init__(self, layers: int | None, mask: str, device: str, dtype: torch.dtype) -> None:
-        depth = layers or 32
+        depth = layers or self.depth
         vision: dict[str, Any] = {"depth": depth, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16}
         vision |= {"out_hidden_size": 2048, "fullatt_block_indexes": list(range(7, depth, 8))}
         text: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "vocab_size": 8}
