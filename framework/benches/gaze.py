@@ -7,7 +7,7 @@ up to all of them, for they are alike; what is around them is not. Source of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -27,7 +27,9 @@ from framework.networks.gaze.tiling import gaze_tiles
 
 CELL, PER_TICK, ETA = 28, 2, 0.5  # of a token: pixels, frames; how scores weigh coarse patches (cells.scores)
 READ = ("qwen2_5_vl_3b",)  # towers with a language model behind them
-STAGES = ("gaze", "tower", "llm")
+VISION, STAGES = ("gaze", "tower"), ("gaze", "tower", "llm")
+SPANS = {"vision": VISION, "all": STAGES}
+Took = Mapping[str, Sequence[Spent]]
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class GazeBench(TowerBench):
 
     @torch.inference_mode()
     def rows(self) -> Iterator[Row]:
-        """Per tower and size without a gaze, then with one that leaves each share: what enters the tower (patches) and
-        the language model (tokens), seconds of every stage as run, processor's seconds of every stage with all its
-        layers (medians over the rounds); x: how many times more it is without a gaze, before the language model
-        (vision) and with it (all).
+        """Per tower and size without a gaze, then with one that leaves each share: patches that enter the tower and
+        tokens that the language model reads; processor's seconds of every stage and seconds of them together, as run;
+        processor's seconds with all layers of vision (gaze and tower) and of all three; x: how many times more each is
+        without a gaze, s x by the clock. Medians over the rounds.
         """
         torch.manual_seed(self.seed)
         gaze = Gaze.random(GazeConfig.official(), self.seed).to(self.place)
@@ -92,28 +94,30 @@ class GazeBench(TowerBench):
         if reading:
             reading.close()
         whole = {**took, **layers.whole(took), **(reading.whole(took) if reading else {})}
-        none = [Spent(0.0, 0.0)] * len(took[f"{WHOLE} tower"])
-
-        def together(arm: str, stages: tuple[str, ...]) -> list[float]:
-            parts = [whole.get(f"{arm} {stage}", none) for stage in stages]
-            return [sum(one.processor_seconds for one in of) for of in zip(*parts, strict=True)]
-
-        def times(arm: str, stages: tuple[str, ...]) -> float:
-            pairs = zip(together(WHOLE, stages), together(arm, stages), strict=True)
-            return round(median(dense / own for dense, own in pairs), 2)
-
         for arm in arms:
-            measured = {stage: took.get(f"{arm} {stage}", none) for stage in STAGES}
-            row: Row = {"tower": name, "layers": len(tower.layers), "llm layers": self.llm_layers if reading else 0}
-            row |= {"pixels": size, "frames": self.frames, "kept": arm, "patches": layers.rows[f"{arm} tower"]}
-            row |= {"tokens": reading.rows[f"{arm} llm"] if reading else 0}
-            row |= {f"{stage} s": round(median(one.seconds for one in runs), 3) for stage, runs in measured.items()}
-            row |= {f"{stage} cpu s": round(median(together(arm, (stage,))), 3) for stage in STAGES}
-            yield row | {"vision x": times(arm, STAGES[:2]), "all x": times(arm, STAGES)}
+            row: Row = {"tower": name, "pixels": size, "kept": arm, "patches": layers.rows[f"{arm} tower"]}
+            row["tokens"] = reading.rows[f"{arm} llm"] if reading else 0
+            row |= {f"{stage} cpu": _middle(_sums(took, arm, [stage], 1), 3) for stage in STAGES}
+            row["s"] = _middle(_sums(took, arm, STAGES, 0), 3)
+            row |= {of: _middle(_sums(whole, arm, stages, 1), 2) for of, stages in SPANS.items()}
+            for of, stages, clock in (("vision x", VISION, 1), ("all x", STAGES, 1), ("s x", STAGES, 0)):
+                pairs = zip(_sums(whole, WHOLE, stages, clock), _sums(whole, arm, stages, clock), strict=True)
+                row[of] = _middle([dense / own for dense, own in pairs], 2)
+            yield row
 
     def _noise(self, size: int) -> Tensor:
         shape = (self.frames, 3, size, size)
         return torch.randint(0, 256, shape, dtype=torch.uint8, device=self.place)
+
+
+def _sums(took: Took, arm: str, stages: Sequence[str], field: int) -> list[float]:
+    """Of every round: what some stages of an arm took together, by the clock (0) or of the processor (1)."""
+    parts = [took[f"{arm} {stage}"] for stage in stages if f"{arm} {stage}" in took]
+    return [sum(one[field] for one in of) for of in zip(*parts, strict=True)] or [0.0]
+
+
+def _middle(values: Sequence[float], digits: int) -> float:
+    return round(median(values), digits)
 
 
 def _patches(gaze: Gaze, clip: Tensor, share: float, tiles: int) -> Tensor:

@@ -220,11 +220,17 @@ bench.json into `folder`. Ratios are taken within a round, so a busy machine blu
 
 what=tower: vision towers with random weights on all patches, against the same towers on the kept ones (what.towers,
 what.sizes, what.shares, what.frames, what.layers, what.rounds, what.mask, what.device, what.dtype). Columns: patch rows
-that enter the first layer, seconds, processor's seconds, and x: how many times more the whole tower has of each.""",
+that enter the first layer, seconds, processor's seconds, and x: how many times more the whole tower has of each.
+
+what=gaze: the same with a gaze of the published size choosing what is kept, and the language model that reads it
+(what.llm_layers, what.text, what.tiles; the others as above). Columns: patches and tokens that enter; processor's
+seconds of the stages and seconds of all of them, as run; vision (gaze and tower) and all: the same with all layers,
+computed from those that ran; x: how many times more that is without a gaze, s x by the clock.""",
     examples=(
         ("sieve bench what=tower", "two towers, three sizes, five shares, eight layers: minutes on a processor"),
         ("sieve bench what=tower 'what.towers=[siglip_base]' 'what.sizes=[224]' what.rounds=2", "seconds"),
         ("sieve bench what=tower what.layers=null what.frames=16 what.device=cuda what.dtype=bfloat16", "whole towers"),
+        ("sieve bench what=gaze 'what.sizes=[224]' threads=1", "whether a gaze pays at 224 pixels"),
     ),
     groups=("what",),
 )

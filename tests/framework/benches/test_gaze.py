@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from framework.benches.gaze import CHOICES, GazeBench
+from framework.benches.base import Spent
+from framework.benches.gaze import CHOICES, STAGES, GazeBench, _sums
 from framework.benches.towers import TOWERS
 from framework.networks.gaze.model import Gaze, GazeConfig
 
@@ -42,16 +43,27 @@ def test_rows_say_what_entered_and_stages_add_up() -> None:
         ("qwen2_5_vl_3b", "0.1", 6 * 4, 6 + 3),  # a tenth of 64 cells
     ]
     for dense, own in (rows[:2], rows[2:]):
-        assert dense["vision x"] == dense["all x"] == 1 and dense["gaze cpu s"] == 0 < own["gaze cpu s"]
-        spent = [sum(row[f"{stage} cpu s"] for stage in ("gaze", "tower")) for row in (dense, own)]
-        assert own["vision x"] == pytest.approx(spent[0] / spent[1], rel=0.05)
-        assert all(row["tower cpu s"] > 0 and row["tower s"] > 0 for row in (dense, own))
-    assert all((row["llm cpu s"] > 0) == (row["tower"] == "qwen2_5_vl_3b") for row in rows)
+        assert dense["vision x"] == dense["all x"] == dense["s x"] == 1 and dense["gaze cpu"] == 0 < own["gaze cpu"]
+        assert own["vision x"] == pytest.approx(dense["vision"] / own["vision"], rel=0.05)
+        assert own["all x"] == pytest.approx(dense["all"] / own["all"], rel=0.05)
+        depth = TOWERS[own["tower"]].depth
+        assert own["tower cpu"] < own["vision"] - own["gaze cpu"] + 0.01 < depth * own["tower cpu"] + 0.02
+    assert all((row["llm cpu"] > 0) == (row["tower"] == "qwen2_5_vl_3b") for row in rows)
 
 
 def test_without_a_language_model_vision_is_all() -> None:
     rows = list(GazeBench(**{**KEYS, "towers": ("qwen2_5_vl_3b",), "llm_layers": 0}).rows())
-    assert all(row["tokens"] == row["llm cpu s"] == 0 and row["vision x"] == row["all x"] for row in rows)
+    assert all(row["tokens"] == row["llm cpu"] == 0 and row["vision x"] == row["all x"] for row in rows)
+
+
+def test_stages_add_up_round_by_round() -> None:
+    took = {
+        "dense tower": [Spent(2, 1), Spent(4, 3)],
+        "dense llm": [Spent(1, 1), Spent(1, 5)],
+        "0.1 gaze": [Spent(9, 9)],
+    }
+    assert _sums(took, "dense", STAGES, 0) == [3, 5] and _sums(took, "dense", STAGES, 1) == [2, 8]
+    assert _sums(took, "dense", ["gaze"], 1) == [0]
 
 
 @torch.inference_mode()
