@@ -33,16 +33,17 @@ class SearchSettings:
     """How much is searched."""
 
     shortlist: tuple[int, ...]  # patches of each scale that are tried for a pick
-    ratio: float  # picks of a clip, as a share of all its patches
+    ratio: tuple[float, float]  # picks of a clip, as a share of all its patches: log-uniform between these
     first: float  # Dirichlet concentration of the first frame's share of them
     rest: float  # and of every other frame's
     most: int  # picks of a frame
     batch: int  # clips searched side by side
 
     def __post_init__(self) -> None:
-        if not 0 < self.ratio <= 1 or self.first <= 0 or self.rest <= 0 or self.most < 1 or self.batch < 1:
+        low, high = self.ratio
+        if not 0 < low <= high <= 1 or self.first <= 0 or self.rest <= 0 or self.most < 1 or self.batch < 1:
             raise ValueError(
-                "gaze.search: 0 < ratio <= 1, first > 0, rest > 0, most >= 1 and batch >= 1 are needed, got "
+                "gaze.search: 0 < low <= high <= 1 in ratio, first, rest > 0 and most, batch >= 1 are needed, got "
                 f"{self.ratio}, {self.first}, {self.rest}, {self.most} and {self.batch}"
             )
 
@@ -50,9 +51,11 @@ class SearchSettings:
 def counts(settings: SearchSettings, seed: int, index: int, frames: int, size: int) -> Tensor:
     """Picks of each frame of a clip, i64 [T], 1 .. most: Dirichlet shares, the first frame's larger."""
     generator = np.random.default_rng([seed, index])
+    low, high = np.log(settings.ratio)
+    ratio = np.exp(generator.uniform(low, high))
     share = generator.dirichlet([settings.first] + [settings.rest] * (frames - 1))
     most = min(settings.most, size)
-    return torch.from_numpy(np.rint(share * settings.ratio * frames * size).clip(1, most).astype(np.int64))
+    return torch.from_numpy(np.rint(share * ratio * frames * size).clip(1, most).astype(np.int64))
 
 
 def label(network: Reconstructor, clips: Clips, frames: int, settings: SearchSettings, seed: int, file: Path) -> Path:

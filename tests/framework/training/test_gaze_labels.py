@@ -17,7 +17,7 @@ from framework.training.gaze_label_file import key_of, read_labels
 from framework.training.gaze_labels import SearchSettings, as_published, counts, label
 from framework.training.gaze_search import Found
 
-SETTINGS = SearchSettings(shortlist=(2, 3), ratio=0.15, first=10.0, rest=3.0, most=3, batch=2)
+SETTINGS = SearchSettings(shortlist=(2, 3), ratio=(0.15, 0.15), first=10.0, rest=3.0, most=3, batch=2)
 CONFIG = ReconstructorConfig((32, 48), 16, 3, 16, 1, 2, 16, 16, 1, 2, 16, True, True, False)
 SIDE, FRAMES, SIZE = 48, 3, 13
 
@@ -38,6 +38,18 @@ def test_by_hand() -> None:
         "task_losses": [[0.5, 0.25], [], [0.123457]],
         "losses_before": [1.0, 0.5, 0.125],
     }
+
+
+def test_some_clips_get_few_picks_and_some_many() -> None:
+    settings = SearchSettings((2, 3), (0.01, 0.1), first=6.0, rest=3.0, most=10, batch=2)
+    drawn = torch.stack([counts(settings, 0, index, 8, 69) for index in range(300)])
+    shares = drawn.double().sum(1) / (8 * 69)
+    assert int(drawn.min()) == 1 and int(drawn.max()) == 10
+    assert shares.min() < 0.02 and 0.08 < shares.max() < 0.12
+    assert (
+        0.025 < shares.median() < 0.045
+    )  # log-uniform: near sqrt(.01 * .1) = .032, the others up by at least one pick
+    assert drawn[:, 0].double().mean() > 1.5 * drawn[:, 1:].double().mean()
 
 
 def test_what_is_written_is_what_the_next_stage_reads(tmp_path: Path) -> None:
@@ -82,7 +94,9 @@ def test_another_reconstructor_or_setting_starts_anew(tmp_path: Path) -> None:
 
 
 def test_the_first_frame_gets_more() -> None:
-    drawn = torch.stack([counts(SearchSettings((4, 8, 12), 0.1, 10.0, 3.0, 60, 8), 0, i, 8, 69) for i in range(300)])
+    drawn = torch.stack(
+        [counts(SearchSettings((4, 8, 12), (0.1, 0.1), 10.0, 3.0, 60, 8), 0, i, 8, 69) for i in range(300)]
+    )
     mean = drawn.double().mean(0)
     assert mean[0] / 55.2 == pytest.approx(10 / 31, abs=0.03) and mean[1:].sum() / 55.2 == pytest.approx(
         21 / 31, abs=0.03
@@ -91,8 +105,10 @@ def test_the_first_frame_gets_more() -> None:
     assert int(capped.min()) >= 1 and int(capped.max()) <= 3
 
 
-@pytest.mark.parametrize("change", [{"ratio": 0.0}, {"first": 0.0}, {"rest": -1.0}, {"most": 0}, {"batch": 0}])
+@pytest.mark.parametrize(
+    "change", [{"ratio": (0.0, 0.5)}, {"ratio": (0.5, 0.2)}, {"first": 0.0}, {"rest": -1.0}, {"most": 0}, {"batch": 0}]
+)
 def test_mistakes(change: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"shortlist": (2, 3), "ratio": 0.1, "first": 1.0, "rest": 1.0, "most": 3, "batch": 2}
+    given: dict[str, Any] = {"shortlist": (2, 3), "ratio": (0.1, 0.1), "first": 1.0, "rest": 1.0, "most": 3, "batch": 2}
     with pytest.raises(ValueError, match=r"gaze.search: "):
         SearchSettings(**given | change)

@@ -51,7 +51,7 @@ STAGES: dict[str, dict[str, Any]] = {
     | {f"gaze.network.{key}": value for key, value in NETWORK.items()},
     "labels": {
         "gaze.frames": 3,
-        "gaze.search": "{shortlist: [2,3], ratio: 0.2, first: 3.0, rest: 1.0, most: 3, batch: 2}",
+        "gaze.search": "{shortlist: [2,3], ratio: [0.2, 0.2], first: 3.0, rest: 1.0, most: 3, batch: 2}",
     },
 }
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -141,7 +141,7 @@ def test_mistakes_name_their_key(stage: Stage) -> None:
     for name, changes, error, said in (
         ("labels", {"gaze__reconstructor": stage.root / "none"}, UsageError, "sieve train gaze=reconstructor"),
         ("labels", {"gaze__reconstructor": "null"}, UsageError, "gaze.reconstructor: got None"),
-        ("labels", {"gaze__search__most": 0}, ConfigError, "gaze.search.*most >= 1"),
+        ("labels", {"gaze__search__most": 0}, ConfigError, "gaze.search.*most, batch >= 1"),
         ("reconstructor", {"gaze__clip_frames": 2}, UsageError, "gaze.clip_frames: got 2, expected at least"),
         ("reconstructor", {"gaze__network__scales": "[32,50]"}, ConfigError, "gaze.scales"),
         ("reconstructor", {"gaze__draw__groups": 3}, ConfigError, "gaze.draw.groups must divide"),
