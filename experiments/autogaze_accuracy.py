@@ -5,7 +5,8 @@
 Frames of 7 x 7 tokens, mostly as they were before: 1,568 tokens a video. 4, 8, 16 and 32 % of them are kept, then as
 many as the gaze itself ends with at some thresholds. Every row is a composed configuration, run like `sieve eval` runs
 it, and replayed for the smaller budgets; the oracle keeps the needle's tokens and random others. Once for the benchmark
-as it is, once for needles that attention can miss. Writes autogaze_accuracy.csv into docs/results (key: folder).
+as it is, once with faint needles (opacity .2, noise .1), which attention can miss: experiments/wide_oracle.py. Writes
+autogaze_accuracy.csv into docs/results (key: folder).
 """
 
 from __future__ import annotations
