@@ -54,7 +54,7 @@ def _frame(rows: Watched, choose: Chooser, limit: Tensor, until: Tensor) -> tupl
     """Ids i64 [R, n] in order and the loss after each f32 [R, n], inf once a row is done."""
     vocabulary = rows.judge.vocabulary
     picked = torch.zeros(len(rows.clips), vocabulary.size, dtype=torch.bool)
-    made, losses = [], []
+    made, losses = list[Tensor](), list[Tensor]()
     active = torch.arange(len(rows.clips))
     while len(active):
         ids, loss = choose(rows, active, picked, len(made))

@@ -96,7 +96,7 @@ class Learned:
         picks = gaze_clip(gaze, pixels, Control(min(most, gaze.vocabulary.size), None, self.source.about.rope_mode))
         said = scored(gaze, pixels, picks).predicted
         assert said is not None
-        return np.unique(np.quantile(said.double().numpy(), np.linspace(0, 1, count))).tolist()  # type: ignore[no-any-return]
+        return np.unique(np.quantile(said.double().numpy(), np.linspace(0, 1, count))).tolist()
 
 
 def translation(own: Vocabulary, other: Vocabulary) -> Tensor:
