@@ -99,6 +99,12 @@ def paying_table(rows: Sequence[Row]) -> str:
     return markdown(["tower", "kept", "gaze + tower pay from", "with the LLM"], lines)
 
 
+def tables(rows: Sequence[Row]) -> list[str]:
+    """All of them; that of whole towers where one was run."""
+    whole = [table(rows, whole=True)] if any(row["layers"] == "all" for row in rows) else []
+    return [table(rows), *whole, paying_table(rows)]
+
+
 def _key(row: Row) -> tuple[Any, ...]:
     return tuple(row[key] for key in ("tower", "pixels", "layers", "frames", "llm_layers"))
 
@@ -114,8 +120,7 @@ def main(given: list[str]) -> None:
             if _key({**plan, "pixels": plan["size"], "layers": plan["layers"] or "all"}) not in map(_key, rows):
                 rows += measure(plan, chosen["shares"])
                 write(path, rows)
-    rows = read(path)
-    print(f"{table(rows)}\n\n{table(rows, whole=True)}\n\n{paying_table(rows)}")
+    print("\n\n".join(tables(read(path))))
 
 
 if __name__ == "__main__":

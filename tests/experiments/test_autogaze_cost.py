@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments import autogaze_cost
-from experiments.autogaze_cost import paying, paying_table, plans, table
+from experiments.autogaze_cost import paying, paying_table, plans, table, tables
 from experiments.common import read
 
 SMALL = ["sizes=224", "rounds=1", "shares=0.1", "frames=2", "layers=1", "whole=0"]
@@ -28,6 +28,9 @@ def test_measured_once_and_told(
         ("qwen2_5_vl_3b", 0.1, 24),
     ]
     assert table(rows) in said and paying_table(rows) in said and "| Qwen2.5-VL-3B | 224 | 10% | 24 | 38 |" in said
+    assert said == "\n\n".join([table(rows), paying_table(rows)]) + "\n"
+    whole = [{**row, "layers": "all"} for row in rows]
+    assert tables([*rows, *whole]) == [table(rows), table(whole, whole=True), paying_table(rows)]
     monkeypatch.setattr(autogaze_cost, "measure", lambda *_: pytest.fail("measured again"))
     autogaze_cost.main([*SMALL, f"folder={workplace}"])
     assert capsys.readouterr().out == said

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from experiments import (
+    autogaze_cost,
     budget,
     entropy_of_answers,
     entropy_of_groups,
@@ -31,9 +32,11 @@ PAGES = {
     qtsplus_cost: "qtsplus_cost",
     qtsplus_pipeline: "qtsplus",
     qtsplus_when: "qtsplus",
+    autogaze_cost: "autogaze_cost",
 }
-TABLES_ONLY = (qtsplus_pipeline, qtsplus_when)  # without a figure
+TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_cost)  # without a figure
 UNSAID = ("folder", "results", "arms", "splits", "words", "backbone")  # keys that a page need not repeat
+UNSAID += ("checkpoint", "stop", "settings")
 
 
 def _tables(module: ModuleType) -> list[str]:
@@ -57,6 +60,8 @@ def _tables(module: ModuleType) -> list[str]:
         return [*tables, qtsplus.length_table(lengths), qtsplus.ratio_table(ratios)]
     if module is qtsplus_pipeline:
         return [qtsplus_pipeline.tables(rows, split) for split in {row["split"] for row in rows}]
+    if module is autogaze_cost:
+        return autogaze_cost.tables(rows)
     if module is qtsplus_when:
         return [qtsplus_when.table(rows)]
     return [entropy_of_answers.table(rows)]
