@@ -35,7 +35,7 @@ PAGES = {
     autogaze_cost: "autogaze_cost",
 }
 TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_cost)  # without a figure
-UNSAID = ("folder", "results", "arms", "splits", "words", "backbone")  # keys that a page need not repeat
+UNSAID: tuple[str, ...] = ("folder", "results", "arms", "splits", "words", "backbone")  # need not be repeated
 UNSAID += ("checkpoint", "stop", "settings")
 
 
