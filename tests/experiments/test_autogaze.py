@@ -157,7 +157,7 @@ def test_greedy_is_the_search_that_labels_are_made_with() -> None:
 
 def test_real_clips() -> None:
     clips = real_clips(VIDEOS, 32)
-    assert clips.shape == (8 + 16 + 16, FRAMES, 3, 32, 32) and clips.isfinite().all()
+    assert clips.shape == (3 * 8, FRAMES, 3, 32, 32) and clips.isfinite().all()
     assert (clips[0, 0] - clips[0, 1]).abs().max() > 0, "frames one after the other"
 
 
