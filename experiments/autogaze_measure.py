@@ -21,7 +21,7 @@ from torch import Tensor
 
 from experiments.autogaze_judge import Judge
 from experiments.autogaze_oracles import greedy, ordered, rolled_out
-from experiments.autogaze_policies import ARMS, GREEDY, Learned, fingerprint, orders, sizes
+from experiments.autogaze_policies import ALL_SCALES, ARMS, DIFFERENCE, GREEDY, Learned, fingerprint, orders, sizes
 from framework.networks.gaze.calibration import Calibration
 from framework.networks.gaze.checkpoint import file_at
 from framework.networks.gaze.picks import Picks
@@ -37,7 +37,8 @@ FRAMES, FPS = 8, (2.0, 30.0)  # of a clip, as in training
 TOGETHER = 32  # clips at once
 TRIED = 2  # of the greedy search, while something was never seen
 SWEPT, SWEEP = 10, 14  # thresholds of a gaze, and the picks a frame that they are taken along
-STOPS = 10  # of those who are told the true loss
+STOPS = 8  # of those who are told the true loss:
+TOLD = (ALL_SCALES, DIFFERENCE, GREEDY)
 PREDICTED = (1, 2, 4, 8)  # budgets at which predicted losses are compared with true ones
 EPSILONS = (0.7, 0.5, 0.3, 0.2)
 VIDEOS = ("autogaze_example.mp4", "flipping_a_pancake.mkv", "nasa_13013.mp4")
@@ -131,7 +132,7 @@ class Bench:
             else:
                 clips = range(first, first + len(judge.pixels))
                 given = None if policy == GREEDY else orders(policy, judge.pixels, clips, judge.vocabulary, plan.seed)
-                parts.append(_of_oracle(judge, given, plan))
+                parts.append(_of_oracle(judge, given, plan, policy in TOLD))
             first += len(judge.pixels)
         return {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
 
@@ -165,8 +166,8 @@ def last_predicted(picks: Picks) -> Tensor:
     return picks.predicted.gather(2, last)[..., 0]
 
 
-def _of_oracle(judge: Judge, given: Tensor | None, plan: Plan) -> Arrays:
-    """By a given order, i64 [N, T, V'], or greedily."""
+def _of_oracle(judge: Judge, given: Tensor | None, plan: Plan, told: bool) -> Arrays:
+    """By a given order, i64 [N, T, V'], or greedily; `told` the true loss, too."""
     size = judge.vocabulary.size if given is None else given.shape[2]
     choose = greedy(TRIED) if given is None else ordered(given)
     budgets = sizes(plan.budgets, size)
@@ -177,7 +178,7 @@ def _of_oracle(judge: Judge, given: Tensor | None, plan: Plan) -> Arrays:
         losses = [judge.loss(judge.vocabulary.picked(given[:, :, :budget])) for budget in budgets]
         rows = [(torch.full(loss.shape, b), loss) for b, loss in zip(budgets, losses, strict=True)]
     arrays = _named("fixed", budgets, rows)
-    if plan.stopping:
+    if plan.stopping and told:
         thresholds = np.geomspace(min(plan.errors) / 2, max(plan.errors) * 4, STOPS).tolist()
         made = rolled_out(judge, choose, [min(plan.most, size)] * STOPS, thresholds)
         arrays |= _named("own", thresholds, list(zip(made.counts, made.loss, strict=True)))
