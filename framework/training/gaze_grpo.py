@@ -14,19 +14,20 @@ from typing import Any, Literal
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from framework.networks.gaze.calibration import SPACES, LossSpace, as_loss, as_predicted
 from framework.networks.gaze.decoding import Control, Picks, Sampling, gaze_clip
 from framework.networks.gaze.forcing import Forced, teacher_forced
 from framework.networks.gaze.model import Gaze
 from framework.networks.gaze.pixels import prepared
-from framework.networks.gaze.stem import State
 from framework.networks.reconstructor.model import Reconstructor
 from framework.training.gaze_counts import drawn_counts
+from framework.training.gaze_detail import Detail
 from framework.training.gaze_losses import head_loss
 from framework.training.gaze_measure import true_loss
 from framework.training.gaze_rewards import advantages, credit, policy_loss
+from framework.training.gaze_watched import Watched
 from framework.training.schedule import Schedule, optimizer
 
 PARTLY = 3  # one rollout in so many is judged with a frame's first few picks, too
@@ -48,6 +49,7 @@ class GrpoSettings:
     quantiles: tuple[float, float]  # of the reconstructor's loss, between which thresholds are drawn
     loss_space: LossSpace  # what the loss heads learn: plain, or the logarithm
     loss_weight: float  # of the loss heads beside the policy
+    detail_weight: float  # of what the stem is told beside the policy
     optimizer: Literal["adamw", "sgd"]
 
     def __post_init__(self) -> None:
@@ -74,21 +76,6 @@ class GrpoSettings:
         return first * (last / first) ** progress
 
 
-class Watched:
-    """A gaze that has watched its clips: what it saw is computed once and serves `times` rollouts of each, in a row,
-    while they are drawn and while they are scored. For the rest it is that gaze."""
-
-    def __init__(self, gaze: Gaze, pixels: Tensor, times: int) -> None:
-        self.gaze, self.tokens = gaze, gaze.vision(pixels)[0].repeat_interleave(times, 0)
-
-    def vision(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """The same whatever is shown."""
-        return self.tokens, []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.gaze, name)
-
-
 class GrpoModule(lightning.LightningModule):
     """Trains `gaze`; the reconstructor never changes. Thresholds are drawn between the losses `between`."""
 
@@ -103,6 +90,7 @@ class GrpoModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.gaze, self.settings, self.schedule, self.between, self.seed = gaze, settings, schedule, between, seed
+        self.detail = Detail(gaze)
         self.frozen = [reconstructor.requires_grad_(False).eval()]  # in a list: neither saved nor trained
 
     def on_fit_start(self) -> None:
@@ -131,10 +119,12 @@ class GrpoModule(lightning.LightningModule):
         policy = policy_loss(forced.log_probabilities, paid)
         predicted, targets = self._predictions(many, picks, forced, asked, true)
         heads = head_loss(predicted, targets, settings.loss_space)
-        loss = policy + settings.loss_weight * heads
+        told = self.detail.loss(self.gaze, group.tokens[:: settings.rollouts], pixels)
+        loss = policy + settings.loss_weight * heads + settings.detail_weight * told
         seen = {
             "loss": loss,
             "heads": heads,
+            "detail": told,
             "off": (as_loss(predicted, settings.loss_space) - targets).abs().mean(),
             "true": true.mean(),
             "spread": gained.std(),  # of a clip's rollouts
@@ -177,7 +167,7 @@ class GrpoModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW; or plain gradient descent, as the published script ends up with."""
         if self.settings.optimizer == "adamw":
-            return optimizer(self.gaze, self.schedule)
-        descent = torch.optim.SGD(self.gaze.parameters(), lr=self.schedule.rate)
+            return optimizer(nn.ModuleList([self.gaze, self.detail]), self.schedule)
+        descent = torch.optim.SGD([*self.gaze.parameters(), *self.detail.parameters()], lr=self.schedule.rate)
         rates = torch.optim.lr_scheduler.LambdaLR(descent, self.schedule.share)
         return {"optimizer": descent, "lr_scheduler": {"scheduler": rates, "interval": "step"}}

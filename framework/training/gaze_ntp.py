@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import lightning
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from framework.errors import UsageError
 from framework.networks.gaze.calibration import SPACES, LossSpace
@@ -24,9 +24,11 @@ from framework.networks.gaze.picks import Picks
 from framework.networks.gaze.pixels import prepared
 from framework.networks.gaze.vocabulary import Vocabulary
 from framework.training.gaze_clips import Clips
+from framework.training.gaze_detail import Detail
 from framework.training.gaze_label_file import Label, key_of, targets
 from framework.training.gaze_losses import head_loss, pick_loss
 from framework.training.gaze_symmetry import COUNTS, Symmetry, id_table, moved
+from framework.training.gaze_watched import Watched
 from framework.training.schedule import Schedule, optimizer
 
 
@@ -38,6 +40,7 @@ class NtpSettings:
     symmetry: Symmetry  # clips turned and mirrored: none, mirror or square (all eight ways)
     loss_space: LossSpace  # what the loss heads learn: plain, or the logarithm
     loss_weight: float  # of the loss heads beside the picks
+    detail_weight: float  # of what the stem is told beside the picks
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -104,21 +107,25 @@ class NtpModule(lightning.LightningModule):
     def __init__(self, gaze: Gaze, settings: NtpSettings, schedule: Schedule) -> None:
         super().__init__()
         self.gaze, self.settings, self.schedule = gaze, settings, schedule
+        self.detail = Detail(gaze)
 
     def training_step(self, batch: NtpBatch, index: int) -> Tensor:
         """The loss of a batch."""
-        forced = teacher_forced(self.gaze, prepared(batch.pixels, self.gaze.config.side), Picks(batch.ids, batch.valid))
+        pixels = prepared(batch.pixels, self.gaze.config.side)
+        seen: Any = Watched(self.gaze, pixels, 1)
+        forced = teacher_forced(seen, pixels, Picks(batch.ids, batch.valid))
         predicted = torch.cat([forced.loss_predictions, forced.loss_before[..., None]], 2)
         picks = pick_loss(forced.log_probabilities, batch.valid)
         heads = head_loss(predicted, torch.cat([batch.losses, batch.before[..., None]], 2), self.settings.loss_space)
-        loss = picks + self.settings.loss_weight * heads
-        seen = {"loss": loss, "picks": picks, "heads": heads}
-        self.log_dict({f"train/{k}": v.detach() for k, v in seen.items()}, batch_size=len(batch.ids))
+        detail = self.detail.loss(self.gaze, seen.tokens, pixels)
+        loss = picks + self.settings.loss_weight * heads + self.settings.detail_weight * detail
+        parts = {"loss": loss, "picks": picks, "heads": heads, "detail": detail}
+        self.log_dict({f"train/{k}": v.detach() for k, v in parts.items()}, batch_size=len(batch.ids))
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW."""
-        return optimizer(self.gaze, self.schedule)
+        return optimizer(nn.ModuleList([self.gaze, self.detail]), self.schedule)
 
 
 @lru_cache(2)  # a batch may reach into the next epoch

@@ -32,6 +32,7 @@ from framework.training.gaze_grpo import GrpoModule, GrpoSettings
 from framework.training.gaze_label_file import Label, read_labels, targets
 from framework.training.gaze_measure import before, held_out
 from framework.training.gaze_ntp import LabelledClips, NtpModule, NtpSettings, paired
+from framework.training.gaze_start import begun
 from framework.training.lab import Running
 from framework.training.run_gaze import clip_sources, fit_of, part
 
@@ -52,7 +53,7 @@ def ntp(cfg: DictConfig, running: Running) -> Path:
     """Stage 1; the folder of the checkpoint."""
     settings, config, judge = part(cfg, "training", NtpSettings), part(cfg, "network", GazeConfig), _judge(cfg)
     measuring, calibration = part(cfg, "measure", MeasureSettings), part(cfg, "calibration", CalibrationSettings)
-    how, gaze = fit_of(cfg), Gaze.random(config, cfg.seed).train()
+    how, gaze = fit_of(cfg), begun(config, cfg.seed).train()
     _fitting(gaze, judge, cfg.gaze.frames)
     labels = read_labels(list(cfg.gaze.labels), config.vocabulary.size, cfg.gaze.frames)
     train, other = clip_sources(cfg, running, config.side, cfg.gaze.frames)
@@ -102,7 +103,7 @@ def _judge(cfg: DictConfig) -> Reconstructor:
 def _start(cfg: DictConfig, space: LossSpace) -> Gaze:
     """The gaze to go on from, or a new one."""
     if cfg.gaze.start is None:
-        return Gaze.random(part(cfg, "network", GazeConfig), cfg.seed).train()
+        return begun(part(cfg, "network", GazeConfig), cfg.seed).train()
     try:
         gaze, about = checkpoint.load(cfg.gaze.start)
     except ValueError as error:
