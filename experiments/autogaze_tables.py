@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.autogaze_needed import AT_MOST, NOT_REACHED
 from experiments.autogaze_policies import GREEDY, UNTRAINED
-from experiments.common import Row, interval, markdown
+from experiments.common import Row, doubling, interval, markdown
 
 MADE, REAL = "made", "real"
 FIXED, OWN, TRUE = "fixed", "own", "true"  # how a frame ends
@@ -42,7 +42,8 @@ def draw(rows: Sequence[Row], errors: Mapping[str, float]) -> Figure:
         for name, error in errors.items():
             axes.axhline(error, color="#777777", linewidth=0.7, linestyle="--")
             axes.annotate(name, (1, error), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7)
-        axes.set(title=title, xlabel="picks of a clip of 8 frames", xscale="log")
+        doubling(axes, [8 * 2**n for n in range(7)])
+        axes.set(title=title, xlabel="picks of a clip of 8 frames")
     left.set_ylabel("true loss")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
