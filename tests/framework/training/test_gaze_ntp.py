@@ -19,7 +19,7 @@ from framework.training.gaze_ntp import LabelledClips, NtpModule, NtpSettings, p
 from framework.training.schedule import Schedule
 
 GAZE = GazeConfig((32, 48), 16, 16, 1, 2, 16, 3, 1, 3, 1e4, None, 512)  # 13 ids, three heads
-SETTINGS = NtpSettings(2, "square", "log", 0.5)
+SETTINGS = NtpSettings(2, "square", "log", 0.5, 0.25)
 LABELS = [
     Label(((4, 0), (12,)), ((0.9, 0.5), (0.25,)), (1.0, 0.5)),
     Label(((3,), (1, 2)), ((0.6,), (0.5, 0.4)), None),
@@ -48,7 +48,7 @@ def test_picks_follow_their_clip() -> None:
             assert torch.equal(pixels, painted(Label(lists, lists, None)))  # type: ignore[arg-type]
             seen.add(lists)
     assert len(seen) > 12  # of at most 24
-    still = feed(NtpSettings(2, "none", "log", 0.5))(np.random.default_rng(0), 0)
+    still = feed(NtpSettings(2, "none", "log", 0.5, 0.25))(np.random.default_rng(0), 0)
     assert {tuple(map(tuple, label.ids)) for label in LABELS} > {
         tuple(tuple(r[k].tolist()) for r, k in zip(i, v, strict=True))
         for i, v in zip(still.ids, still.valid, strict=True)
@@ -56,7 +56,7 @@ def test_picks_follow_their_clip() -> None:
 
 
 def test_every_clip_once_an_epoch() -> None:
-    made = feed(NtpSettings(3, "none", "log", 0.5))
+    made = feed(NtpSettings(3, "none", "log", 0.5, 0.25))
     for step in range(4):
         firsts = made(np.random.default_rng(0), step).ids[:, 0, 0]
         assert sorted(firsts.tolist()) == [3, 4, 7]
@@ -64,7 +64,7 @@ def test_every_clip_once_an_epoch() -> None:
 
 def test_the_loss_by_hand() -> None:
     torch.manual_seed(0)
-    module = NtpModule(Gaze(GAZE), NtpSettings(3, "none", "log", 0.5), Schedule(10, 1e-2, 1, 0.0, 0.0, 1.0))
+    module = NtpModule(Gaze(GAZE), NtpSettings(3, "none", "log", 0.5, 0.25), Schedule(10, 1e-2, 1, 0.0, 0.0, 1.0))
     logged: dict[str, float] = {}
     module.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign]
     made = LabelledClips([(painted(l), l) for l in LABELS], GAZE.vocabulary, module.settings, 0)  # noqa: E741
@@ -81,7 +81,9 @@ def test_the_loss_by_hand() -> None:
             if label.before is not None:
                 errors.append((forced.loss_before[row, frame].item() - math.log(label.before[frame])) ** 2)
     assert len(picks) == 8 and len(errors) == 10
-    assert loss.item() == pytest.approx(np.mean(picks) + 0.5 * np.mean(errors), rel=1e-5)
+    pixels = prepared(batch.pixels, 48)
+    detail = module.detail.wanted(pixels).square().mean().item()  # a new head says 0
+    assert loss.item() == pytest.approx(np.mean(picks) + 0.5 * np.mean(errors) + 0.25 * detail, rel=1e-5)
     assert logged["train/picks"].item() == pytest.approx(np.mean(picks), rel=1e-5)  # type: ignore[attr-defined]
 
 
@@ -97,6 +99,6 @@ def test_clips_without_a_label_are_left_out() -> None:
 
 def test_mistakes() -> None:
     with pytest.raises(ValueError, match=r"gaze.training.batch must be at least 1, got 0"):
-        NtpSettings(0, "none", "log", 1.0)
+        NtpSettings(0, "none", "log", 1.0, 1.0)
     with pytest.raises(ValueError, match="none, mirror, square"):
-        NtpSettings(1, "turned", "log", 1.0)  # type: ignore[arg-type]
+        NtpSettings(1, "turned", "log", 1.0, 1.0)  # type: ignore[arg-type]
