@@ -68,7 +68,7 @@ def _stem(gaze: Gaze, generator: torch.Generator) -> None:
         block.weight[units[low + high :], source[-constant:], now, middle, middle] += 3.0
         block.weight[changed, source, now - 1, middle, middle] -= 3.0
     turned = torch.linalg.qr(torch.randn(width, width, generator=generator))[0]
-    stem.out_proj.weight.copy_(0.1 * turned[:, :, None, None, None])
+    stem.out_proj.weight.copy_(0.5 * turned[:, :, None, None, None])
 
 
 def _cosines(patch: int) -> tuple[Tensor, Tensor]:
