@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from framework.networks.gaze.model import Gaze
 
-TINY = 0.02  # of normalised brightness: less is nothing
+TINY, USUAL = 0.02, 0.12  # of normalised brightness: less is nothing; about what patches differ by
 
 
 class Detail(nn.Module):
@@ -35,13 +35,14 @@ class Detail(nn.Module):
     @torch.no_grad()
     def wanted(self, pixels: Tensor) -> Tensor:
         """f32 [B, T, P, scales]: logarithms of the mean difference, over each finest patch, between a frame's
-        brightness and what is left of it at a coarser scale; and the frame before, the first one's being zero."""
+        brightness and what is left of it at a coarser scale; and the frame before, the first one's being zero. 0 is
+        usual."""
         grey = pixels.mean(2)
         side = grey.shape[-1]
         left = [grey - (blur := _blur(side, scale).to(grey)) @ grey @ blur.T for scale in self.scales]
         before = torch.cat([torch.zeros_like(grey[:, :1]), grey[:, :-1]], 1)
         parts = [adaptive_avg_pool2d(part.abs(), self.grid).flatten(2) for part in (*left, grey - before)]
-        return torch.stack(parts, -1).add(TINY).log()
+        return torch.stack(parts, -1).add(TINY).div(USUAL).log()
 
 
 @lru_cache(8)

@@ -59,9 +59,9 @@ def test_what_the_stem_is_told_by_hand() -> None:
     frames[0, 1, :, 16:32, 32:] = 0.98  # one patch of nine, in the second frame
     wanted = detail.wanted(frames)
     assert wanted.shape == (1, 2, 9, 2)
-    nothing = torch.tensor(0.02).log()
+    nothing = torch.tensor(0.02 / 0.12).log()
     assert torch.allclose(wanted[0, 0], nothing.expand(9, 2))
-    change = wanted[0, 1, :, 1].exp()
+    change = 0.12 * wanted[0, 1, :, 1].exp()
     assert change[5] == pytest.approx(1.0, abs=1e-5) and torch.allclose(
         change[[0, 1, 2, 3, 4, 6, 7, 8]], torch.tensor(0.02)
     )
