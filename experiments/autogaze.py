@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from experiments.autogaze_measure import Arrays, Bench, Plan, made_clips, real_clips
-from experiments.autogaze_needed import Points, needed, times
+from experiments.autogaze_needed import AT_LEAST, AT_MOST, Points, needed, times
 from experiments.autogaze_policies import ARMS, GREEDY, ORDERED, POLICIES, fingerprint, found
 from experiments.autogaze_tables import (
     FIXED,
@@ -113,19 +113,25 @@ def curve_rows(measured: Mapping[str, Arrays], clips: str) -> list[dict[str, Any
 
 
 def needed_rows(measured: Mapping[str, Arrays], errors: Mapping[str, float], clips: str) -> list[dict[str, Any]]:
-    """One row per error, policy and stopping: picks of a clip that it takes, and how many times those of NTP + RL."""
+    """One row per error, policy and stopping: picks of a clip that it takes, and how many times those of NTP + RL.
+
+    Where one of the two meets the error with its fewest picks the ratio is a bound, where both do there is none.
+    """
     rows, found = [], curves(measured)
     for name, error in errors.items():
+        counts = {who: needed(curve, error) for who, curve in found.items()}
         for (stop, policy), curve in found.items():
-            picks, note = needed(curve, error)
+            picks, note = counts[stop, policy]
             row = {"clips": clips, "error": name, "loss": error, "stopping": stop, "policy": policy}
             low, high = (picks.low, picks.high) if clips == MADE else (None, None)
             row |= {"needed": picks.value, "needed_low": low, "needed_high": high, "note": note or None}
-            other = found.get((FIXED if stop == FIXED else OWN, REFERENCE))
-            against = times(curve, other, error) if other and policy != REFERENCE and clips == MADE else None
-            row |= {"times": None, "times_low": None, "times_high": None}
-            if against is not None:
-                row |= {"times": against.value, "times_low": against.low, "times_high": against.high}
+            other = (FIXED if stop == FIXED else OWN, REFERENCE)
+            bounds = (note, counts[other][1] if other in counts else AT_MOST)
+            row |= {"times": None, "times_low": None, "times_high": None, "times_note": None}
+            if other in counts and policy != REFERENCE and clips == MADE and bounds != (AT_MOST, AT_MOST):
+                ratio = times(curve, found[other], error)
+                row |= {"times": ratio.value, "times_low": ratio.low, "times_high": ratio.high}
+                row["times_note"] = AT_MOST if note == AT_MOST else AT_LEAST if bounds[1] == AT_MOST else None
             rows.append({key: None if value != value else value for key, value in row.items()})  # NaN: nothing
     return rows
 

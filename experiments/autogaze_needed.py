@@ -15,7 +15,7 @@ from framework.evaluation.statistics import Interval, clustered
 
 Floats = NDArray[np.float64]
 RESAMPLES, SEED = 2000, 0
-AT_MOST, NOT_REACHED = "at most", "not reached"
+AT_MOST, AT_LEAST, NOT_REACHED = "at most", "at least", "not reached"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.autogaze_needed import AT_MOST, NOT_REACHED
+from experiments.autogaze_needed import AT_LEAST, AT_MOST, NOT_REACHED
 from experiments.autogaze_policies import GREEDY, UNTRAINED
 from experiments.common import Row, doubling, interval, markdown
 
@@ -87,7 +87,8 @@ def _times(row: Row) -> str:
     if row["times"] is None:
         return ""
     bounds = "" if row["times_low"] is None else f" [{row['times_low']:.2f}, {row['times_high']:.2f}]"
-    return f"{row['times']:.2f}{bounds}"
+    sign = {AT_MOST: "≤ ", AT_LEAST: "≥ "}.get(row["times_note"], "")
+    return f"{sign}{row['times']:.2f}{bounds}"
 
 
 def loss_table(rows: Sequence[Row], clips: str) -> str:

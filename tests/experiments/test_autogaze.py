@@ -76,6 +76,26 @@ def test_intervals_over_clips() -> None:
         times(curve, Points(picks[:, :3], curve.loss[:, :3]), 0.5)
 
 
+def test_a_ratio_to_the_fewest_picks_is_a_bound() -> None:
+    def of(*loss: float) -> dict[str, np.ndarray]:
+        picks = np.array([1.0, 2.0, 4.0])[:, None, None] * np.ones((1, 4, 8))
+        spread = np.array(loss)[:, None, None] + 0.01 * np.arange(4)[:, None] + np.zeros((1, 1, 8))
+        return {"fixed_settings": np.array([1.0, 2.0, 4.0]), "fixed_picks": picks, "fixed_loss": spread}
+
+    measured = {"grpo": of(0.4, 0.2, 0.1), "ntp": of(0.3, 0.2, 0.1), "random": of(0.9, 0.6, 0.2)}
+    rows = {row["policy"]: row for row in autogaze.needed_rows(measured, {"e": 0.5}, "made")}
+    assert (rows["grpo"]["note"], rows["ntp"]["times"]) == ("at most", None), "both with their fewest"
+    assert rows["random"]["times_note"] == "at least" and rows["random"]["times"] == pytest.approx(
+        rows["random"]["needed"] / 8
+    )
+    assert "≥ " in autogaze.needed_table(list(rows.values()), "fixed")
+    rows = {row["policy"]: row for row in autogaze.needed_rows(measured, {"e": 0.35}, "made")}
+    assert rows["ntp"]["times_note"] == "at most" and rows["random"]["times_note"] is None
+    assert rows["ntp"]["times"] == pytest.approx(8 / rows["grpo"]["needed"])
+    rows = {row["policy"]: row for row in autogaze.needed_rows(measured, {"e": 0.05}, "real")}
+    assert {row["note"] for row in rows.values()} == {"not reached"} and rows["random"]["needed"] is None
+
+
 def test_frame_difference() -> None:
     vocabulary = Vocabulary((16, 32))  # ids 0; 1 2 / 3 4
     clip = torch.full((1, 3, 3, 32, 32), -2.1)  # about grey
@@ -199,7 +219,7 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
         *(("true", arm) for arm in ("random", "frame_difference", "greedy")),
     }
     same = [row["times"] for row in needs if (row["stopping"], row["policy"]) == ("fixed", "ntp")]
-    assert [value for value in same if value is not None] and set(same) <= {1, None}, "the same weights as grpo"
+    assert set(same) <= {1, None}, "the same weights as grpo"
     predicted = read(workplace / "autogaze_predicted.csv")
     assert [row["setting"] for row in predicted if row["policy"] == "ntp"] == [1, 0.7, 0.5, 0.3, 0.2]
     epsilons = read(workplace / "autogaze_epsilon.csv")
