@@ -1,4 +1,5 @@
-# Everything installs into ./.venv; a stamp file keeps that from being repeated.
+# Everything installs into ./.venv; a stamp file keeps that from being repeated. One thread: the lab's models are so small
+# that several wait for one another, twenty times as long as they work where another program wants a core.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)  ## render a long video, ask five questions, show who finds the answers
-	$(BIN)/python -m experiments.demo
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.demo
 
 test: lint $(STAMP)  ## lint, types and all tests (CPU, offline)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
