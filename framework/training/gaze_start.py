@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from framework.networks.gaze.model import Gaze, GazeConfig
+from framework.networks.gaze.stem import Block
 
 SEED = 71  # of the filters
 MEAN, LOW, HIGH = (
@@ -47,15 +48,15 @@ def _stem(gaze: Gaze, generator: torch.Generator) -> None:
     stem, width, patch = gaze.stem, gaze.config.width, gaze.config.patch
     low, constant = width // 4, width // 6
     high = width - low - constant
-    first = stem.temporal_conv
+    first, behind = stem.temporal_conv, stem.blocks[0]
+    assert isinstance(behind, Block)
+    block = behind.conv3d
+    assert first.bias is not None and block.bias is not None
     first.weight.zero_()
     first.bias.zero_()
-    first.weight[:low, :, 0], first.weight[low : low + high, :, 0] = (
-        _low(low, patch),
-        _high(high, patch, generator),
-    )
+    first.weight[:low, :, 0] = _low(low, patch)
+    first.weight[low : low + high, :, 0] = _high(high, patch, generator)
     first.bias[-constant:] = REFERENCE * (1 - 2 * (torch.arange(constant) % 2))
-    block = stem.blocks[0].conv3d
     block.weight.mul_(0.3)
     block.bias.zero_()
     now, middle = block.weight.shape[2] - 1, block.weight.shape[3] // 2
