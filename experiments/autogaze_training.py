@@ -1,9 +1,9 @@
 """How the gaze's stages went: what was measured on held-out clips on the way, as numbers and curves.
 
-    python -m experiments.autogaze_training folder=outputs/train stages=reconstructor,ntp,grpo,grpo_only
+    python -m experiments.autogaze_training folder=outputs/train stages=reconstructor,ntp,grpo
 
 Reads `measured.jsonl` of every folder that `sieve train gaze=...` made; writes docs/results/autogaze_training.csv
-and .png. Nothing is trained here. `grpo_only` is `sieve train gaze=grpo gaze.start=null gaze.schedule.steps=3000`.
+and .png. Nothing is trained here. Any other folder may be named, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from experiments.common import RESULTS, Row, arguments, markdown, read, save, write
 
 NAME = "autogaze_training"
-DEFAULTS = {"folder": "outputs/train", "stages": "reconstructor,ntp,grpo,grpo_only", "results": str(RESULTS)}
+DEFAULTS = {"folder": "outputs/train", "stages": "reconstructor,ntp,grpo", "results": str(RESULTS)}
 STAGE0 = "reconstructor"
 STYLE = {"ntp": ("#4477aa", "--"), "grpo": ("#1b7f5c", "-"), "grpo_only": ("#ee6677", ":")}
 SHADES = (0.35, 0.55, 0.8, 1.0)

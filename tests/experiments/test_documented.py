@@ -8,7 +8,10 @@ from types import ModuleType
 import pytest
 
 from experiments import (
+    autogaze,
     autogaze_cost,
+    autogaze_tables,
+    autogaze_training,
     budget,
     entropy_of_answers,
     entropy_of_groups,
@@ -32,7 +35,9 @@ PAGES = {
     qtsplus_cost: "qtsplus_cost",
     qtsplus_pipeline: "qtsplus",
     qtsplus_when: "qtsplus",
+    autogaze: "autogaze",
     autogaze_cost: "autogaze_cost",
+    autogaze_training: "autogaze",
 }
 TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_cost)  # without a figure
 UNSAID: tuple[str, ...] = ("folder", "results", "arms", "splits", "words", "backbone")  # need not be repeated
@@ -58,6 +63,16 @@ def _tables(module: ModuleType) -> list[str]:
         tables += [qtsplus.difference_table(rows, kept) for kept in (6, 52)]
         lengths, ratios = (read(FOLDER / f"{module.NAME}{part}.csv") for part in ("_lengths", "_ratio"))
         return [*tables, qtsplus.length_table(lengths), qtsplus.ratio_table(ratios)]
+    if module is autogaze:
+        needs, predicted, epsilons = (
+            read(FOLDER / f"autogaze{part}.csv") for part in ("_needed", "_predicted", "_epsilon")
+        )
+        tables = [autogaze_tables.needed_table(needs, how) for how in ("fixed", "own")]
+        tables += [autogaze_tables.needed_table(needs, "fixed", "real")]
+        tables += [autogaze_tables.loss_table(rows, clips) for clips in ("made", "real")]
+        return [*tables, autogaze_tables.predicted_table(predicted), autogaze_tables.epsilon_table(epsilons)]
+    if module is autogaze_training:
+        return [autogaze_training.table(rows)]
     if module is qtsplus_pipeline:
         return [qtsplus_pipeline.tables(rows, split) for split in {row["split"] for row in rows}]
     if module is autogaze_cost:
