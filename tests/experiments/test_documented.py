@@ -10,6 +10,7 @@ import pytest
 from experiments import (
     autogaze,
     autogaze_cost,
+    autogaze_rates,
     autogaze_tables,
     autogaze_training,
     budget,
@@ -37,6 +38,7 @@ PAGES = {
     qtsplus_when: "qtsplus",
     autogaze: "autogaze",
     autogaze_cost: "autogaze_cost",
+    autogaze_rates: "autogaze",
     autogaze_training: "autogaze",
 }
 TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_cost)  # without a figure
@@ -71,6 +73,8 @@ def _tables(module: ModuleType) -> list[str]:
         tables += [autogaze_tables.needed_table(needs, "fixed", "real")]
         tables += [autogaze_tables.loss_table(rows, clips) for clips in ("made", "real")]
         return [*tables, autogaze_tables.predicted_table(predicted), autogaze_tables.epsilon_table(epsilons)]
+    if module is autogaze_rates:
+        return [autogaze_rates.table(rows)]
     if module is autogaze_training:
         return [autogaze_training.table(rows)]
     if module is qtsplus_pipeline:
