@@ -101,5 +101,5 @@ def _high(count: int, patch: int, generator: torch.Generator) -> Tensor:
     basis, frequency = _cosines(patch)
     fine = basis[frequency >= min(EDGE, patch - 1)]
     noise = torch.randn(count, len(fine), generator=generator)
-    filters = torch.einsum("nk,kxy->nxy", noise / noise.norm(dim=1, keepdim=True), fine) / (HIGH * patch / 16)
+    filters = torch.einsum("nk,kxy->nxy", noise / noise.norm(dim=1, keepdim=True), fine) / (HIGH * patch)
     return filters[:, None].expand(-1, 3, -1, -1) / math.sqrt(3)
