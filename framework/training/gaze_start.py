@@ -20,11 +20,7 @@ from framework.networks.gaze.model import Gaze, GazeConfig
 from framework.networks.gaze.stem import Block
 
 SEED = 71  # of the filters
-MEAN, LOW, HIGH = (
-    1.8,
-    0.38,
-    0.41,
-)  # usual responses of filters of unit norm on normalised pixels, per pixel of the patch
+MEAN, LOW, HIGH = 1.8, 0.38, 0.41 / 16  # usual responses of filters of unit norm on normalised pixels, over the side
 REFERENCE = 8.0  # of the constant channels, where responses are about 1
 COLOURS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (1.0, 1.0, -2.0))  # brightness, red to green, yellow to blue
 POSITIONS = 0.3
