@@ -20,8 +20,18 @@ from rich.progress import track
 from torch import Tensor
 
 from experiments.autogaze_judge import Judge
-from experiments.autogaze_oracles import greedy, ordered, rolled_out
-from experiments.autogaze_policies import ALL_SCALES, ARMS, DIFFERENCE, GREEDY, Learned, fingerprint, orders, sizes
+from experiments.autogaze_oracles import Chooser, greedy, ordered, rolled_out
+from experiments.autogaze_policies import (
+    ALL_SCALES,
+    ARMS,
+    DIFFERENCE,
+    GREEDY_FINEST,
+    SEARCHES,
+    Learned,
+    fingerprint,
+    orders,
+    sizes,
+)
 from framework.networks.gaze.calibration import Calibration
 from framework.networks.gaze.checkpoint import file_at
 from framework.networks.gaze.picks import Picks
@@ -38,7 +48,7 @@ TOGETHER = 32  # clips at once
 TRIED = 2  # of the greedy search, while something was never seen
 SWEPT, SWEEP = 10, 14  # thresholds of a gaze, and the picks a frame that they are taken along
 STOPS = 8  # of those who are told the true loss:
-TOLD = (ALL_SCALES, DIFFERENCE, GREEDY)
+TOLD = (ALL_SCALES, DIFFERENCE, *SEARCHES)
 PREDICTED = (1, 2, 4, 8)  # budgets at which predicted losses are compared with true ones
 EPSILONS = (0.7, 0.5, 0.3, 0.2)
 VIDEOS = ("autogaze_example.mp4", "flipping_a_pancake.mkv", "nasa_13013.mp4")
@@ -131,8 +141,13 @@ class Bench:
                 parts.append(_of_gaze(learned, judge, plan, thresholds))
             else:
                 clips = range(first, first + len(judge.pixels))
-                given = None if policy == GREEDY else orders(policy, judge.pixels, clips, judge.vocabulary, plan.seed)
-                parts.append(_of_oracle(judge, given, plan, policy in TOLD))
+                if policy in SEARCHES:
+                    first_id = judge.vocabulary.finest.start if policy == GREEDY_FINEST else 0
+                    choose, size = greedy(TRIED, first_id), judge.vocabulary.size - first_id
+                    parts.append(_of_search(judge, choose, size, plan))
+                else:
+                    given = orders(policy, judge.pixels, clips, judge.vocabulary, plan.seed)
+                    parts.append(_of_order(judge, given, plan, policy in TOLD))
             first += len(judge.pixels)
         return {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
 
@@ -166,23 +181,29 @@ def last_predicted(picks: Picks) -> Tensor:
     return picks.predicted.gather(2, last)[..., 0]
 
 
-def _of_oracle(judge: Judge, given: Tensor | None, plan: Plan, told: bool) -> Arrays:
-    """By a given order, i64 [N, T, V'], or greedily; `told` the true loss, too."""
-    size = judge.vocabulary.size if given is None else given.shape[2]
-    choose = greedy(TRIED) if given is None else ordered(given)
+def _of_search(judge: Judge, choose: Chooser, size: int, plan: Plan) -> Arrays:
+    """Of a search among `size` patches; with plan.stopping told the true loss, too."""
     budgets = sizes(plan.budgets, size)
-    if given is None:
-        made = rolled_out(judge, choose, budgets, [NEVER] * len(budgets))
-        rows = list(zip(made.counts, made.loss, strict=True))
-    else:
-        losses = [judge.loss(judge.vocabulary.picked(given[:, :, :budget])) for budget in budgets]
-        rows = [(torch.full(loss.shape, b), loss) for b, loss in zip(budgets, losses, strict=True)]
+    made = rolled_out(judge, choose, budgets, [NEVER] * len(budgets))
+    arrays = _named("fixed", budgets, list(zip(made.counts, made.loss, strict=True)))
+    return arrays | (_told(judge, choose, size, plan) if plan.stopping else {})
+
+
+def _of_order(judge: Judge, given: Tensor, plan: Plan, told: bool) -> Arrays:
+    """Of a given order, i64 [N, T, V']; `told` the true loss, too."""
+    size = given.shape[2]
+    budgets = sizes(plan.budgets, size)
+    losses = [judge.loss(judge.vocabulary.picked(given[:, :, :budget])) for budget in budgets]
+    rows = [(torch.full(loss.shape, b), loss) for b, loss in zip(budgets, losses, strict=True)]
     arrays = _named("fixed", budgets, rows)
-    if plan.stopping and told:
-        thresholds = np.geomspace(min(plan.errors) / 2, max(plan.errors) * 4, STOPS).tolist()
-        made = rolled_out(judge, choose, [min(plan.most, size)] * STOPS, thresholds)
-        arrays |= _named("own", thresholds, list(zip(made.counts, made.loss, strict=True)))
-    return arrays
+    return arrays | (_told(judge, ordered(given), size, plan) if plan.stopping and told else {})
+
+
+def _told(judge: Judge, choose: Chooser, size: int, plan: Plan) -> Arrays:
+    """Frames end at the true loss."""
+    thresholds = np.geomspace(min(plan.errors) / 2, max(plan.errors) * 4, STOPS).tolist()
+    made = rolled_out(judge, choose, [min(plan.most, size)] * STOPS, thresholds)
+    return _named("own", thresholds, list(zip(made.counts, made.loss, strict=True)))
 
 
 def _named(kind: str, settings: Sequence[float], rows: Sequence[tuple[Tensor, ...]]) -> Arrays:

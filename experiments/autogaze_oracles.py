@@ -86,10 +86,10 @@ def ordered(orders: Tensor) -> Chooser:
     return choose
 
 
-def greedy(tried: int) -> Chooser:
+def greedy(tried: int, first: int = 0) -> Chooser:
     """Of the patches that should lower the loss most, if what the network draws elsewhere stayed, the best of `tried`.
 
-    Where all was seen that is exact, and none needs to be tried.
+    Where all was seen that is exact, and none needs to be tried. Only ids from `first` on are picked.
     """
 
     def choose(rows: Watched, active: Tensor, picked: Tensor, made: int) -> tuple[Tensor, Tensor]:
@@ -99,11 +99,16 @@ def greedy(tried: int) -> Chooser:
         if len(new):
             errors[new] = rows.drawn(active[new], now[new])
         losses = _without_network(rows, active, now, errors).masked_fill(now, float("inf"))
+        losses[:, :first] = float("inf")
         if len(new):
-            likely = losses[new].topk(tried, 1, largest=False).indices  # [A, tried]
+            least, likely = losses[new].topk(tried, 1, largest=False)  # [A, tried]
             with_it = now[new].repeat_interleave(tried, 0)
             with_it[torch.arange(len(with_it)), likely.flatten()] = True
-            true = rows.loss(active[new].repeat_interleave(tried), with_it).view_as(likely)
+            true = (
+                rows.loss(active[new].repeat_interleave(tried), with_it)
+                .view_as(likely)
+                .masked_fill(least.isinf(), float("inf"))
+            )
             losses[new] = torch.full_like(losses[new], float("inf")).scatter(1, likely, true)
         best = losses.min(1)
         return best.indices, best.values

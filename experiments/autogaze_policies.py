@@ -26,21 +26,18 @@ from framework.networks.gaze.source import Source
 from framework.networks.gaze.vocabulary import Vocabulary
 
 ALL_SCALES, FINEST_ONLY, DIFFERENCE = "random", "random_finest", "frame_difference"
-UNTRAINED, GREEDY = "untrained", "greedy"
+UNTRAINED, GREEDY, GREEDY_FINEST = "untrained", "greedy", "greedy_finest"
 ORDERED = (ALL_SCALES, FINEST_ONLY, DIFFERENCE)
 STEPS = 3000  # of next-pick prediction and reinforcement together
-SINGLE = "gaze.network.scales=[112] gaze.reconstructor={folder}/reconstructor_single_scale/checkpoint"
-LABELS = "gaze.labels=[{folder}/labels_single_scale/labels.json]"
 ARMS = {  # what `sieve train` is told, beside the folder
     "ntp": "gaze=ntp",
     "grpo_only": f"gaze=grpo gaze.start=null gaze.schedule.steps={STEPS}",
     "grpo": "gaze=grpo",
     "ntp_one_head": "gaze=ntp gaze.network.heads_ahead=1",
-    "grpo_one_head": "gaze=grpo gaze.start={folder}/ntp_one_head/checkpoint",
-    "ntp_single_scale": f"gaze=ntp {SINGLE} {LABELS}",
-    "grpo_single_scale": f"gaze=grpo {SINGLE} gaze.start={{folder}}/ntp_single_scale/checkpoint",
+    "ntp_single_scale": "gaze=ntp gaze.labels=[{folder}/labels_single_scale/labels.json]",  # see autogaze.py
 }
-POLICIES = (UNTRAINED, *ORDERED, *ARMS, GREEDY)
+SEARCHES = (GREEDY, GREEDY_FINEST)
+POLICIES = (UNTRAINED, *ORDERED, *ARMS, *SEARCHES)
 SINGLE_STREAMS = {ALL_SCALES: 0, FINEST_ONLY: 1}  # of random orders
 
 

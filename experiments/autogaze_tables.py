@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.autogaze_needed import AT_LEAST, AT_MOST, NOT_REACHED
-from experiments.autogaze_policies import GREEDY, UNTRAINED
+from experiments.autogaze_policies import GREEDY, GREEDY_FINEST, UNTRAINED
 from experiments.common import Row, doubling, interval, markdown
 
 MADE, REAL = "made", "real"
@@ -23,10 +23,9 @@ COLOURS = {
     "grpo_only": "#aa3377",
     REFERENCE: "#1b7f5c",
     "ntp_one_head": "#99ccee",
-    "grpo_one_head": "#88ccaa",
     "ntp_single_scale": "#ee99aa",
-    "grpo_single_scale": "#ee6677",
     GREEDY: "#222222",
+    GREEDY_FINEST: "#888888",
 }
 
 
