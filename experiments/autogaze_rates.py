@@ -1,6 +1,6 @@
 """How many times fewer patches a trained gaze keeps, by frames a second and by size, and the error that comes of it.
 
-    python -m experiments.autogaze_rates fps=1,2,4,8,15,30 sizes=112,224,448,896,1792,3584 sized=4,30 epsilon=0.3 clips=64 seed=9500 gaze=asset:autogaze_lab reconstructor=asset:reconstructor_lab videos=tests/data/video threads=1
+    python -m experiments.autogaze_rates fps=1,2,4,8,15,30 sizes=112,224,448,896,1792,3584 sized=4,30 epsilon=0.3,0.1 clips=64 seed=9500 gaze=asset:autogaze_lab reconstructor=asset:reconstructor_lab videos=tests/data/video threads=1
 
 Reduction: patches of the finest scale over patches picked. Frames end where epsilon says, by the calibration saved with
 the gaze; error is the true one that was reached, relative to keeping nothing. Made-up clips of 8 frames, rendered at that
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ DEFAULTS = {
     "fps": "1,2,4,8,15,30",
     "sizes": "112,224,448,896,1792,3584",
     "sized": "4,30",
-    "epsilon": "0.3",
+    "epsilon": "0.3,0.1",
     "clips": "64",
     "seed": "9500",
     "gaze": "asset:autogaze_lab",
@@ -175,21 +176,21 @@ def row_of(setting: Setting, found: Sequence[tuple[int, float, float]], side: in
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Reduction over the rate at the side of one tile, and over the size."""
+    """Reduction over the rate at the side of one tile, and over the size; each epsilon in a line style of its own."""
     figure = Figure(figsize=(9, 3.8), dpi=72, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     smallest = min(row["size"] for row in rows)
-    for video, colour in COLOURS.items():
-        rates = [row for row in rows if row["video"] == video and row["size"] == smallest]
-        left.plot(*_line(rates, "fps"), color=colour, marker="o", markersize=3, label=video)
     made = [row for row in rows if row["video"] == MADE]
-    for fps, style in zip(
-        sorted({row["fps"] for row in made if row["size"] > smallest}), ("--", "-", ":"), strict=False
-    ):
-        sized = [row for row in made if row["fps"] == fps]
-        right.plot(
-            *_line(sized, "size"), color=COLOURS[MADE], linestyle=style, marker="o", markersize=3, label=f"{fps:g} fps"
-        )
+    rates = sorted({row["fps"] for row in made if row["size"] > smallest})
+    for epsilon, style in zip(sorted({row["epsilon"] for row in rows}), cycle(("-", "--", ":"))):
+        here = [row for row in rows if row["epsilon"] == epsilon]
+        for video, colour in COLOURS.items():
+            own = [row for row in here if row["video"] == video and row["size"] == smallest]
+            left.plot(*_line(own, "fps"), style, color=colour, marker="o", markersize=3, label=f"{video}, {epsilon:g}")
+        for fps, colour in zip(rates, cycle(COLOURS.values())):
+            own = [row for row in here if row["video"] == MADE and row["fps"] == fps]
+            label = f"{fps:g} fps, {epsilon:g}"
+            right.plot(*_line(own, "size"), style, color=colour, marker="o", markersize=3, label=label)
     left.set(title=f"{smallest} px", xlabel="frames a second", ylabel="times fewer patches", yscale="log")
     left.set_xscale("log")
     right.set(title=MADE, xlabel="pixels along a side")
@@ -206,9 +207,19 @@ def _line(rows: Sequence[Row], x: str) -> tuple[list[float], list[float]]:
 
 def table(rows: Sequence[Row]) -> str:
     """Markdown: every setting."""
-    head = ["clips", "frames a second", "pixels", "tiles", "picks of a frame", "times fewer patches", "true error"]
+    head = [
+        "epsilon",
+        "clips",
+        "frames a second",
+        "pixels",
+        "tiles",
+        "picks of a frame",
+        "times fewer patches",
+        "true error",
+    ]
     body = [
         [
+            f"{row['epsilon']:g}",
             f"{row['clips']} {row['video']}",
             f"{row['fps']:g}",
             f"{row['size']:,}",
@@ -224,11 +235,11 @@ def table(rows: Sequence[Row]) -> str:
     return markdown(head, body)
 
 
-def looking(chosen: dict[str, str]) -> Looking:
-    """The two networks. SystemExit where one is missing, they do not fit, or the gaze has no calibration."""
+def looking(chosen: dict[str, str], epsilon: str) -> Looking:
+    """The two networks, and where frames end. SystemExit where one is missing, does not fit, or is uncalibrated."""
     try:
         source = Source(chosen["gaze"], "gaze")
-        threshold = source.threshold(None, float(chosen["epsilon"]))
+        threshold = source.threshold(None, float(epsilon))
         judge = Judge(chosen["reconstructor"], source.about.config.vocabulary)
         assert source.about.calibration is not None
         most = Calibration.read(source.about.calibration).most
@@ -241,20 +252,22 @@ def main(given: list[str]) -> None:
     """Measure what is missing, write numbers, draw them, print the table."""
     chosen = arguments(given, DEFAULTS)
     torch.set_num_threads(int(chosen["threads"]))
-    look, results, videos = looking(chosen), Path(chosen["results"]), Path(chosen["videos"])
-    config = look.source.about.config
-    asked, seed = settings(chosen, config.side), int(chosen["seed"])
+    looks = {epsilon: looking(chosen, epsilon) for epsilon in chosen["epsilon"].split(",")}
+    results, videos, seed = Path(chosen["results"]), Path(chosen["videos"]), int(chosen["seed"])
+    config = next(iter(looks.values())).source.about.config
+    asked = [(epsilon, setting) for epsilon in looks for setting in settings(chosen, config.side)]
     files = [gazes.file_at(gazes.place_of(chosen["gaze"])), reconstructors.file_at(chosen["reconstructor"])]
     weights = [fingerprint(file) if file.is_file() else str(file) for file in files]
     rows, terminal = [], console(stderr=True)
-    for setting in track(asked, "settings", console=terminal, disable=not terminal.is_terminal):
-        told = repr((setting, seed, chosen["epsilon"], weights))
+    for epsilon, setting in track(asked, "settings", console=terminal, disable=not terminal.is_terminal):
+        told = repr((setting, seed, epsilon, weights))
         file = OUTPUTS / NAME / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
         if not file.exists():
-            found = [look.clip(frames) for frames in clips_of(setting, seed, videos)]
+            found = [looks[epsilon].clip(frames) for frames in clips_of(setting, seed, videos)]
             file.parent.mkdir(parents=True, exist_ok=True)
             whole(file, json.dumps(found))
-        rows.append(row_of(setting, json.loads(file.read_text()), config.side, config.vocabulary.grids[-1] ** 2))
+        found = json.loads(file.read_text())
+        rows.append({"epsilon": epsilon, **row_of(setting, found, config.side, config.vocabulary.grids[-1] ** 2)})
     write(results / f"{NAME}.csv", rows)
     rows = read(results / f"{NAME}.csv")
     save(draw(rows), results / f"{NAME}.png")

@@ -84,20 +84,26 @@ def test_all_of_it(
     words += [f"videos={VIDEOS}", f"results={workplace}"]
     autogaze_rates.main(words)
     rows = read(workplace / "autogaze_rates.csv")
-    assert [(row["video"], row["fps"], row["size"]) for row in rows] == [
-        (MADE, 4, 112),
-        (MADE, 30, 112),
-        (MADE, 30, 224),
-        ("autogaze_example.mp4", 4, 112),
-        ("autogaze_example.mp4", 25, 112),
+    assert [(row["epsilon"], row["video"], row["fps"], row["size"]) for row in rows] == [
+        (epsilon, *setting)
+        for epsilon in (0.3, 0.1)
+        for setting in (
+            (MADE, 4, 112),
+            (MADE, 30, 112),
+            (MADE, 30, 224),
+            ("autogaze_example.mp4", 4, 112),
+            ("autogaze_example.mp4", 25, 112),
+        )
     ]
+    picks = [[row["picks"] for row in rows if row["epsilon"] == epsilon] for epsilon in (0.3, 0.1)]
+    assert all(few <= many for few, many in zip(*picks, strict=True))
     assert all(1 <= row["picks"] / row["tiles"] <= 4 for row in rows), "no more than the calibration allowed"
     assert all(row["reduction"] == pytest.approx(49 * row["tiles"] / row["picks"]) for row in rows)
     assert autogaze_rates.table(rows) in capsys.readouterr().out
     assert Image.open(workplace / "autogaze_rates.png").width > 200
     files = {path: path.stat().st_mtime_ns for path in (workplace / "outputs").rglob("*.json")}
     autogaze_rates.main(words)
-    assert len(files) == 5 and {path: path.stat().st_mtime_ns for path in files} == files
+    assert len(files) == 10 and {path: path.stat().st_mtime_ns for path in files} == files
 
 
 def test_weights_without_a_calibration() -> None:
