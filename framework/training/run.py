@@ -13,6 +13,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
+from framework.training.belongs import belongs
 from framework.training.lab import Phase, Recipe, Running, train
 from framework.training.lab_clips import ClipSettings
 from framework.training.lab_data import LanguageSettings
@@ -22,12 +23,16 @@ from framework.training.lab_subsets import SubsetSettings
 from framework.training.needle_features import NeedleSettings
 from framework.training.schedule import Schedule
 
+RECIPE = ("model", "selector", "gaze", "backbone", "qtsplus", "seed", "stage", "frames", "answer_positions")
+
 
 def main(cfg: DictConfig) -> Path:
     """Train what the configuration names; the folder of the checkpoint."""
     if not (cfg.get("model") or cfg.get("selector") or cfg.get("gaze")):
         raise ValueError("nothing to train: give model=lab, model=lab_hard or selector=qtsplus, or a stage as gaze=")
     start, running = time.monotonic(), _running(cfg)
+    told: Any = OmegaConf.to_container(cfg, resolve=True)
+    belongs(running.folder, {key: told[key] for key in RECIPE if key in told})
     if cfg.get("selector"):
         from framework.training.run_selector import train as train_selector
 
