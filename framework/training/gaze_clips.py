@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 ENDINGS = {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v"}
 RATE_STREAM = 997
 WRITER = 1  # raise it when other pixels come out: stored clips of before are then left alone
+FOLDER_WRITER = 2  # the same, of a folder's videos
 REPORT = 512  # clips between lines of the log
 NAME_PARTS = 3  # of a path: what labels are found by
 
@@ -115,16 +116,17 @@ class FolderClips(Clips):
     def identity(self) -> str:
         """The files as they are now."""
         files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in self.files]
-        return repr((WRITER, files, self.size, self.frames, self.fps, self.per_video))
+        return repr((FOLDER_WRITER, files, self.size, self.frames, self.fps, self.per_video))
 
     def _numbers(self, seconds: np.ndarray, nth: int) -> np.ndarray:
-        step = 0.0 if self.fps is None else 1 / self.fps
         last = len(seconds) - 1
-        length = self.frames * step
-        start = seconds[0] + max(seconds[-1] - seconds[0] - length, 0) * nth / max(self.per_video, 1)
-        first = int(np.searchsorted(seconds, start))
         if self.fps is None:
+            first = max(len(seconds) - self.frames, 0) * nth // self.per_video
             return np.minimum(first + np.arange(self.frames), last)
+        step = 1 / self.fps
+        length = self.frames * step
+        start = seconds[0] + max(seconds[-1] - seconds[0] - length, 0) * nth / self.per_video
+        first = int(np.searchsorted(seconds, start))
         times = seconds[first] + step * np.arange(self.frames)
         return np.minimum(np.searchsorted(seconds, times - 0.5 * step / self.frames), last)
 
@@ -196,6 +198,10 @@ class ClipSettings:
     def __post_init__(self) -> None:
         if self.seed == self.held_out_seed:
             raise ValueError(f"gaze.clips.held_out_seed must differ from gaze.clips.seed, both are {self.seed}")
+        if self.folder is not None and self.folder == self.held_out_folder:
+            raise ValueError(f"gaze.clips.held_out_folder must differ from gaze.clips.folder, both are {self.folder}")
+        if self.folder_fps is not None and not 0 < self.folder_fps < math.inf:
+            raise ValueError(f"gaze.clips.folder_fps must be above 0, or null for every frame, got {self.folder_fps}")
         if (self.folder is None) != (self.held_out_folder is None):
             raise ValueError(
                 "gaze.clips.folder and gaze.clips.held_out_folder go together: give both, or neither for made-up clips"

@@ -99,7 +99,10 @@ def _read(lines: Path) -> dict[str, Any]:
         return {}
     whole = lines.read_bytes()
     whole = whole[: whole.rfind(b"\n") + 1]
-    lines.write_bytes(whole)
+    if len(whole) < lines.stat().st_size:
+        part = lines.with_suffix(".part")
+        part.write_bytes(whole)
+        part.replace(lines)
     rows = [json.loads(row) for row in whole.splitlines()]
     return {row.pop("video"): row for row in rows}
 

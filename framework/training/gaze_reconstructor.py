@@ -52,6 +52,8 @@ class DrawSettings:
     def __post_init__(self) -> None:
         if self.groups < 1 or self.clips % self.groups or self.clips < 1:
             raise ValueError(f"gaze.draw.groups must divide gaze.draw.clips, got {self.groups} and {self.clips}")
+        if self.rebuilt < 1:
+            raise ValueError(f"gaze.draw.rebuilt must be at least 1, got {self.rebuilt}")
         if self.symmetry not in COUNTS:
             raise ValueError(f"gaze.draw.symmetry must be one of {', '.join(COUNTS)}, got {self.symmetry!r}")
 

@@ -8,12 +8,14 @@ Source: AutoGaze (arXiv 2603.12254), whose search is not published.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from framework.networks.gaze.vocabulary import Vocabulary
 from framework.networks.reconstructor.canvas import blown_up, paint
 from framework.networks.reconstructor.model import Past, Picked, Reconstructor
 
@@ -27,19 +29,28 @@ class Found:
     before: list[float]
 
 
+def checked(shortlist: Sequence[int], vocabulary: Vocabulary, most: int) -> None:
+    """ValueError unless every scale has a number, and those that are tried have `most` patches for a frame."""
+    scales = vocabulary.scales
+    if len(shortlist) != len(scales) or min(shortlist) < 0 or not sum(shortlist):
+        raise ValueError(f"gaze.search.shortlist: expected a number for each of the scales {scales}, got {shortlist}")
+    patches = sum(grid**2 for grid, tried in zip(vocabulary.grids, shortlist, strict=True) if tried)
+    if most > patches:
+        raise ValueError(
+            f"gaze.search.most: got {most} picks of a frame, but the scales that gaze.search.shortlist={shortlist} "
+            f"tries have {patches} patches"
+        )
+
+
 @torch.no_grad()
 def search(network: Reconstructor, pixels: Tensor, counts: Tensor, shortlist: tuple[int, ...]) -> list[Found]:
     """The picks of normalised clips [B, T, 3, S, S], `counts` i64 [B, T] of each frame.
 
     `shortlist`: how many patches of each scale are tried for a pick; all of them make the search exhaustive.
     """
-    vocabulary = network.vocabulary
-    if len(shortlist) != len(vocabulary.scales) or min(shortlist) < 0 or not sum(shortlist):
-        raise ValueError(
-            f"gaze.search.shortlist: expected a number for each of the scales {vocabulary.scales}, got {shortlist}"
-        )
-    if int(counts.max()) > vocabulary.size or int(counts.min()) < 0:
-        raise ValueError(f"picks of a frame must lie within 0 .. {vocabulary.size}, got {int(counts.max())}")
+    checked(shortlist, network.vocabulary, int(counts.max()))
+    if int(counts.min()) < 0:
+        raise ValueError(f"picks of a frame must be 0 or more, got {int(counts.min())}")
     found = [Found([], [], []) for _ in pixels]
     past = network.start(len(pixels))
     for frame in range(pixels.shape[1]):

@@ -24,6 +24,7 @@ from framework.training.gaze_clips import ClipSettings, StoredClips, clips
 from framework.training.gaze_labels import SearchSettings, label
 from framework.training.gaze_masks import MaskSettings
 from framework.training.gaze_reconstructor import DrawSettings, ReconstructorRecipe, train_reconstructor
+from framework.training.gaze_search import checked
 from framework.training.lab import Running
 from framework.training.schedule import Schedule
 from framework.video.readers.base import Reader
@@ -78,10 +79,11 @@ def reconstructor(cfg: DictConfig, running: Running) -> Path:
         raise UsageError(
             f"gaze.clip_frames: got {cfg.gaze.clip_frames}, expected at least gaze.network.frames, {network.frames}"
         )
+    draw = part(cfg, "draw", DrawSettings)
+    if draw.rebuilt > network.frames:
+        raise UsageError(f"gaze.draw.rebuilt: got {draw.rebuilt} of clips of gaze.network.frames, {network.frames}")
     teachers = tuple(build_plain(node, TeacherSettings, "gaze.teachers") for node in cfg.gaze.teachers)
-    recipe = ReconstructorRecipe(
-        network, part(cfg, "draw", DrawSettings), part(cfg, "masks", MaskSettings), teachers, fit_of(cfg)
-    )
+    recipe = ReconstructorRecipe(network, draw, part(cfg, "masks", MaskSettings), teachers, fit_of(cfg))
     train_clips, held_out = clip_sources(cfg, running, network.side, cfg.gaze.clip_frames)
     for source in (train_clips, held_out):
         source.prepare()
@@ -100,8 +102,8 @@ def load_reconstructor(cfg: DictConfig) -> Reconstructor:
         network, _ = checkpoint.load(path)
     except ValueError as error:
         raise UsageError(f"{key}: {error}") from error
-    if cfg.gaze.frames > network.config.frames:
-        raise UsageError(f"gaze.frames: got {cfg.gaze.frames}, the reconstructor takes up to {network.config.frames}")
+    if not 1 <= cfg.gaze.frames <= network.config.frames:
+        raise UsageError(f"gaze.frames: got {cfg.gaze.frames}, the reconstructor takes 1 to {network.config.frames}")
     return network.requires_grad_(False)
 
 
@@ -109,6 +111,10 @@ def labels(cfg: DictConfig, running: Running) -> Path:
     """The searched sequences of stage 1."""
     settings = part(cfg, "search", SearchSettings)
     network = load_reconstructor(cfg)
+    try:
+        checked(settings.shortlist, network.vocabulary, settings.most)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     torch.set_num_threads(running.threads)
     if running.accelerator != "cpu" and torch.cuda.is_available():
         network = network.cuda()

@@ -22,7 +22,6 @@ from framework.networks.gaze.calibration import LossSpace
 from framework.networks.gaze.model import Gaze, GazeConfig
 from framework.networks.gaze.picks import Picks
 from framework.networks.gaze.pixels import prepared
-from framework.networks.reconstructor import checkpoint as reconstructors
 from framework.networks.reconstructor.model import Reconstructor
 from framework.training.fitting import fit
 from framework.training.gaze_calibration import CalibrationSettings, calibrate
@@ -34,7 +33,7 @@ from framework.training.gaze_measure import before, held_out
 from framework.training.gaze_ntp import LabelledClips, NtpModule, NtpSettings, paired
 from framework.training.gaze_start import begun
 from framework.training.lab import Running
-from framework.training.run_gaze import clip_sources, fit_of, part
+from framework.training.run_gaze import clip_sources, fit_of, load_reconstructor, part
 
 log = logging.getLogger(__name__)
 USUAL_CLIPS = 64  # from which the range of thresholds is taken
@@ -48,14 +47,26 @@ class MeasureSettings:
     budgets: tuple[int, ...]  # picks of a frame
     batch: int  # clips at a time
 
+    def __post_init__(self) -> None:
+        if not self.budgets or min(self.budgets) < 1 or self.batch < 1:
+            raise ValueError(
+                "gaze.measure needs one or more budgets, each at least 1, and a batch of at least 1; got "
+                f"{self.budgets} and {self.batch}"
+            )
+
 
 def ntp(cfg: DictConfig, running: Running) -> Path:
     """Stage 1; the folder of the checkpoint."""
-    settings, config, judge = part(cfg, "training", NtpSettings), part(cfg, "network", GazeConfig), _judge(cfg)
+    settings, config, judge = (
+        part(cfg, "training", NtpSettings),
+        part(cfg, "network", GazeConfig),
+        load_reconstructor(cfg),
+    )
     measuring, calibration = part(cfg, "measure", MeasureSettings), part(cfg, "calibration", CalibrationSettings)
     how, gaze = fit_of(cfg), begun(config, cfg.seed).train()
-    _fitting(gaze, judge, cfg.gaze.frames)
-    labels = read_labels(list(cfg.gaze.labels), config.vocabulary.size, cfg.gaze.frames)
+    _fitting(gaze, judge, {"calibration.most": calibration.most, "measure.budgets": max(measuring.budgets)})
+    given = [cfg.gaze.labels] if isinstance(cfg.gaze.labels, str) else list(cfg.gaze.labels)
+    labels = read_labels(given, config.vocabulary.size, cfg.gaze.frames)
     train, other = clip_sources(cfg, running, config.side, cfg.gaze.frames)
     torch.set_num_threads(running.threads)
     pairs = _with_before(paired(train, labels), judge)
@@ -69,11 +80,12 @@ def ntp(cfg: DictConfig, running: Running) -> Path:
 
 def grpo(cfg: DictConfig, running: Running) -> Path:
     """Stage 2, from a trained gaze or from nothing; the folder of the checkpoint."""
-    settings, judge = part(cfg, "training", GrpoSettings), _judge(cfg)
+    settings, judge = part(cfg, "training", GrpoSettings), load_reconstructor(cfg)
     measuring, calibration = part(cfg, "measure", MeasureSettings), part(cfg, "calibration", CalibrationSettings)
     how, gaze = fit_of(cfg), _start(cfg, settings.loss_space)
     side, frames = gaze.config.side, cfg.gaze.frames
-    _fitting(gaze, judge, frames)
+    most = {"calibration.most": calibration.most, "measure.budgets": max(measuring.budgets)}
+    _fitting(gaze, judge, most | {"training.most": settings.most})
     if settings.frames > frames:
         raise UsageError(f"gaze.training.frames: got {settings.frames} of clips of {frames} frames (gaze.frames)")
     train, other = clip_sources(cfg, running, side, frames)
@@ -93,13 +105,6 @@ def grpo(cfg: DictConfig, running: Running) -> Path:
     return _saved(cfg, module.gaze, judge, seen, calibration, settings.loss_space, notes, running)
 
 
-def _judge(cfg: DictConfig) -> Reconstructor:
-    try:
-        return reconstructors.load(cfg.gaze.reconstructor)[0].requires_grad_(False)
-    except ValueError as error:
-        raise UsageError(f"gaze.reconstructor: {error}") from error
-
-
 def _start(cfg: DictConfig, space: LossSpace) -> Gaze:
     """The gaze to go on from, or a new one."""
     if cfg.gaze.start is None:
@@ -108,21 +113,25 @@ def _start(cfg: DictConfig, space: LossSpace) -> Gaze:
         gaze, about = checkpoint.load(cfg.gaze.start)
     except ValueError as error:
         raise UsageError(f"gaze.start: {error}; gaze.start=null starts from nothing") from error
-    learned = about.notes.get("loss_space", space)
+    learned = about.notes.get("loss_space", "plain" if about.rope_mode == "official" else space)
     if learned != space:
         raise UsageError(f"gaze.training.loss_space: got {space}, but {cfg.gaze.start} was taught {learned}")
     return gaze.train()
 
 
-def _fitting(gaze: Gaze, judge: Reconstructor, frames: int) -> None:
-    """UsageError where gaze and reconstructor do not speak of the same patches."""
+def _fitting(gaze: Gaze, judge: Reconstructor, most: Mapping[str, int]) -> None:
+    """UsageError where gaze and reconstructor do not speak of the same patches, or a key asks for more than there are.
+
+    `most`: a key below gaze, and the picks of a frame that it asks for.
+    """
     if gaze.vocabulary != judge.vocabulary:
         raise UsageError(
             f"gaze.network.scales: the gaze has scales {gaze.vocabulary.scales} of patches of {gaze.vocabulary.patch}, "
             f"the reconstructor (gaze.reconstructor) {judge.vocabulary.scales} of {judge.vocabulary.patch}"
         )
-    if not 1 <= frames <= judge.config.frames:
-        raise UsageError(f"gaze.frames: got {frames}, the reconstructor takes 1 to {judge.config.frames}")
+    for key, picks in most.items():
+        if picks > gaze.vocabulary.size:
+            raise UsageError(f"gaze.{key}: got {picks} picks of a frame, which has {gaze.vocabulary.size} patches")
 
 
 def _pixels(clips: Clips, side: int, places: range | None = None) -> Tensor:

@@ -22,6 +22,10 @@ class Schedule:
     weight_decay: float
     clip: float  # largest gradient norm
 
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.warmup < 1:
+            raise ValueError(f"schedule.steps and .warmup must be at least 1, got {self.steps} and {self.warmup}")
+
     def share(self, step: int) -> float:
         """Share of the rate at a step."""
         cosine = 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))

@@ -53,7 +53,9 @@ def test_a_folder_of_videos(tmp_path: Path) -> None:
         f"{tmp_path.name}/a/two.mp4#1",
     ]
     assert source.clip(0).shape == (4, 16, 16, 3) and shades(source.clip(0)) == [0, 1, 2, 3]
-    assert shades(source.clip(1)) == [10, 11, 12, 13]  # from the middle of 20 frames
+    assert shades(source.clip(1)) == [8, 9, 10, 11]  # the second of two: half of what 20 frames leave room for
+    late = FolderClips(str(tmp_path / "a" / "b"), PyAVReader(threads=1), 16, 4, None, 9, "gaze.clips.folder")
+    assert shades(late.clip(8)) == [14, 15, 16, 17], "nothing is repeated where there are frames enough"
     assert shades(source.clip(2)) == [0, 1, 2, 2]  # the last is repeated
     slower = FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 4, 5.0, 1, "gaze.clips.folder")
     assert shades(slower.clip(0)) == [0, 2, 4, 6]

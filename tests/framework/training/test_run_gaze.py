@@ -147,12 +147,24 @@ def test_mistakes_name_their_key(stage: Stage) -> None:
         ("reconstructor", {"gaze__draw__groups": 3}, ConfigError, "gaze.draw.groups must divide"),
         ("reconstructor", {"gaze__draw__symmetry": "cube"}, ConfigError, "gaze.draw.symmetry"),
         ("reconstructor", {"gaze__masks__ratio": "[0.5,0.1]"}, ConfigError, "gaze.masks.ratio"),
+        ("reconstructor", {"gaze__draw__rebuilt": 0}, ConfigError, "gaze.draw.rebuilt must be at least 1, got 0"),
+        ("reconstructor", {"gaze__draw__rebuilt": 9}, UsageError, "gaze.draw.rebuilt: got 9 of clips of"),
+        ("reconstructor", {"gaze__clips__folder_fps": -3}, ConfigError, "gaze.clips.folder_fps must be above 0"),
+        (
+            "reconstructor",
+            {"gaze__clips__folder": "x", "gaze__clips__held_out_folder": "x"},
+            ConfigError,
+            "gaze.clips.held_out_folder must differ",
+        ),
         ("reconstructor", {"gaze__clips__folder": "x"}, ConfigError, "gaze.clips.held_out_folder go together"),
         ("reconstructor", {"gaze__name": "other"}, UsageError, "gaze.name: got 'other', expected one of reconstructor"),
     ):
         with pytest.raises(error, match=said):
             stage(name, "mistake", **changes)
     first = stage("reconstructor", "first")
-    with pytest.raises(UsageError, match=r"gaze.frames: got 4, the reconstructor takes up to 3"):
+    with pytest.raises(UsageError, match=r"gaze.frames: got 4, the reconstructor takes 1 to 3"):
         stage("labels", "mistake", gaze__reconstructor=first, gaze__frames=4)
+    few = {"gaze__reconstructor": first, "gaze__search__shortlist": "[1,0]", "gaze__search__most": 5}
+    with pytest.raises(UsageError, match=r"gaze.search.most: got 5 picks of a frame.*\(1, 0\) tries have 4 patches"):
+        stage("labels", "mistake", **few)
     assert not (stage.root / "mistake" / "labels.json").exists()

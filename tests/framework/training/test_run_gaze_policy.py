@@ -22,13 +22,13 @@ from framework.commands.train import run
 from framework.errors import UsageError
 from framework.networks.gaze import checkpoint
 from framework.networks.gaze.calibration import Calibration
-from framework.networks.gaze.model import Gaze
 from framework.networks.reconstructor import checkpoint as reconstructors
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
 from framework.tracking import register_resolvers
 from framework.training.gaze_grpo import GrpoModule
 from framework.training.gaze_ntp import NtpModule
+from framework.training.gaze_start import begun
 
 JUDGE = ReconstructorConfig((32, 48), 16, 3, 16, 1, 2, 16, 16, 1, 2, 16, True, True, False)  # 13 ids
 NETWORK = {"scales": "[32,48]", "width": 16, "layers": 1, "heads": 2, "ffn": 16, "heads_ahead": 3}
@@ -99,7 +99,7 @@ def curve(folder: Path, name: str) -> list[float]:
 def test_two_steps(stage: Stage, name: str) -> None:
     folder = stage(name, "run")
     gaze, about = checkpoint.load(folder)
-    start = dict(Gaze.random(gaze.config, 0).named_parameters())
+    start = dict(begun(gaze.config, 0).named_parameters())
     assert gaze.config.vocabulary.size == 13
     assert {key for key, value in gaze.named_parameters() if torch.equal(value, start[key])} == set()
     assert all(bool(value.isfinite().all()) for value in gaze.parameters())
@@ -165,8 +165,16 @@ def test_losses_before_are_filled_in(stage: Stage, monkeypatch: pytest.MonkeyPat
     ("name", "change", "error", "said"),
     [
         ("ntp", {"gaze__labels": "[none/*.json]"}, UsageError, "gaze.labels: no file matches none.*gaze=labels"),
-        ("ntp", {"gaze__reconstructor": "none"}, UsageError, "gaze.reconstructor: none.*gaze=reconstructor"),
+        ("ntp", {"gaze__reconstructor": "none"}, UsageError, "gaze.reconstructor: got none.*gaze=reconstructor"),
         ("ntp", {"gaze__network__scales": "[16,48]"}, UsageError, r"gaze.network.scales: .*\(16, 48\).*\(32, 48\)"),
+        ("ntp", {"gaze__reconstructor": "null"}, UsageError, "gaze.reconstructor: got None.*gaze=reconstructor"),
+        ("ntp", {"gaze__labels": "none.json"}, UsageError, "gaze.labels: no file matches none.json"),
+        ("ntp", {"gaze__calibration__most": 14}, UsageError, "gaze.calibration.most: got 14 picks .* 13 patches"),
+        ("ntp", {"gaze__measure__budgets": "[1,14]"}, UsageError, "gaze.measure.budgets: got 14 picks"),
+        ("ntp", {"gaze__measure__batch": 0}, ConfigError, "a batch of at least 1; got .* and 0"),
+        ("ntp", {"gaze__schedule__warmup": 0}, ConfigError, "schedule.steps and .warmup must be at least 1"),
+        ("grpo", {"gaze__training__most": 14}, UsageError, "gaze.training.most: got 14 picks"),
+        ("ntp", {"gaze__frames": 0}, UsageError, "gaze.frames: got 0, the reconstructor takes 1 to 3"),
         ("ntp", {"gaze__frames": 4}, UsageError, "gaze.frames: got 4, the reconstructor takes 1 to 3"),
         ("ntp", {"gaze__clips__seed": 8}, UsageError, "none of the 2 labelled videos"),
         ("ntp", {"gaze__training__symmetry": "turned"}, ConfigError, "gaze.training.symmetry"),
