@@ -54,7 +54,7 @@ def measure(plan: dict[str, Any], shares: str) -> list[dict[str, Any]]:
     words["layers"] = plan["layers"] or "null"
     cfg = compose(config_name="bench", overrides=["what=gaze", *(f"what.{k}={v}" for k, v in words.items())])
     bench = build(cfg.what, Bench, "what")  # type: ignore[type-abstract]
-    run = {key: plan[key] for key in ("frames", "llm_layers", "rounds")}
+    run = {"asked": shares, **{key: plan[key] for key in ("frames", "llm_layers", "rounds")}}
     return [{"layers": plan["layers"] or "all", **run, **row} for row in bench.rows()]
 
 
@@ -105,22 +105,26 @@ def tables(rows: Sequence[Row]) -> list[str]:
     return [table(rows), *whole, paying_table(rows)]
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[key] for key in ("tower", "pixels", "layers", "frames", "llm_layers"))
+def _key(row: Row) -> tuple[str, ...]:
+    """Of all rows of one measurement."""
+    return tuple(str(row[key]) for key in ("tower", "pixels", "layers", "asked", "frames", "llm_layers", "rounds"))
 
 
 def main(given: list[str]) -> None:
-    """Measure what is missing, write after every size, print the tables."""
+    """Measure what is missing, write after every size, print the tables of what was asked."""
     chosen = arguments(given, DEFAULTS)
     torch.set_num_threads(1)
     path = Path(chosen["folder"]) / f"{NAME}.csv"
     rows: list[dict[str, Any]] = read(path) if path.exists() else []
+    wanted: list[tuple[str, ...]] = []
     with composing():
         for plan in plans(chosen):
-            if _key({**plan, "pixels": plan["size"], "layers": plan["layers"] or "all"}) not in map(_key, rows):
+            named = {"pixels": plan["size"], "layers": plan["layers"] or "all", "asked": chosen["shares"]}
+            wanted.append(_key({**plan, **named}))
+            if wanted[-1] not in map(_key, rows):
                 rows += measure(plan, chosen["shares"])
                 write(path, rows)
-    print("\n\n".join(tables(read(path))))
+    print("\n\n".join(tables([row for row in read(path) if _key(row) in wanted])))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ The digest is of all that the numbers depend on. It knows neither tables nor fig
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,10 @@ from experiments.autogaze_policies import (
 )
 from framework.networks.gaze.calibration import Calibration
 from framework.networks.gaze.checkpoint import file_at
-from framework.networks.gaze.picks import Picks
 from framework.networks.gaze.pixels import prepared
 from framework.networks.reconstructor.model import Reconstructor
 from framework.report.console import console
-from framework.training.gaze_clips import MadeClips
+from framework.training.gaze_clips import MadeClips, square
 from framework.video.readers.pyav import PyAVReader
 
 Arrays = dict[str, NDArray[np.float64]]
@@ -87,13 +87,6 @@ def real_clips(folder: Path, side: int) -> Tensor:
     return torch.stack(found)
 
 
-def square(picture: Tensor) -> Tensor:
-    """The central square of [3, H, W]."""
-    side = min(picture.shape[1:])
-    top, left = ((length - side) // 2 for length in picture.shape[1:])
-    return picture[:, top : top + side, left : left + side]
-
-
 class Bench:
     """Clips under one reconstructor."""
 
@@ -108,12 +101,17 @@ class Bench:
             self._judges = [Judge(self.network, part) for part in self.pixels.split(TOGETHER)]
         return self._judges
 
+    @cached_property
+    def shown(self) -> str:
+        """Says what the clips show."""
+        return hashlib.sha256(self.pixels.contiguous().numpy().tobytes()).hexdigest()
+
     def measured(self, policy: str, checkpoint: str | None, plan: Plan) -> Arrays:
         """Of a policy, from disk where it was measured before."""
         weights = fingerprint(file_at(checkpoint)) if policy in ARMS and checkpoint else checkpoint
         constants = (WRITER, TRIED, SWEPT, SWEEP, STOPS, PREDICTED, EPSILONS)
         depends = plan if checkpoint is None else replace(plan, errors=(), seed=0)  # a gaze is told neither
-        told = repr((constants, self.identity, len(self.pixels), policy, weights, depends))
+        told = repr((constants, self.identity, self.shown, policy, weights, depends))
         digest = hashlib.sha256(told.encode()).hexdigest()[:12]
         file = self.folder / f"{self.name}-{policy}-{digest}.npz"
         if not file.exists():
@@ -167,18 +165,10 @@ def _of_gaze(learned: Learned, judge: Judge, plan: Plan, thresholds: Sequence[fl
         for _, most, threshold, predicted in settings:
             picks = learned.picks(judge.pixels, most, threshold, predicted)
             loss = judge.loss(judge.vocabulary.picked(picks.ids))
-            rows.append((picks.counts, loss, last_predicted(picks)))
+            rows.append((picks.counts, loss, picks.last_predicted))
         if rows:
             arrays |= _named(kind, [setting[0] for setting in settings], rows)
     return arrays
-
-
-def last_predicted(picks: Picks) -> Tensor:
-    """f32 [B, T]: what is predicted after the last pick of every frame; NaN where nothing is."""
-    if picks.predicted is None:
-        return torch.full(picks.ids.shape[:2], float("nan"))
-    last = picks.valid.cumsum(2).argmax(2, keepdim=True)
-    return picks.predicted.gather(2, last)[..., 0]
 
 
 def _of_search(judge: Judge, choose: Chooser, size: int, plan: Plan) -> Arrays:
@@ -220,8 +210,3 @@ def _joined(name: str, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float
 
 def _array(parts: Sequence[Tensor]) -> NDArray[np.float64]:
     return torch.cat(list(parts)).double().numpy()
-
-
-def kinds(arrays: Mapping[str, NDArray[np.float64]]) -> list[str]:
-    """Which stoppings were measured."""
-    return [name.removesuffix("_settings") for name in arrays if name.endswith("_settings")]

@@ -68,6 +68,7 @@ class Learned:
     def source(self) -> Source:
         """Its weights. ValueError where they are none, or frames are of another size."""
         source = Source(self.checkpoint, "arms")
+        source.gaze.cpu()  # where the clips are
         if source.about.config.side != self.judge.scales[-1]:
             raise ValueError(f"{self.checkpoint} reads {source.about.config.side} pixels, not {self.judge.scales[-1]}")
         return source

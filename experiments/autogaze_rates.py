@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from rich.progress import track
 from torch import Tensor
 
-from experiments.autogaze_measure import FRAMES, VIDEOS, square
+from experiments.autogaze_measure import FRAMES, VIDEOS
 from experiments.autogaze_policies import fingerprint
 from experiments.common import (
     OUTPUTS,
@@ -48,12 +48,13 @@ from framework.networks.gaze.calibration import Calibration
 from framework.networks.gaze.control import Control
 from framework.networks.gaze.pixels import prepared, resized
 from framework.networks.gaze.source import Source
-from framework.networks.gaze.tiling import gaze_tiles
+from framework.networks.gaze.tiling import cut, gaze_tiles
 from framework.networks.reconstructor import checkpoint as reconstructors
 from framework.networks.reconstructor.model import Reconstructor
 from framework.networks.reconstructor.source import Source as Judge
 from framework.report.console import console
 from framework.tracking import whole
+from framework.training.gaze_clips import WRITER, square
 from framework.training.gaze_measure import nothing, true_loss
 from framework.training.gaze_render import render
 from framework.video.readers.pyav import PyAVReader
@@ -105,8 +106,7 @@ class Looking:
         """(Picks, sum of losses, sum of those of keeping nothing) of u8 [T, 3, S, S]; sums over frames and tiles."""
         side = self.source.about.config.side
         tiled = gaze_tiles(self.source.gaze, frames, self.control, side, TOGETHER)
-        tiles = frames.unflatten(3, (tiled.columns, side)).unflatten(2, (tiled.rows, side))
-        tiles = tiles.permute(2, 4, 0, 1, 3, 5).flatten(0, 1)  # [tiles, T, 3, side, side]
+        tiles = cut(frames, side)
         lost, empty, picks = 0.0, 0.0, tiled.picks
         for at in torch.arange(len(tiles)).split(TOGETHER):
             pixels = prepared(tiles[at], side)
@@ -243,6 +243,7 @@ def looking(chosen: dict[str, str], epsilon: str) -> Looking:
         judge = Judge(chosen["reconstructor"], source.about.config.vocabulary)
         assert source.about.calibration is not None
         most = Calibration.read(source.about.calibration).most
+        source.gaze.cpu()  # where the clips and the reconstructor are
         return Looking(source, judge.network, Control(most, threshold, source.about.rope_mode))
     except ValueError as error:
         raise SystemExit(str(error)) from error
@@ -260,7 +261,8 @@ def main(given: list[str]) -> None:
     weights = [fingerprint(file) if file.is_file() else str(file) for file in files]
     rows, terminal = [], console(stderr=True)
     for epsilon, setting in track(asked, "settings", console=terminal, disable=not terminal.is_terminal):
-        told = repr((setting, seed, epsilon, weights))
+        shown = WRITER if setting.video == MADE else fingerprint(videos / setting.video)
+        told = repr((setting, shown, seed, epsilon, weights))
         file = OUTPUTS / NAME / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
         if not file.exists():
             found = [looks[epsilon].clip(frames) for frames in clips_of(setting, seed, videos)]

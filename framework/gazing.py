@@ -25,7 +25,7 @@ from framework.networks.gaze.control import Control
 from framework.networks.gaze.model import Gaze
 from framework.networks.gaze.pixels import normalised, resized, restored
 from framework.networks.gaze.source import Source
-from framework.networks.gaze.tiling import Tiled, gaze_tiles
+from framework.networks.gaze.tiling import Tiled, cut, gaze_tiles
 from framework.networks.reconstructor.model import Reconstructor
 from framework.training.gaze_measure import nothing
 from framework.video.info import VideoInfo
@@ -147,11 +147,8 @@ class Gazer:
         began, side = perf_counter(), self.gaze.config.side
         tiled = gaze_tiles(self.gaze, frames, self.control, side, self.batch, predictions=True)
         gazed, picks = perf_counter(), tiled.picks
-        assert picks.predicted is not None
-        last = picks.valid.cumsum(2).argmax(2, keepdim=True)
-        predicted = as_loss(picks.predicted.gather(2, last)[..., 0], self.space)
-        tiles = frames.unflatten(3, (self.grid[1], side)).unflatten(2, (self.grid[0], side))
-        tiles = tiles.permute(2, 4, 0, 1, 3, 5).flatten(0, 1)  # [rows * columns, T, 3, S, S]
+        predicted = as_loss(picks.last_predicted, self.space)
+        tiles = cut(frames, side)
         images, lost, empty = [], [], []
         for places in torch.arange(len(tiles)).split(self.batch):
             pixels = normalised(tiles[places].to(self.gaze.device).float())

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from framework.errors import UsageError
 from framework.networks.gaze.pixels import resized
+from framework.training.gaze_label_file import key_of
 from framework.training.gaze_render import render
 from framework.video.readers.base import Reader
 
@@ -30,7 +31,6 @@ RATE_STREAM = 997
 WRITER = 1  # raise it when other pixels come out: stored clips of before are then left alone
 FOLDER_WRITER = 2  # the same, of a folder's videos
 REPORT = 512  # clips between lines of the log
-NAME_PARTS = 3  # of a path: what labels are found by
 
 
 class Clips(ABC):
@@ -93,7 +93,7 @@ class FolderClips(Clips):
         self.files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
         if not self.files:
             raise UsageError(f"{where}: got {folder}, expected a folder with videos ({', '.join(sorted(ENDINGS))})")
-        names = [self._stem(path) for path in self.files]
+        names = [key_of(path.resolve()) for path in self.files]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UsageError(f"{where}: labels are found by the last three parts of a path; several are {twice[0]}")
         self.reader, self.size, self.frames, self.fps, self.per_video = reader, size, frames, fps, per_video
@@ -104,13 +104,13 @@ class FolderClips(Clips):
         file, nth = divmod(index, self.per_video)
         numbers = self._numbers(self.reader.info(str(self.files[file])).seconds, nth)
         with closing(self.reader.decode(str(self.files[file]), np.unique(numbers).tolist())) as decoded:
-            pictures = {number: resized(_square(picture), self.size, self.size) for number, picture in decoded}
+            pictures = {number: resized(square(picture), self.size, self.size) for number, picture in decoded}
         return torch.stack([pictures[number] for number in numbers.tolist()]).permute(0, 2, 3, 1).contiguous()
 
     def name(self, index: int) -> str:
         """The last three parts of the path."""
         file, nth = divmod(index, self.per_video)
-        return self._stem(self.files[file]) + (f"#{nth}" if nth else "")
+        return key_of(self.files[file].resolve()) + (f"#{nth}" if nth else "")
 
     @property
     def identity(self) -> str:
@@ -129,10 +129,6 @@ class FolderClips(Clips):
         first = int(np.searchsorted(seconds, start))
         times = seconds[first] + step * np.arange(self.frames)
         return np.minimum(np.searchsorted(seconds, times - 0.5 * step / self.frames), last)
-
-    @staticmethod
-    def _stem(path: Path) -> str:
-        return "/".join(path.resolve().parts[-NAME_PARTS:])
 
 
 class StoredClips(Clips):
@@ -229,11 +225,10 @@ def clips(
     return train, held_out
 
 
-def _square(picture: Tensor) -> Tensor:
+def square(picture: Tensor) -> Tensor:
     """The central square of [3, H, W]."""
-    height, width = picture.shape[1:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
+    side = min(picture.shape[1:])
+    top, left = ((length - side) // 2 for length in picture.shape[1:])
     return picture[:, top : top + side, left : left + side]
 
 

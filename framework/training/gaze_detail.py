@@ -7,13 +7,12 @@ knows no labels.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d
 
 from framework.networks.gaze.model import Gaze
+from framework.networks.reconstructor.patches import resizing
 
 TINY, USUAL = 0.02, 0.12  # of normalised brightness: less is nothing; about what patches differ by
 
@@ -39,15 +38,12 @@ class Detail(nn.Module):
         usual."""
         grey = pixels.mean(2)
         side = grey.shape[-1]
-        left = [grey - (blur := _blur(side, scale).to(grey)) @ grey @ blur.T for scale in self.scales]
+        left = [grey - (blur := _blurring(side, scale).to(grey)) @ grey @ blur.T for scale in self.scales]
         before = torch.cat([torch.zeros_like(grey[:, :1]), grey[:, :-1]], 1)
         parts = [adaptive_avg_pool2d(part.abs(), self.grid).flatten(2) for part in (*left, grey - before)]
         return torch.stack(parts, -1).add(TINY).div(USUAL).log()
 
 
-@lru_cache(8)
-def _blur(side: int, scale: int) -> Tensor:
-    """f32 [side, side]: a line shrunk to `scale` and blown up again."""
-    line = torch.eye(side)[None, None]
-    small = interpolate(line, (scale, side), mode="bicubic", antialias=True, align_corners=False)
-    return interpolate(small, (side, side), mode="bicubic", align_corners=False)[0, 0]
+def _blurring(side: int, scale: int) -> Tensor:
+    """f32 [side, side]: a line shrunk to `scale` and blown up again, as a matrix."""
+    return resizing(scale, side, False) @ resizing(side, scale, True)

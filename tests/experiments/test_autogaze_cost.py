@@ -34,6 +34,10 @@ def test_measured_once_and_told(
     monkeypatch.setattr(autogaze_cost, "measure", lambda *_: pytest.fail("measured again"))
     autogaze_cost.main([*SMALL, f"folder={workplace}"])
     assert capsys.readouterr().out == said
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        autogaze_cost.main([*SMALL, "shares=0.2", f"folder={workplace}"])
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        autogaze_cost.main([*SMALL, "rounds=2", f"folder={workplace}"])
 
 
 def test_the_whole_tower_runs_last_and_reads_nothing() -> None:

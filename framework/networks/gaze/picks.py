@@ -70,6 +70,14 @@ class Picks:
         """i64 [B, T]: picks of each frame."""
         return self.valid.sum(2)
 
+    @property
+    def last_predicted(self) -> Tensor:
+        """f32 [B, T]: the loss predicted after the last pick of each frame; NaN where none is predicted."""
+        if self.predicted is None:
+            return torch.full(self.ids.shape[:2], float("nan"), device=self.ids.device)
+        last = self.valid.cumsum(2).argmax(2, keepdim=True)
+        return self.predicted.gather(2, last)[..., 0]
+
     def to(self, device: torch.device | str) -> Picks:
         """The same on a device."""
         moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}

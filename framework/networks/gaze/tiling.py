@@ -48,6 +48,12 @@ def tiles(frames: Tensor, side: int) -> tuple[int, int]:
     return height // side, width // side
 
 
+def cut(frames: Tensor, side: int) -> Tensor:
+    """[rows * columns, T, 3, side, side] of frames [T, 3, H, W], row by row. ValueError as `tiles`."""
+    rows, columns = tiles(frames, side)
+    return frames.unflatten(3, (columns, side)).unflatten(2, (rows, side)).permute(2, 4, 0, 1, 3, 5).flatten(0, 1)
+
+
 def gaze_tiles(
     gaze: Gaze,
     frames: Tensor,
@@ -71,9 +77,9 @@ def gaze_tiles(
     found = []
     for first in range(0, rows * columns, batch):
         places = range(first, min(first + batch, rows * columns))
-        cut = [_tile(frames, place // columns, place % columns, side) for place in places]
-        pixels = torch.stack([prepared(tile.to(gaze.device), gaze.config.side) for tile in cut])
-        picks = gaze_clip(gaze, pixels, control.of(slice(first, first + len(cut))), generator)
+        some = [_tile(frames, place // columns, place % columns, side) for place in places]
+        pixels = torch.stack([prepared(tile.to(gaze.device), gaze.config.side) for tile in some])
+        picks = gaze_clip(gaze, pixels, control.of(slice(first, first + len(some))), generator)
         found.append(scored(gaze, pixels, picks, control.sampling) if predictions else picks)
     return Tiled(Picks.joined(found, gaze.vocabulary), rows, columns)
 

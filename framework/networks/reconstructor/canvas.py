@@ -7,13 +7,12 @@ picture holds picked patches and nothing else of the frames: each is blown up on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from framework.networks.gaze.vocabulary import Vocabulary
+from framework.networks.reconstructor.patches import resizing
 
 
 def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> list[Tensor]:
@@ -29,7 +28,7 @@ def blown_up(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = No
             continue
         cells = patches[:, start : start + grid**2].reshape(len(patches), grid, grid, 3, patch, patch)
         if grid * patch != side:
-            weights = _weights(patch, side // grid).to(cells)
+            weights = resizing(patch, side // grid, False).to(cells)
             cells = weights @ cells @ weights.T
         shown.append(cells.permute(0, 3, 1, 4, 2, 5).reshape(len(patches), 3, side, side))
     return shown
@@ -49,9 +48,3 @@ def paint(
             where = cells.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
             canvas = torch.where(where, shown[number] if rows is None else shown[number][rows], canvas)
     return canvas
-
-
-@lru_cache(32)
-def _weights(before: int, after: int) -> Tensor:
-    """f32 [after, before]: bicubic resizing of a line as a matrix."""
-    return interpolate(torch.eye(before)[None, None], (after, before), mode="bicubic", align_corners=False)[0, 0]

@@ -19,7 +19,7 @@ def cut(pixels: Tensor, scales: tuple[int, ...], patch: int, antialias: bool) ->
     for scale in scales:
         shrunk, grid = flat, scale // patch
         if flat.shape[-1] != scale:
-            weights = _weights(flat.shape[-1], scale, antialias).to(flat)
+            weights = resizing(flat.shape[-1], scale, antialias).to(flat)
             shrunk = weights @ flat @ weights.T
         cells = shrunk.reshape(len(flat), 3, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
         pieces.append(cells.reshape(len(flat), grid**2, 3 * patch**2))
@@ -34,7 +34,7 @@ def joined(patches: Tensor, patch: int) -> Tensor:
 
 
 @lru_cache(32)
-def _weights(before: int, after: int, antialias: bool) -> Tensor:
+def resizing(before: int, after: int, antialias: bool) -> Tensor:
     """f32 [after, before]: bicubic resizing of a line as a matrix, several times faster than resizing frames."""
     line = torch.eye(before)[None, None]
     return interpolate(line, (after, before), mode="bicubic", antialias=antialias, align_corners=False)[0, 0]

@@ -11,7 +11,7 @@ from torch import Tensor
 from framework.networks.gaze.decoding import Control, gaze_clip, scored
 from framework.networks.gaze.model import Gaze
 from framework.networks.gaze.pixels import prepared
-from framework.networks.gaze.tiling import gaze_tiles
+from framework.networks.gaze.tiling import cut, gaze_tiles
 
 
 def bytes_of(*shape: int) -> Tensor:
@@ -29,6 +29,7 @@ def test_each_tile_is_as_if_alone(small: Callable[..., Gaze], rows: int, columns
     for place in range(rows * columns):
         row, column = divmod(place, columns)
         tile = frames[:, :, row * 28 : (row + 1) * 28, column * 28 : (column + 1) * 28]
+        assert torch.equal(cut(frames, 28)[place], tile)
         pixels = prepared(tile, 48)[None]
         alone = scored(gaze, pixels, gaze_clip(gaze, pixels, control.of(slice(place, place + 1))))
         slots = alone.ids.shape[2]
