@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ class Stored(Mapping[str, Tensor]):
                 self.header |= opened.metadata() or {}
                 self._at |= dict.fromkeys(opened.keys(), opened)
             else:
-                found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+                found = of_torch(file)
                 self._at |= dict.fromkeys(found, found)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -41,6 +42,17 @@ class Stored(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._at)
+
+
+def of_torch(file: Path) -> dict[str, Tensor]:
+    """Tensors by name, of a file that torch wrote in its format of today. ValueError for any other."""
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, UnpicklingError) as error:
+        raise ValueError(f"{file} is neither a safetensors file nor one of torch.save's (zip format)") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds no weights by name, but {type(found).__name__}")
+    return found
 
 
 def model_files(folder: Path) -> list[Path]:

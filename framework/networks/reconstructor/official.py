@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from framework.networks.qtsplus.stored import of_torch
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
 
@@ -70,7 +71,7 @@ def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconst
     place = Path(path).expanduser()
     if not place.is_file():
         raise ValueError(f"{place} does not exist: expected a published reconstructor (videomae.pt)")
-    stored = torch.load(place, map_location="cpu", weights_only=True, mmap=True)
+    stored = of_torch(place)
     found = {key: value for key, value in ((_bare(name), value) for name, value in stored.items()) if key is not None}
     wanted = names(config)
     missing, unexpected = sorted(set(wanted.values()) - set(found)), sorted(set(found) - set(wanted.values()))
