@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import OmegaConf
 
 from framework.errors import UsageError
 from framework.tracking import whole
@@ -23,9 +23,9 @@ SHOWN = 3  # keys of a difference
 def belongs(folder: Path, recipe: Mapping[str, Any]) -> None:
     """Write the recipe into `folder`. UsageError if a training of another one stopped there, which would be gone on."""
     kept = folder / FILE
-    told = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
+    told = OmegaConf.create(dict(recipe))
     if kept.exists() and (folder / LAST).exists():
-        before, now = (_flat(yaml.safe_load(text)) for text in (kept.read_text(encoding="utf-8"), told))
+        before, now = (_flat(OmegaConf.to_container(one)) for one in (OmegaConf.load(kept), told))
         other = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         if other:
             parts = [f"{key}: {before.get(key)} there, {now.get(key)} now" for key in other[:SHOWN]]
@@ -35,7 +35,7 @@ def belongs(folder: Path, recipe: Mapping[str, Any]) -> None:
                 "of its own (folder=...), or delete that one to begin again"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    rank_zero_only(whole)(kept, told)  # all processes of a training come by
+    rank_zero_only(whole)(kept, OmegaConf.to_yaml(told))  # all processes of a training come by
 
 
 def _flat(node: Any, at: str = "") -> dict[str, Any]:

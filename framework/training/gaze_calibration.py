@@ -41,7 +41,7 @@ def calibrate(
     """The table, from normalised clips f32 [N, T, 3, S, S]; `space` is what the loss heads were taught.
 
     Thresholds are quantiles of the losses predicted along runs to the end: at the smallest no frame stops early, at the
-    largest each stops after its first pick.
+    largest nearly each stops after its first pick.
     """
     parts = pixels.split(settings.batch)
     empty = torch.cat([nothing(reconstructor, part) for part in parts]).sum(1)

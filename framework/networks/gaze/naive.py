@@ -1,7 +1,7 @@
 """The same picks the plain way, to compare with: what `decoding` must equal in contiguous mode, and beat in seconds.
 
 At every frame all embeddings so far are joined and fed again, and at every step the cache of keys and values is copied;
-so does the published code, in effect. Masks and positions are left to transformers. It shares the policy with
+so does the published code, in effect. Masks are left to transformers. It shares the policy with
 `decoding`, nothing else.
 """
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from omegaconf import OmegaConf
 
 from framework.errors import UsageError
@@ -19,7 +18,7 @@ RECIPE: dict[str, Any] = {"seed": 0, "gaze": {"start": None, "schedule": {"steps
 def test_the_same_recipe_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     belongs(folder, RECIPE)
-    assert yaml.safe_load((folder / FILE).read_text()) == RECIPE
+    assert OmegaConf.load(folder / FILE) == RECIPE
     (folder / LAST).touch()
     belongs(folder, RECIPE)
 
@@ -32,7 +31,7 @@ def test_another_is_refused_where_one_has_begun(tmp_path: Path) -> None:
     words = r"seed: 1 there, 0 now; gaze\.start: ntp there, None now; gaze\.lean: True there, None now\)"
     with pytest.raises(UsageError, match=words):
         belongs(tmp_path, RECIPE)
-    assert yaml.safe_load((tmp_path / FILE).read_text()) == other
+    assert OmegaConf.load(tmp_path / FILE) == other
 
 
 def test_a_folder_of_before_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -25,5 +25,5 @@ def test_no_weights(tmp_path: Path) -> None:
         file.write_text("words")
         with pytest.raises(ValueError, match=rf"{name} is neither a safetensors file nor one of torch\.save's"):
             Stored([file])
-    with pytest.raises(ValueError, match="none.bin does not exist"):
+    with pytest.raises(ValueError, match=r"none\.bin does not exist"):
         Stored([tmp_path / "none.bin"])
