@@ -23,7 +23,7 @@ import torch
 
 from experiments.autogaze_measure import Arrays, Bench, Plan, made_clips, real_clips
 from experiments.autogaze_needed import AT_LEAST, AT_MOST, Points, needed, times
-from experiments.autogaze_policies import ARMS, ORDERED, POLICIES, SEARCHES, fingerprint, found
+from experiments.autogaze_policies import ARMS, GREEDY, ORDERED, POLICIES, fingerprint, found
 from experiments.autogaze_tables import (
     FIXED,
     MADE,
@@ -179,7 +179,7 @@ def main(given: list[str]) -> None:
     folder, results, arms = Path(chosen["folder"]), Path(chosen["results"]), chosen["arms"].split(",")
     if unknown := [arm for arm in arms if arm not in POLICIES]:
         raise SystemExit(f"arms: there is no {', '.join(unknown)}; known: {', '.join(POLICIES)}")
-    places = {arm: None if arm in (*ORDERED, *SEARCHES) else found(arm, folder) for arm in arms}
+    places = {arm: None if arm in (*ORDERED, GREEDY) else found(arm, folder) for arm in arms}
     torch.set_num_threads(int(chosen["threads"]))
     network, held_out, identity = reconstructor(chosen["reconstructor"])
     errors, seed, side = errors_of(chosen["errors"], held_out), int(chosen["seed"]), network.config.side

@@ -26,8 +26,7 @@ from experiments.autogaze_policies import (
     ALL_SCALES,
     ARMS,
     DIFFERENCE,
-    GREEDY_FINEST,
-    SEARCHES,
+    GREEDY,
     Learned,
     fingerprint,
     orders,
@@ -48,7 +47,7 @@ TOGETHER = 32  # clips at once
 TRIED = 2  # of the greedy search, while something was never seen
 SWEPT, SWEEP = 10, 14  # thresholds of a gaze, and the picks a frame that they are taken along
 STOPS = 8  # of those who are told the true loss:
-TOLD = (ALL_SCALES, DIFFERENCE, *SEARCHES)
+TOLD = (ALL_SCALES, DIFFERENCE, GREEDY)
 PREDICTED = (1, 2, 4, 8)  # budgets at which predicted losses are compared with true ones
 EPSILONS = (0.7, 0.5, 0.3, 0.2)
 VIDEOS = ("autogaze_example.mp4", "flipping_a_pancake.mkv", "nasa_13013.mp4")
@@ -139,10 +138,8 @@ class Bench:
                 parts.append(_of_gaze(learned, judge, plan, thresholds))
             else:
                 clips = range(first, first + len(judge.pixels))
-                if policy in SEARCHES:
-                    first_id = judge.vocabulary.finest.start if policy == GREEDY_FINEST else 0
-                    choose, size = greedy(TRIED, first_id), judge.vocabulary.size - first_id
-                    parts.append(_of_search(judge, choose, size, plan))
+                if policy == GREEDY:
+                    parts.append(_of_search(judge, greedy(TRIED), plan))
                 else:
                     given = orders(policy, judge.pixels, clips, judge.vocabulary, plan.seed)
                     parts.append(_of_order(judge, given, plan, policy in TOLD))
@@ -171,8 +168,9 @@ def _of_gaze(learned: Learned, judge: Judge, plan: Plan, thresholds: Sequence[fl
     return arrays
 
 
-def _of_search(judge: Judge, choose: Chooser, size: int, plan: Plan) -> Arrays:
-    """Of a search among `size` patches; with plan.stopping told the true loss, too."""
+def _of_search(judge: Judge, choose: Chooser, plan: Plan) -> Arrays:
+    """Of a search among all patches; with plan.stopping told the true loss, too."""
+    size = judge.vocabulary.size
     budgets = sizes(plan.budgets, size)
     made = rolled_out(judge, choose, budgets, [NEVER] * len(budgets))
     arrays = _named("fixed", budgets, list(zip(made.counts, made.loss, strict=True)))

@@ -86,10 +86,10 @@ def ordered(orders: Tensor) -> Chooser:
     return choose
 
 
-def greedy(tried: int, first: int = 0) -> Chooser:
+def greedy(tried: int) -> Chooser:
     """Of the patches that should lower the loss most, if what the network draws elsewhere stayed, the best of `tried`.
 
-    Where all was seen that is exact, and none needs to be tried. Only ids from `first` on are picked.
+    Where all was seen that is exact, and none needs to be tried.
     """
 
     def choose(rows: Watched, active: Tensor, picked: Tensor, made: int) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,6 @@ def greedy(tried: int, first: int = 0) -> Chooser:
         if len(new):
             errors[new] = rows.drawn(active[new], now[new])
         losses = _without_network(rows, active, now, errors).masked_fill(now, float("inf"))
-        losses[:, :first] = float("inf")
         if len(new):
             least, likely = losses[new].topk(tried, 1, largest=False)  # [A, tried]
             with_it = now[new].repeat_interleave(tried, 0)

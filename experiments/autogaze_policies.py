@@ -26,7 +26,7 @@ from framework.networks.gaze.source import Source
 from framework.networks.gaze.vocabulary import Vocabulary
 
 ALL_SCALES, FINEST_ONLY, DIFFERENCE = "random", "random_finest", "frame_difference"
-UNTRAINED, GREEDY, GREEDY_FINEST = "untrained", "greedy", "greedy_finest"
+UNTRAINED, GREEDY = "untrained", "greedy"
 ORDERED = (ALL_SCALES, FINEST_ONLY, DIFFERENCE)
 STEPS = 3000  # of next-pick prediction and reinforcement together
 ARMS = {  # what `sieve train` is told, beside the folder
@@ -36,8 +36,7 @@ ARMS = {  # what `sieve train` is told, beside the folder
     "ntp_one_head": "gaze=ntp gaze.network.heads_ahead=1",
     "ntp_single_scale": "gaze=ntp gaze.labels=[{folder}/labels_single_scale/labels.json]",  # see autogaze.py
 }
-SEARCHES = (GREEDY, GREEDY_FINEST)
-POLICIES = (UNTRAINED, *ORDERED, *ARMS, *SEARCHES)
+POLICIES = (UNTRAINED, *ORDERED, *ARMS, GREEDY)
 SINGLE_STREAMS = {ALL_SCALES: 0, FINEST_ONLY: 1}  # of random orders
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.autogaze_needed import AT_LEAST, AT_MOST, NOT_REACHED
-from experiments.autogaze_policies import GREEDY, GREEDY_FINEST, UNTRAINED
+from experiments.autogaze_policies import GREEDY, UNTRAINED
 from experiments.common import Row, doubling, interval, markdown
 
 MADE, REAL = "made", "real"
@@ -25,7 +25,6 @@ COLOURS = {
     "ntp_one_head": "#99ccee",
     "ntp_single_scale": "#ee99aa",
     GREEDY: "#222222",
-    GREEDY_FINEST: "#888888",
 }
 
 

@@ -166,12 +166,11 @@ def test_orders_end_where_they_are_told() -> None:
 def test_greedy_is_the_search_that_labels_are_made_with() -> None:
     network, pixels = small((16, 32, 64)), noise(2, 2, 64)
     judge = Judge(network, pixels)
-    for first, shortlist in ((0, (1, 4, 16)), (5, (0, 0, 16))):
-        made = rolled_out(judge, greedy(21, first), [1, 3], [-1.0, -1.0])
-        for setting, count in enumerate((1, 3)):
-            expected = search(network, pixels, torch.full((2, 2), count), shortlist)
-            losses = torch.tensor([[frame[-1] for frame in one.losses] for one in expected])
-            torch.testing.assert_close(made.loss[setting], losses)
+    made = rolled_out(judge, greedy(21), [1, 3], [-1.0, -1.0])
+    for setting, count in enumerate((1, 3)):
+        expected = search(network, pixels, torch.full((2, 2), count), (1, 4, 16))
+        losses = torch.tensor([[frame[-1] for frame in one.losses] for one in expected])
+        torch.testing.assert_close(made.loss[setting], losses)
     few = rolled_out(judge, greedy(1), [21], [-1.0])
     assert few.loss.abs().max() < 1e-5, "everything picked is everything shown"
 
@@ -200,14 +199,13 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
     lab = GazeConfig.lab()
     for name, config in (("ntp", lab), ("grpo", lab), ("ntp_one_head", replace(lab, heads_ahead=1))):
         checkpoint.save(Gaze.random(config, 1), workplace / name / "checkpoint", {"loss_space": "log"}, table.stored())
-    arms = "random,frame_difference,ntp,grpo,ntp_one_head,greedy,greedy_finest"
+    arms = "random,frame_difference,ntp,grpo,ntp_one_head,greedy"
     words = ["clips=2", "budgets=1,69", "most=2", "errors=0.4,1.2", "reconstructor=random:0", f"arms={arms}"]
     words += [f"folder={workplace}", f"results={workplace}", f"videos={VIDEOS}"]
     autogaze.main(words)
     said, rows = capsys.readouterr().out, read(workplace / "autogaze.csv")
     here = {(row["clips"], row["stopping"], row["policy"], row["setting"]): row for row in rows}
     assert here["made", "fixed", "greedy", 69]["loss"] == pytest.approx(0, abs=1e-5)
-    assert here["made", "fixed", "greedy_finest", 49]["loss"] == pytest.approx(0, abs=1e-5)
     assert here["made", "fixed", "random", 1]["picks"] == 8 and here["real", "fixed", "grpo", 1]["count"] == 1
     assert {row["picks"] for row in rows if row["stopping"] != "fixed"} <= {n / 2 for n in range(16, 33)}
     losses = [here["made", "fixed", "greedy", budget]["loss"] for budget in (1, 69)]
@@ -216,7 +214,7 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert {(row["stopping"], row["policy"]) for row in needs if row["clips"] == "made"} == {
         *(("fixed", arm) for arm in arms.split(",")),
         *(("own", arm) for arm in ("ntp", "grpo", "ntp_one_head")),
-        *(("true", arm) for arm in ("random", "frame_difference", "greedy", "greedy_finest")),
+        *(("true", arm) for arm in ("random", "frame_difference", "greedy")),
     }
     same = [row["times"] for row in needs if (row["stopping"], row["policy"]) == ("fixed", "ntp")]
     assert set(same) <= {1, None}, "the same weights as grpo"
@@ -234,7 +232,7 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
         assert printed in said
     assert Image.open(workplace / "autogaze.png").width > 200
     files = {path: path.stat().st_mtime_ns for path in (workplace / "outputs").rglob("*.npz")}
-    assert len(files) == 14
+    assert len(files) == 12
     autogaze.main(words)
     assert {path: path.stat().st_mtime_ns for path in files} == files, "nothing is measured twice"
 
