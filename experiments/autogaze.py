@@ -1,11 +1,12 @@
 """How many patches a gaze needs until a frozen reconstructor is within an error, against those who pick otherwise.
 
-    python -m experiments.autogaze clips=128 seed=9000 budgets=1,2,3,4,6,8,10,14,20,28,40,69 most=69 errors=5%,10%,20% reconstructor=asset:reconstructor_lab videos=tests/data/video threads=1
+    python -m experiments.autogaze clips=128 seed=9000 budgets=1,2,3,4,6,8,10,14,20,28,40,69 most=69 errors=5%,10%,20%,0.25,0.2 reconstructor=asset:reconstructor_lab videos=tests/data/video threads=1
 
 Clips that nothing was trained or calibrated on; the errors are the reconstructor's losses at so many random picks, as
 stored with its weights (a plain number is a loss). Fixed budgets: as many picks in every frame. Own stopping: a gaze
 ends a frame by the loss that it predicts, at several thresholds. True stopping, which nobody has in use: the others are
-told the true loss. Greedy is a search that tries what should help most, not all. Real clips: fixed budgets only. Writes
+told the true loss. grpo_elsewhere: what grpo picks on another clip (of the real ones: of another video), so what it
+gains by content is the difference; coarse_first: one fixed order for every clip. Greedy is a search that tries what should help most, not all. Real clips: fixed budgets only. Writes
 autogaze.csv, _needed, _predicted and _epsilon, and autogaze.png into docs/results; what was measured stays in
 outputs/autogaze. Trained arms are looked for in folder=outputs/train; arms=ntp,random takes some. What one scale is
 taught: sieve train gaze=labels gaze.search.shortlist=[0,0,24] folder=outputs/train/labels_single_scale
@@ -23,7 +24,7 @@ import torch
 
 from experiments.autogaze_measure import Arrays, Bench, Plan, made_clips, real_clips
 from experiments.autogaze_needed import AT_LEAST, AT_MOST, Points, needed, times
-from experiments.autogaze_policies import ARMS, GREEDY, ORDERED, POLICIES, fingerprint, found
+from experiments.autogaze_policies import ARMS, GREEDY, ORDERED, POLICIES, SHUFFLED, fingerprint, found
 from experiments.autogaze_tables import (
     FIXED,
     MADE,
@@ -50,7 +51,7 @@ DEFAULTS = {
     "seed": "9000",
     "budgets": "1,2,3,4,6,8,10,14,20,28,40,69",
     "most": "69",
-    "errors": "5%,10%,20%",
+    "errors": "5%,10%,20%,0.25,0.2",
     "reconstructor": "asset:reconstructor_lab",
     "videos": "tests/data/video",
     "threads": "1",
@@ -94,7 +95,7 @@ def curves(measured: Mapping[str, Arrays]) -> dict[Stops, Points]:
     for policy, arrays in measured.items():
         found[FIXED, policy] = points(arrays, FIXED)
         if f"{OWN}_settings" in arrays:
-            found[OWN if policy in ARMS else TRUE, policy] = points(arrays, OWN)
+            found[OWN if policy in (*ARMS, *SHUFFLED) else TRUE, policy] = points(arrays, OWN)
     return found
 
 

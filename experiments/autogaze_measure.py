@@ -25,8 +25,10 @@ from experiments.autogaze_oracles import Chooser, greedy, ordered, rolled_out
 from experiments.autogaze_policies import (
     ALL_SCALES,
     ARMS,
+    COARSE,
     DIFFERENCE,
     GREEDY,
+    SHUFFLED,
     Learned,
     fingerprint,
     orders,
@@ -34,6 +36,7 @@ from experiments.autogaze_policies import (
 )
 from framework.networks.gaze.calibration import Calibration
 from framework.networks.gaze.checkpoint import file_at
+from framework.networks.gaze.picks import Picks
 from framework.networks.gaze.pixels import prepared
 from framework.networks.reconstructor.model import Reconstructor
 from framework.report.console import console
@@ -47,7 +50,8 @@ TOGETHER = 32  # clips at once
 TRIED = 2  # of the greedy search, while something was never seen
 SWEPT, SWEEP = 10, 14  # thresholds of a gaze, and the picks a frame that they are taken along
 STOPS = 8  # of those who are told the true loss:
-TOLD = (ALL_SCALES, DIFFERENCE, GREEDY)
+TOLD = (ALL_SCALES, COARSE, DIFFERENCE, GREEDY)
+TAUGHT = (*ARMS, *SHUFFLED)
 PREDICTED = (1, 2, 4, 8)  # budgets at which predicted losses are compared with true ones
 EPSILONS = (0.7, 0.5, 0.3, 0.2)
 VIDEOS = ("autogaze_example.mp4", "flipping_a_pancake.mkv", "nasa_13013.mp4")
@@ -107,7 +111,7 @@ class Bench:
 
     def measured(self, policy: str, checkpoint: str | None, plan: Plan) -> Arrays:
         """Of a policy, from disk where it was measured before."""
-        weights = fingerprint(file_at(checkpoint)) if policy in ARMS and checkpoint else checkpoint
+        weights = fingerprint(file_at(checkpoint)) if policy in TAUGHT and checkpoint else checkpoint
         constants = (WRITER, TRIED, SWEPT, SWEEP, STOPS, PREDICTED, EPSILONS)
         depends = plan if checkpoint is None else replace(plan, errors=(), seed=0)  # a gaze is told neither
         told = repr((constants, self.identity, self.shown, policy, weights, depends))
@@ -130,12 +134,12 @@ class Bench:
         terminal, parts, first = console(stderr=True), list[Arrays](), 0
         learned = None if checkpoint is None else Learned(checkpoint, self.network.vocabulary)
         thresholds = []
-        if learned and plan.stopping and policy in ARMS:
+        if learned and plan.stopping and policy in TAUGHT:
             thresholds = learned.thresholds(self.pixels[:TOGETHER], SWEEP, SWEPT)
         bar = track(self.judges, f"{self.name}, {policy}", console=terminal, disable=not terminal.is_terminal)
         for judge in bar:
             if learned:
-                parts.append(_of_gaze(learned, judge, plan, thresholds))
+                parts.append(_of_gaze(learned, judge, plan, thresholds, PER_VIDEO if policy in SHUFFLED else 0))
             else:
                 clips = range(first, first + len(judge.pixels))
                 if policy == GREEDY:
@@ -147,13 +151,14 @@ class Bench:
         return {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
 
 
-def _of_gaze(learned: Learned, judge: Judge, plan: Plan, thresholds: Sequence[float]) -> Arrays:
+def _of_gaze(learned: Learned, judge: Judge, plan: Plan, thresholds: Sequence[float], moved: int) -> Arrays:
+    """`moved`: by so many clips, to one that they were not made for; what is predicted of that is nothing then."""
     size, table = learned.source.about.config.vocabulary.size, learned.source.about.calibration
     asked: dict[str, list[tuple[float, int, float | None, bool]]] = {
-        "fixed": [(b, b, None, bool(thresholds) and b in PREDICTED) for b in sizes(plan.budgets, size)],
+        "fixed": [(b, b, None, bool(thresholds) and b in PREDICTED and not moved) for b in sizes(plan.budgets, size)],
         "own": [(threshold, plan.most, threshold, False) for threshold in thresholds],
     }
-    if thresholds and table is not None:
+    if thresholds and table is not None and not moved:
         known = Calibration.read(table)
         asked["epsilon"] = [(e, known.most, known.loss_threshold(e), True) for e in EPSILONS]
     arrays: Arrays = {}
@@ -161,6 +166,7 @@ def _of_gaze(learned: Learned, judge: Judge, plan: Plan, thresholds: Sequence[fl
         rows = []
         for _, most, threshold, predicted in settings:
             picks = learned.picks(judge.pixels, most, threshold, predicted)
+            picks = Picks(picks.ids.roll(moved, 0), picks.valid.roll(moved, 0)) if moved else picks
             loss = judge.loss(judge.vocabulary.picked(picks.ids))
             rows.append((picks.counts, loss, picks.last_predicted))
         if rows:

@@ -25,9 +25,9 @@ from framework.networks.gaze.pixels import normalised
 from framework.networks.gaze.source import Source
 from framework.networks.gaze.vocabulary import Vocabulary
 
-ALL_SCALES, FINEST_ONLY, DIFFERENCE = "random", "random_finest", "frame_difference"
+ALL_SCALES, FINEST_ONLY, COARSE, DIFFERENCE = "random", "random_finest", "coarse_first", "frame_difference"
 UNTRAINED, GREEDY = "untrained", "greedy"
-ORDERED = (ALL_SCALES, FINEST_ONLY, DIFFERENCE)
+ORDERED = (ALL_SCALES, FINEST_ONLY, COARSE, DIFFERENCE)
 STEPS = 3000  # of next-pick prediction and reinforcement together
 ARMS = {  # what `sieve train` is told, beside the folder
     "ntp": "gaze=ntp",
@@ -36,7 +36,8 @@ ARMS = {  # what `sieve train` is told, beside the folder
     "ntp_one_head": "gaze=ntp gaze.network.heads_ahead=1",
     "ntp_single_scale": "gaze=ntp gaze.labels=[{folder}/labels_single_scale/labels.json]",  # see autogaze.py
 }
-POLICIES = (UNTRAINED, *ORDERED, *ARMS, GREEDY)
+SHUFFLED = {"grpo_elsewhere": "grpo"}  # picks of one policy for one clip, used on another
+POLICIES = (UNTRAINED, *ORDERED, *ARMS, *SHUFFLED, GREEDY)
 SINGLE_STREAMS = {ALL_SCALES: 0, FINEST_ONLY: 1}  # of random orders
 
 
@@ -44,6 +45,7 @@ def found(name: str, folder: Path) -> str:
     """The checkpoint of a learned policy. SystemExit with the command that makes it, where there is none."""
     if name == UNTRAINED:
         return "random:0"
+    name = SHUFFLED.get(name, name)
     place = folder / name / "checkpoint"
     if not (place / FILE).is_file():
         words = f"{ARMS[name]} folder={{folder}}/{name}".format(folder=folder)
@@ -112,10 +114,22 @@ def orders(name: str, pixels: Tensor, clips: Iterable[int], vocabulary: Vocabula
     """i64 [N, T, V']: the order in which a policy picks, of clips with these numbers; a budget takes the first."""
     if name == DIFFERENCE:
         return by_difference(pixels, vocabulary)
+    if name == COARSE:
+        return coarse_first(pixels.shape[1], vocabulary).expand(len(pixels), -1, -1)
     first = vocabulary.finest.start if name == FINEST_ONLY else 0
     size = (pixels.shape[1], vocabulary.size - first)
     streams = (np.random.default_rng([seed, clip, SINGLE_STREAMS[name]]) for clip in clips)
     return torch.stack([torch.from_numpy(stream.random(size).argsort(1)) for stream in streams]) + first
+
+
+def coarse_first(frames: int, vocabulary: Vocabulary) -> Tensor:
+    """i64 [T, V]: the same for every clip: coarse before fine, each scale row by row from a quarter further on in every
+    frame, so that four frames see all of a scale however few patches each takes.
+    """
+    scales = [torch.arange(grid**2) + start for grid, start in zip(vocabulary.grids, vocabulary.starts, strict=True)]
+    return torch.stack(
+        [torch.cat([ids.roll(-frame * max(1, len(ids) // 4)) for ids in scales]) for frame in range(frames)]
+    )
 
 
 def by_difference(pixels: Tensor, vocabulary: Vocabulary) -> Tensor:

@@ -1,6 +1,6 @@
 """How the gaze's stages went: what was measured on held-out clips on the way, as numbers and curves.
 
-    python -m experiments.autogaze_training folder=outputs/train stages=reconstructor,ntp,grpo
+    python -m experiments.autogaze_training folder=outputs/train stages=reconstructor,ntp,grpo,grpo_only,ntp_one_head
 
 Reads `measured.jsonl` of every folder that `sieve train gaze=...` made; writes docs/results/autogaze_training.csv
 and .png. Nothing is trained here. Any other folder may be named, too.
@@ -19,9 +19,18 @@ from matplotlib.figure import Figure
 from experiments.common import RESULTS, Row, arguments, markdown, read, save, write
 
 NAME = "autogaze_training"
-DEFAULTS = {"folder": "outputs/train", "stages": "reconstructor,ntp,grpo", "results": str(RESULTS)}
+DEFAULTS = {
+    "folder": "outputs/train",
+    "stages": "reconstructor,ntp,grpo,grpo_only,ntp_one_head",
+    "results": str(RESULTS),
+}
 STAGE0 = "reconstructor"
-STYLE = {"ntp": ("#4477aa", "--"), "grpo": ("#1b7f5c", "-"), "grpo_only": ("#ee6677", ":")}
+STYLE = {
+    "ntp": ("#4477aa", "--"),
+    "grpo": ("#1b7f5c", "-"),
+    "grpo_only": ("#ee6677", ":"),
+    "ntp_one_head": ("#99ccee", "-."),
+}
 SHADES = (0.35, 0.55, 0.8, 1.0)
 
 

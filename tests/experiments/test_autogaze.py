@@ -119,6 +119,14 @@ def test_random_orders_belong_to_the_clip() -> None:
     assert finest.sort(2).values.equal(torch.arange(20, 69).expand(3, 2, 49))
 
 
+def test_coarse_first_is_one_order_for_all() -> None:
+    order = orders("coarse_first", torch.zeros(2, 5, 3, 112, 112), range(2), LAB, seed=1)
+    assert order[0].equal(order[1]) and order.sort(2).values.equal(torch.arange(69).expand(2, 5, 69))
+    assert order[0, :, 0].tolist() == [0, 1, 2, 3, 0], "the quarters in turn"
+    assert order[0, 0, 4:8].tolist() == [4, 5, 6, 7] and order[0, 3, 4:8].tolist() == [16, 17, 18, 19]
+    assert sorted(order[0, :4, 4:8].flatten().tolist()) == list(range(4, 20)), "four frames see all of a scale"
+
+
 def test_a_single_scale_speaks_of_the_finest() -> None:
     ids = translation(Vocabulary((112,)), LAB)
     assert ids.tolist() == [*range(20, 69), 69]
@@ -199,7 +207,7 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
     lab = GazeConfig.lab()
     for name, config in (("ntp", lab), ("grpo", lab), ("ntp_one_head", replace(lab, heads_ahead=1))):
         checkpoint.save(Gaze.random(config, 1), workplace / name / "checkpoint", {"loss_space": "log"}, table.stored())
-    arms = "random,frame_difference,ntp,grpo,ntp_one_head,greedy"
+    arms = "random,coarse_first,frame_difference,ntp,grpo,ntp_one_head,grpo_elsewhere,greedy"
     words = ["clips=2", "budgets=1,69", "most=2", "errors=0.4,1.2", "reconstructor=random:0", f"arms={arms}"]
     words += [f"folder={workplace}", f"results={workplace}", f"videos={VIDEOS}"]
     autogaze.main(words)
@@ -213,8 +221,8 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
     needs = read(workplace / "autogaze_needed.csv")
     assert {(row["stopping"], row["policy"]) for row in needs if row["clips"] == "made"} == {
         *(("fixed", arm) for arm in arms.split(",")),
-        *(("own", arm) for arm in ("ntp", "grpo", "ntp_one_head")),
-        *(("true", arm) for arm in ("random", "frame_difference", "greedy")),
+        *(("own", arm) for arm in ("ntp", "grpo", "ntp_one_head", "grpo_elsewhere")),
+        *(("true", arm) for arm in ("random", "coarse_first", "frame_difference", "greedy")),
     }
     same = [row["times"] for row in needs if (row["stopping"], row["policy"]) == ("fixed", "ntp")]
     assert set(same) <= {1, None}, "the same weights as grpo"
@@ -232,7 +240,7 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
         assert printed in said
     assert Image.open(workplace / "autogaze.png").width > 200
     files = {path: path.stat().st_mtime_ns for path in (workplace / "outputs").rglob("*.npz")}
-    assert len(files) == 12
+    assert len(files) == 16
     autogaze.main(words)
     assert {path: path.stat().st_mtime_ns for path in files} == files, "nothing is measured twice"
 

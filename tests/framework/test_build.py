@@ -24,6 +24,10 @@ class Constant(TokenScorer):
     def __post_init__(self) -> None:
         if self.level < 0:
             raise ValueError(f"scorer.level must be >= 0, got {self.level}")
+        if self.level == 7:
+            raise ValueError("level of 7 is too high")
+        if self.level == 8:
+            raise ValueError("no such levels")
 
     def score(self, view: GroupView) -> Scores:
         return Scores(torch.full((len(view.layout),), self.level))
@@ -69,6 +73,8 @@ def test_builds_nested_parts() -> None:
         ({"level": "high"}, r"scorer\.level: got 'high', expected float"),
         ({"layers": [1.5]}, r"scorer\.layers"),
         ({"level": -1}, r"^scorer\.level must be >= 0, got -1"),
+        ({"level": 7}, r"^scorer\.level of 7 is too high"),
+        ({"level": 8}, r"^scorer: no such levels"),
         ({"_target_": "nowhere.Thing"}, r"nowhere\.Thing is no class"),
         ({"_target_": "pathlib.Path"}, r"is no TokenScorer"),
         ({"level": "${missing}"}, r"scorer: .*missing"),

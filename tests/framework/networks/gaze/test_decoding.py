@@ -149,16 +149,16 @@ def test_a_stream_on_a_single_frame_and_one_vision_token(clips: Callable[..., Te
 @pytest.mark.parametrize(
     ("control", "message"),
     [
-        ({"budget": 11}, "gaze.budget must be 1 .. 10"),
-        ({"budget": 0}, "gaze.budget"),
+        ({"budget": 11}, "picks of a frame must be 1 .. 10, .* got 11"),
+        ({"budget": 0}, "picks of a frame must be 1"),
         ({"budget": 1.5}, r"\(0, 1\]"),
         ({"budget": float("nan")}, r"\(0, 1\]"),
         ({"budget": [1, 2]}, "need one number"),
         ({"budget": torch.ones(5, 3)}, "need one number"),
         ({"loss_threshold": torch.zeros(5)}, "need one number"),
-        ({"loss_threshold": float("nan")}, "finite"),
+        ({"loss_threshold": float("nan")}, "^loss_threshold must be a finite number, got nan"),
         ({"loss_threshold": float("inf")}, "finite"),
-        ({"rope_mode": "other"}, "gaze.rope_mode"),
+        ({"rope_mode": "other"}, "^rope_mode"),
     ],
 )
 def test_what_cannot_be_is_refused(
