@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import typing
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_type_hints
@@ -118,7 +119,15 @@ def _construct(node: dict[str, Any], interface: type[T], key: str) -> T:
     except (ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(str(error) if str(error).startswith(key) else f"{key}: {error}") from error
+        raise ConfigError(_named(str(error), cls, key)) from error
+
+
+def _named(message: str, cls: type, key: str) -> str:
+    """A constructor's message behind the key it is about: that of an argument, where the message begins with it."""
+    if message.startswith(key):
+        return message
+    about_argument = re.split(r"\W", message, maxsplit=1)[0] in inspect.signature(cls).parameters
+    return f"{key}.{message}" if about_argument else f"{key}: {message}"
 
 
 def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:

@@ -74,7 +74,10 @@ class GazeSettings:
         if budget is None:
             budget = Calibration.read(known).most if known is not None else 1.0
         control = Control(budget, threshold, source.about.rope_mode)
-        control.counts(source.about.config.vocabulary, 1, 0, 1)
+        try:
+            control.counts(source.about.config.vocabulary, 1, 0, 1)
+        except ValueError as error:
+            raise ValueError(f"budget: {error}") from error
         return control
 
     def chosen(self, info: VideoInfo) -> list[int]:

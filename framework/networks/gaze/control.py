@@ -20,7 +20,8 @@ class Control:
 
     `budget`, the most picks of a frame: a share of the vocabulary (float, at least one pick) or a count (int), of every
     frame alike or one for each; or counts i64 [T] or [B, T]. `loss_threshold` stops a frame, after its first pick, as
-    soon as its predicted loss is not above it: one for all, f32 [B], or [B, T].
+    soon as its predicted loss is not above it: one for all, f32 [B], or [B, T]. Errors speak of the picks of a
+    frame and of loss_threshold; whoever has another key for the budget says so.
 
     `contiguous` cuts a frame's picks at the first stop and gives every pick its own position, as in training; a video
     does not depend on those it is batched with. `official` does as the published code: it keeps later picks of a chunk
@@ -35,9 +36,9 @@ class Control:
 
     def __post_init__(self) -> None:
         if self.rope_mode not in ("official", "contiguous"):
-            raise ValueError(f"gaze.rope_mode must be official or contiguous, got {self.rope_mode!r}")
+            raise ValueError(f"rope_mode must be official or contiguous, got {self.rope_mode!r}")
         if self.loss_threshold is not None and not _finite(self.loss_threshold):
-            raise ValueError(f"gaze.loss_threshold must be a finite number, got {self.loss_threshold}")
+            raise ValueError(f"loss_threshold must be a finite number, got {self.loss_threshold}")
 
     def of(self, rows: slice) -> Control:
         """The control of some of the videos."""
@@ -59,14 +60,14 @@ class Control:
             table = torch.tensor([_count(one, vocabulary.size) for one in budget])
         if table.ndim not in (1, 2) or table.shape[-1] < first + frames or (table.ndim == 2 and len(table) != batch):
             raise ValueError(
-                f"gaze.budget has the shape {list(table.shape)}: {batch} videos of at least {first + frames} frames "
-                "need one number, one a frame, or one a video and frame"
+                f"picks of a frame have the shape {list(table.shape)}: {batch} videos of at least {first + frames} "
+                "frames need one number, one a frame, or one a video and frame"
             )
         table = table[..., first : first + frames].expand(batch, frames)
         if bool(((table < 1) | (table > vocabulary.size)).any()):
             raise ValueError(
-                f"gaze.budget must be 1 .. {vocabulary.size} picks a frame, the patches of {list(vocabulary.scales)} "
-                f"pixels; got {int(table.min())} .. {int(table.max())}"
+                f"picks of a frame must be 1 .. {vocabulary.size}, the patches of {list(vocabulary.scales)} pixels; "
+                f"got {int(table.min())} .. {int(table.max())}"
             )
         return table
 
@@ -78,7 +79,7 @@ class Control:
         table = given[:, first : first + frames] if given.ndim == 2 else given[:, None] if given.ndim == 1 else given
         if given.ndim > 2 or (given.ndim and len(given) != batch) or (given.ndim == 2 and table.shape[1] != frames):
             raise ValueError(
-                f"gaze.loss_threshold has the shape {list(given.shape)}: {batch} videos of at least {first + frames} "
+                f"loss_threshold has the shape {list(given.shape)}: {batch} videos of at least {first + frames} "
                 "frames need one number, one a video, or one a video and frame"
             )
         return table.expand(batch, frames)
@@ -92,5 +93,5 @@ def _count(value: float | int, size: int) -> int:
     if isinstance(value, int):
         return value
     if not (math.isfinite(value) and 0 < value <= 1):
-        raise ValueError(f"gaze.budget as a share of the {size} patches must lie within (0, 1], got {value}")
+        raise ValueError(f"picks of a frame, as a share of its {size} patches, must lie within (0, 1], got {value}")
     return max(1, int(value * size))

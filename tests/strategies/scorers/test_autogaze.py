@@ -155,7 +155,7 @@ def test_the_preset_answers_and_what_is_refused_never_reaches_the_tower(
     ("changed", "message"),
     [
         ({"checkpoint": None}, r"autogaze\.checkpoint is not set"),
-        ({"picks": 70}, r"gaze\.budget must be 1 \.\. 69"),
+        ({"picks": 70}, r"^picks of a frame must be 1 \.\. 69"),
         ({"picks": 0.0}, r"\(0, 1\]"),
         ({"epsilon": 0.0}, r"epsilon must lie within \(0, 1\]"),
         ({"epsilon": float("nan")}, r"epsilon must lie within \(0, 1\]"),
