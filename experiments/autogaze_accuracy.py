@@ -57,7 +57,7 @@ def ways(checkpoint: str) -> dict[str, list[str]]:
         "reconstruction, pixels": whole + pixels,
         "reconstruction, features": whole + features,
         "reconstruction, question": whole + asked,
-        "autogaze": ["preset=autogaze", "splitter=whole", gaze],
+        "autogaze": ["preset=autogaze", "scorer=autogaze", "splitter=whole", gaze],
         "adapttoken, attention": loop,
         "adapttoken, reconstruction, pixels": loop + pixels,
         "adapttoken, reconstruction, features": loop + features,

@@ -50,10 +50,7 @@ class Judge:
     @torch.no_grad()
     def loss(self, picked: Tensor) -> Tensor:
         """f32 [N, T] of bool [N, T, V]: of every frame, from the picks up to it."""
-        frames, scales = picked.shape[1], len(self.vocabulary.scales)
-        level = self.level(picked)
-        when = torch.arange(frames)[:, None] * scales
-        source = torch.where(level < 0, UNSEEN, level + when).cummax(1).values
+        source = self.source(picked)
         loss = self.errors.gather(2, source.clamp_min(0)[:, :, None])[:, :, 0].mean(2)
         unseen = (source < 0).any(2).sum(1)
         for depth in unseen.unique().tolist():  # the first frames of a clip, for what was seen stays seen
@@ -62,6 +59,12 @@ class Judge:
                 pixels = self.pixels[at, :depth]
                 loss[at, :depth] = self.network.loss(pixels, self.network(pixels, picked[at, :depth]))
         return loss
+
+    def source(self, picked: Tensor) -> Tensor:
+        """i64 [N, T, blocks] of bool [N, T, V]: which frame and scale lie on top, as in the table; UNSEEN: none yet."""
+        when = torch.arange(picked.shape[1])[:, None] * len(self.vocabulary.scales)
+        level = self.level(picked)
+        return torch.where(level < 0, UNSEEN, level + when).cummax(1).values
 
     def level(self, picked: Tensor) -> Tensor:
         """i64 [..., blocks]: the finest scale of the picks bool [..., V] over each block, -1 where there is none."""

@@ -19,7 +19,7 @@ OPTIONS = [(group, option) for group in INTERFACES for option in plugins.options
 PRESETS = list(plugins.options("preset"))
 PACKAGES = {"splitter": "splitters", "scheduler": "schedulers", "scorer": "scorers", "allocator": "allocators"}
 PACKAGES |= {"refiner": "refiners", "answerer": "answerers", "relevance": "relevance", "stopping": "stopping"}
-WEIGHTS = ("qtsplus.checkpoint=random:0", "autogaze.checkpoint=random:0")  # for the strategies that need trained ones
+WEIGHTS = ("qtsplus.checkpoint=random:0",)  # for the strategies that need trained ones
 
 
 def test_something_was_found() -> None:
@@ -82,6 +82,7 @@ ALLOWED = {
 }
 STRATEGIES_MAY = (
     "framework.types",
+    "framework.errors",
     "framework.view",
     "framework.interfaces",
     "framework.networks",

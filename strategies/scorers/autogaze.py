@@ -9,6 +9,7 @@ tick are refused, before the vision tower. Source: AutoGaze (arXiv 2603.12254); 
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ from framework.networks.gaze.source import Source
 from framework.types import Scores
 from framework.view import GroupView, Needs
 
+log = logging.getLogger(__name__)
 HALF = 0.5 - 1e-6  # of a token, rounding aside
 
 
@@ -59,6 +61,8 @@ class AutoGaze(TokenScorer):
     def control(self) -> Control:
         """How much is picked, and when a frame ends."""
         threshold = self.source.threshold(self.loss_threshold, self.epsilon)
+        if self.epsilon is not None and (least := self.source.reached) > self.epsilon:
+            log.warning("scorer.epsilon=%g: the weights reached %.3f at best when calibrated", self.epsilon, least)
         return Control(self.picks, threshold, self.source.about.rope_mode)
 
     @cached_property

@@ -9,7 +9,9 @@ import pytest
 
 from experiments import (
     autogaze,
+    autogaze_accuracy,
     autogaze_cost,
+    autogaze_drawn,
     autogaze_rates,
     autogaze_tables,
     autogaze_training,
@@ -37,11 +39,13 @@ PAGES = {
     qtsplus_pipeline: "qtsplus",
     qtsplus_when: "qtsplus",
     autogaze: "autogaze",
+    autogaze_accuracy: "autogaze_accuracy",
     autogaze_cost: "autogaze_cost",
+    autogaze_drawn: "autogaze",
     autogaze_rates: "autogaze",
     autogaze_training: "autogaze",
 }
-TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_cost)  # without a figure
+TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_accuracy, autogaze_cost, autogaze_drawn)  # without a figure
 UNSAID: tuple[str, ...] = ("folder", "results", "arms", "splits", "words", "backbone")  # need not be repeated
 UNSAID += ("checkpoint", "stop", "settings")
 
@@ -79,6 +83,10 @@ def _tables(module: ModuleType) -> list[str]:
         return [autogaze_training.table(rows)]
     if module is qtsplus_pipeline:
         return [qtsplus_pipeline.tables(rows, split) for split in {row["split"] for row in rows}]
+    if module is autogaze_accuracy:
+        return autogaze_accuracy.tables(rows)
+    if module is autogaze_drawn:
+        return [autogaze_drawn.table(rows)]
     if module is autogaze_cost:
         return autogaze_cost.tables(rows)
     if module is qtsplus_when:

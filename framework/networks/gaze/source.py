@@ -50,6 +50,12 @@ class Source:
         stored = (self.about.calibration or {}).get("space", self.about.notes.get("loss_space"))
         return "log" if stored == "log" else "plain"
 
+    @property
+    def reached(self) -> float:
+        """The smallest error that its calibration holds, of an epsilon; infinite where there is none."""
+        table = self.about.calibration
+        return float("inf") if table is None else Calibration.read(table).errors[0]
+
     def threshold(self, loss_threshold: float | None, epsilon: float | None) -> float | None:
         """The predicted loss at which a frame ends, given at most one of the two; ValueError otherwise.
 

@@ -137,10 +137,10 @@ def test_costs_grow_with_tiles_and_picks() -> None:
 def test_the_preset_answers_and_what_is_refused_never_reaches_the_tower(
     composed: Callable[..., DictConfig], needle_video: VideoItem
 ) -> None:
-    given = ("preset=autogaze", "autogaze.checkpoint=random:0", "budget=8", "frames=32", "scorer.picks=2")
+    given = ("preset=autogaze", "scorer=autogaze", "autogaze.checkpoint=random:0", "budget=8", "frames=32")
     encoded = {}
     for name, more in (("all", []), ("few", ["scorer.loss_threshold=1e9"])):
-        pipeline = build_pipeline(composed(*given, *more))
+        pipeline = build_pipeline(composed(*given, "scorer.picks=2", *more))
         (outcome,) = pipeline.answer(needle_video.path, [needle_video.items[0].question])
         assert outcome.trace.frames_decoded == 32
         assert all(group.signals["gazed_ids"] >= 16 for group in outcome.trace.groups)  # one a frame
@@ -149,6 +149,26 @@ def test_the_preset_answers_and_what_is_refused_never_reaches_the_tower(
         encoded[name] = (outcome.trace.stages["encode"].tokens, kept)
     assert encoded["all"][0] == 64
     assert encoded["few"][0] == encoded["few"][1] < 64
+
+
+def test_the_preset_alone_encodes_only_what_was_looked_at(
+    composed: Callable[..., DictConfig], needle_video: VideoItem
+) -> None:
+    encoded = {}
+    for epsilon in (0.1, 0.28):  # a frame of noise takes all its tokens for the first
+        given = ("preset=autogaze", "budget=8", "frames=32", *([] if epsilon == 0.1 else [f"scorer.epsilon={epsilon}"]))
+        (outcome,) = build_pipeline(composed(*given)).answer(needle_video.path, [needle_video.items[0].question])
+        kept = sum(group.signals["merged_tokens"] for group in outcome.trace.groups)
+        encoded[epsilon] = outcome.trace.stages["encode"].tokens
+        assert encoded[epsilon] == kept >= outcome.trace.tokens_kept == 8
+    assert encoded[0.28] < encoded[0.1] <= 64
+
+
+def test_an_epsilon_that_was_never_reached_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert scorer(checkpoint="asset:autogaze_lab", epsilon=0.01).most > 0
+    assert "scorer.epsilon=0.01: the weights reached 0.081 at best" in caplog.text
+    caplog.clear()
+    assert scorer(checkpoint="asset:autogaze_lab", epsilon=0.2).most > 0 and not caplog.text
 
 
 @pytest.mark.parametrize(
