@@ -62,6 +62,10 @@ def build(node: DictConfig | dict[str, Any], interface: type[T], key: str) -> T:
 def build_pipeline(cfg: DictConfig) -> Pipeline:
     """The whole pipeline of a composed configuration: strategies first, the backbone last."""
     strategies: dict[str, Any] = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
+    try:
+        strategies["allocator"].check(strategies["scorer"])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if not isinstance(cfg.budget, int) or cfg.budget < 1:
         raise ConfigError(f"budget must be a whole number of tokens >= 1, got {cfg.budget!r} (key: budget)")
     reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]

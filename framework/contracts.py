@@ -79,10 +79,16 @@ def splitter_free_groups(count: int) -> list[Any]:
 
 
 def check_scorer(scorer: TokenScorer) -> None:
-    """One number per token, deterministic, independent of what was scored before; reads only what it needs."""
+    """One number per token, deterministic, independent of what was scored before; reads only what it needs; errors as
+    far down as it says.
+    """
     for ticks in (1, 2, 5):
         first, other = (toys.view(scorer.needs, seed=seed, ticks=ticks) for seed in (0, 1))
-        before = scorer.score(first).values
+        scores = scorer.score(first)
+        before, left, end = scores.values, scores.errors, scorer.explains
+        _hold((left is None) is (end is None), scorer, "`explains` says whether `errors` are given")
+        if left is not None and end is not None:
+            _hold(float(left[-1]) <= end + 1e-6, scorer, f"errors come down to {end}, got {float(left[-1])}")
         _hold(
             before.shape == (len(first.layout),),
             scorer,

@@ -64,11 +64,13 @@ class TokenScorer(Strategy):
     Contract: one float32 per token of `view.layout`, finite or -inf (never keep); **higher = keep**; comparable within
     a group only, unless `comparable` is true; independent of other groups and of earlier videos. A greedy order is
     given as N - rank, so that every top-k is a prefix. With `blind` the question changes nothing, and all questions
-    about a group share its scores.
+    about a group share its scores. `explains` is the relative error that the `errors` of every group come down to, None
+    for a scorer that gives none.
     """
 
     comparable: bool = False
     blind: bool = False
+    explains: float | None = None
 
     @abstractmethod
     def score(self, view: GroupView) -> Scores:
@@ -111,6 +113,9 @@ class BudgetAllocator(Strategy):
     """
 
     saves: bool = False
+
+    def check(self, scorer: TokenScorer) -> None:
+        """ValueError, naming both keys, where this scorer does not serve. Asked before a model is loaded."""
 
     @abstractmethod
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:

@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from torch import Tensor
 
 from framework.apportion import apportion_log
-from framework.interfaces import BudgetAllocator
+from framework.errors import UsageError
+from framework.interfaces import BudgetAllocator, TokenScorer
 from framework.types import Question, ScoredGroup
 
 
@@ -38,6 +40,13 @@ class Epsilon(BudgetAllocator):
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"allocator.temperature must be > 0 nats, got {self.temperature}")
 
+    def check(self, scorer: TokenScorer) -> None:
+        """Errors of every prefix are needed, and down to epsilon."""
+        if scorer.explains is None:
+            self._no_errors(f"the scorer, {type(scorer).__name__},")
+        if scorer.explains > self.epsilon:
+            self._too_early(scorer.explains)
+
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
         """Quotas [G]."""
         relevance = [group.relevance.value for group in groups]
@@ -45,15 +54,21 @@ class Epsilon(BudgetAllocator):
         return apportion_log([value / self.temperature for value in relevance], wanted, budget, relevance)
 
     def _fewest(self, errors: Tensor | None) -> int:
-        """The length of the shortest prefix within epsilon."""
+        """The length of the shortest prefix within epsilon. UsageError where none is."""
         if errors is None:
-            raise ValueError(
-                "allocator=epsilon reads the error of every prefix, which this scorer does not give: choose "
-                "scorer=reconstruction"
-            )
+            self._no_errors("this scorer")
         if bool(errors[-1] > self.epsilon):
-            raise ValueError(
-                f"allocator.epsilon={self.epsilon:g} cannot be met: the scorer stopped at an error of "
-                f"{float(errors[-1]):.4g}; lower scorer.enough, or set it to null"
-            )
+            self._too_early(float(errors[-1]))
         return int((errors > self.epsilon).sum())
+
+    def _no_errors(self, scorer: str) -> NoReturn:
+        raise UsageError(
+            f"allocator=epsilon reads the error of every prefix, which {scorer} does not give: choose "
+            "scorer=reconstruction, or another allocator"
+        )
+
+    def _too_early(self, error: float) -> NoReturn:
+        raise UsageError(
+            f"allocator.epsilon={self.epsilon:g} cannot be met: the scorer stops at an error of {error:.4g}; set "
+            "scorer.enough to at most allocator.epsilon, or to null"
+        )

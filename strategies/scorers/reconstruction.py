@@ -44,7 +44,7 @@ class Reconstruction(TokenScorer):
     enough: float | None
 
     def __post_init__(self) -> None:
-        _ = self.reach, self.rules  # wrong settings are refused now
+        _ = self.how  # wrong settings are refused now
         if self.space not in SPACES:
             raise ValueError(f"scorer.space must be one of {', '.join(SPACES)}, got {self.space!r}")
         if self.side < 1:
@@ -58,19 +58,20 @@ class Reconstruction(TokenScorer):
             )
 
     @property
-    def reach(self) -> Reach:
-        """Which tokens one may stand for."""
-        return Reach(self.radius, self.direction, self.clip, self.carry_over)
-
-    @property
-    def rules(self) -> Rules:
-        """What every prefix holds."""
-        return Rules(self.floor, self.tick_share, self.alpha, self.enough)
+    def how(self) -> tuple[Reach, Rules]:
+        """Which tokens one may stand for, and what every prefix holds."""
+        reach = Reach(self.radius, self.direction, self.clip, self.carry_over)
+        return reach, Rules(self.floor, self.tick_share, self.alpha, self.enough)
 
     @property
     def blind(self) -> bool:  # type: ignore[override]
         """Without a query."""
         return self.query is None
+
+    @property
+    def explains(self) -> float:  # type: ignore[override]
+        """Down to where it is enough; all, where nothing is refused."""
+        return self.enough or 0.0
 
     @property
     def needs(self) -> Needs:
@@ -89,8 +90,8 @@ class Reconstruction(TokenScorer):
         matters = matters[usable]
         place = torch.stack([layout.tick, layout.row, layout.column]).cpu()[:, usable]
         weights = (matters / matters.mean()) ** self.beta if matters.any() else torch.ones_like(matters)
-        facility = Facility(self._vectors(view)[usable], place, weights, self.space, self.reach)
-        order = greedy(facility, self.rules, matters.argsort(descending=True, stable=True).numpy())
+        facility = Facility(self._vectors(view)[usable], place, weights, self.space, self.how[0])
+        order = greedy(facility, self.how[1], matters.argsort(descending=True, stable=True).numpy())
         ranked = usable[torch.from_numpy(order.tokens)]
         values[ranked] = torch.arange(len(layout), len(layout) - len(ranked), -1, dtype=torch.float32)
         errors, last = torch.from_numpy(order.relative).float(), len(order.tokens)

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from framework.benchmarks.base import VideoItem
-from framework.build import build_pipeline
+from framework.build import ConfigError, build_pipeline
 from framework.outcome import Outcome
 from framework.pipeline import Pipeline
 from framework.recording.recorder import Recorder
@@ -33,6 +33,29 @@ def ask(built: Callable[..., Pipeline], needle_video: VideoItem) -> Ask:
         return built(*overrides).answer(needle_video.path, [i.question for i in needle_video.items[:questions]])
 
     return outcomes
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("scorer=attention",), r"allocator=epsilon .* the scorer, \w+, does not give: choose scorer=reconstruction"),
+        (
+            ("scorer=autogaze", "scorer.checkpoint=random:0"),
+            r"allocator=epsilon .* the scorer, AutoGaze, does not give",
+        ),
+        (("scorer=smoothed",), r"allocator=epsilon .* the scorer, Smoothed, does not give"),
+        (
+            ("scorer=reconstruction_pixels", "allocator.epsilon=0.005"),
+            r"allocator.epsilon=0.005 cannot be met: .* stops at an error of 0.01; set scorer.enough",
+        ),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused_before_the_backbone(
+    built: Callable[..., Pipeline], words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framework.build.build_backbone", lambda cfg: pytest.fail("a model was loaded"))
+    with pytest.raises(ConfigError, match=said):
+        built("preset=adapttoken", "allocator=epsilon", *words)
 
 
 def test_in_adapttokens_loop_the_error_is_written_down(ask: Ask) -> None:

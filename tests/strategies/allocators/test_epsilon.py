@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework import toys
-from framework.types import ScoredGroup
+from framework.errors import UsageError
+from framework.interfaces import TokenScorer
+from framework.types import ScoredGroup, Scores
+from framework.view import GroupView
 from strategies.allocators.epsilon import Epsilon
 from strategies.allocators.softmax import Softmax
 
@@ -89,9 +92,28 @@ def test_a_temperature_that_cannot_be(temperature: float) -> None:
 
 
 def test_a_scorer_without_errors_or_with_too_large_ones_is_told() -> None:
-    with pytest.raises(ValueError, match="choose scorer=reconstruction"):
+    with pytest.raises(UsageError, match="choose scorer=reconstruction"):
         Epsilon(0.1, 1.0).allocate([replace(group(0, FALLING), errors=None)], toys.QUESTION, 5)
     stopped = replace(group(0, FALLING), errors=torch.tensor([1.0, 0.5, 0.2]))
     assert Epsilon(0.2, 1.0).allocate([stopped], toys.QUESTION, 5) == [2]
-    with pytest.raises(ValueError, match=r"stopped at an error of 0.2; lower scorer.enough"):
+    with pytest.raises(UsageError, match=r"stops at an error of 0.2; set scorer.enough to at most allocator.epsilon"):
         Epsilon(0.1, 1.0).allocate([stopped], toys.QUESTION, 5)
+
+
+class Explaining(TokenScorer):
+    def __init__(self, explains: float | None) -> None:
+        self.explains = explains
+
+    def score(self, view: GroupView) -> Scores:
+        raise NotImplementedError
+
+
+def test_a_scorer_is_checked_before_it_scores() -> None:
+    Epsilon(0.1, 1.0).check(Explaining(0.1))
+    Epsilon(1e-9, 1.0).check(Explaining(0.0))
+    with pytest.raises(UsageError, match=r"allocator=epsilon .* the scorer, Explaining, does not give: .*scorer=recon"):
+        Epsilon(1.0, 1.0).check(Explaining(None))
+    with pytest.raises(
+        UsageError, match=r"allocator.epsilon=0.1 cannot .* stops at an error of 0.11; set scorer.enough"
+    ):
+        Epsilon(0.1, 1.0).check(Explaining(0.11))
