@@ -65,7 +65,7 @@ def names(config: ReconstructorConfig) -> dict[str, str]:
 def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconstructor:
     """The network of a published checkpoint, or of one in its layout (`config`), in evaluation mode.
 
-    ValueError where the file holds more or less than the network, or other shapes.
+    ValueError where the file holds more or less than the network, other shapes, or numbers that are not finite.
     """
     config = config or ReconstructorConfig.official()
     place = Path(path).expanduser()
@@ -89,6 +89,8 @@ def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconst
         tensors[ours] = value.flatten(1) if ours == "patch_embed.weight" else value
         if tensors[ours].shape != own[ours].shape:
             raise ValueError(f"{place}: {theirs} is {list(value.shape)}, {list(own[ours].shape)} is needed")
+        if not bool(value.isfinite().all()):
+            raise ValueError(f"{place}: {theirs} holds numbers that are not finite")
     network.load_state_dict(tensors, assign=True)
     return network.eval()
 

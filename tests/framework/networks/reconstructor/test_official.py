@@ -89,3 +89,9 @@ def test_more_or_less_is_refused(official_network: Reconstructor, tmp_path: Path
     torch.save(stored | {"module.mae.decoder.mask_token": torch.zeros(1, 1, 3)}, file)
     with pytest.raises(ValueError, match=r"decoder.mask_token is \[1, 1, 3\], \[1, 1, 8\] is needed"):
         official.load(file, config)
+    for bad in (torch.nan, -torch.inf):
+        torch.save(stored | {"module.mae.decoder.mask_token": torch.tensor([[[bad, *[0.0] * 7]]])}, file)
+        with pytest.raises(ValueError, match=r"videomae.pt: decoder.mask_token holds numbers that are not finite"):
+            official.load(file, config)
+    torch.save(stored | {"module.mae.siglip2.x": torch.tensor([torch.nan])}, file)  # a teacher's, which is not read
+    official.load(file, config)
