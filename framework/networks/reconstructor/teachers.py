@@ -6,6 +6,7 @@ difference of the last four layers' hidden states. Source: AutoGaze (arXiv 2603.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from transformers import AutoImageProcessor, AutoModel
 from framework.networks.gaze.pixels import MEAN, STD
 
 LAYERS = 4  # the last of them
+INTERPOLATE = "interpolate_pos_encoding"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class TeacherSettings:
     checkpoint: str  # as transformers finds it
     weight: float
     skip: int  # leading tokens that are no patches: class token and registers
+    side: int | None = None  # pixels that frames are resized to; None: the model's image_size
 
     def __post_init__(self) -> None:
         if self.weight <= 0 or self.skip < 0:
@@ -34,6 +37,8 @@ class TeacherSettings:
                 f"gaze.teachers: weight > 0 and skip >= 0 are needed, got {self.weight} and {self.skip} for "
                 f"{self.checkpoint}"
             )
+        if self.side is not None and self.side < 1:
+            raise ValueError(f"gaze.teachers: side must be pixels, or null; got {self.side} for {self.checkpoint}")
 
 
 class Teacher:
@@ -57,11 +62,27 @@ class Teacher:
 
     @cached_property
     def pixels(self) -> tuple[Tensor, Tensor, int]:
-        """Mean and deviation that it expects of pixels 0 .. 1, [3, 1, 1] each, and the side of a picture."""
+        """Mean and deviation that it expects of pixels 0 .. 1, [3, 1, 1] each, and the side of a picture.
+
+        ValueError where that is no whole number of patches.
+        """
         told = AutoImageProcessor.from_pretrained(self.settings.checkpoint)
         mean, std = (torch.tensor(values)[:, None, None] for values in (told.image_mean, told.image_std))
         config: Any = self.model.config
-        return mean, std, int(config.image_size)
+        side = self.settings.side or int(config.image_size)
+        if side % config.patch_size:
+            raise ValueError(
+                f"gaze.teachers: side must be a multiple of {config.patch_size} pixels, the patches of "
+                f"{self.settings.checkpoint}; got {side}"
+            )
+        return mean, std, side
+
+    @cached_property
+    def positions(self) -> dict[str, bool]:
+        """What a model wants to be told before it interpolates its positions; the others do so unasked."""
+        known, config = inspect.signature(self.model.forward).parameters, self.model.config
+        asked = INTERPOLATE in known and self.pixels[2] != config.image_size
+        return {INTERPOLATE: True} if asked else {}
 
     def _seen(self, pixels: Tensor) -> Tensor:
         """Hidden states [R, patches, LAYERS x D]."""
@@ -70,5 +91,6 @@ class Teacher:
         share = (pixels * own_std + own_mean + 1) / 2  # 0 .. 1
         if share.shape[-1] != side:
             share = interpolate(share, (side, side), mode="bilinear", antialias=True)
-        made = self.model.to(pixels.device)((share - mean.to(pixels)) / std.to(pixels), output_hidden_states=True)
+        given, model = (share - mean.to(pixels)) / std.to(pixels), self.model.to(pixels.device)
+        made = model(given, output_hidden_states=True, **self.positions)
         return torch.cat(made.hidden_states[-LAYERS:], -1)[:, self.settings.skip :]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 from transformers import (
     BitImageProcessor,
     Dinov2WithRegistersConfig,
@@ -50,11 +51,14 @@ def siglip(tmp_path: Path) -> str:
     return str(tmp_path / "siglip")
 
 
-def test_dino_by_hand(dino: str) -> None:
+@pytest.mark.parametrize(("frames", "side", "seen"), [(32, None, 32), (48, None, 32), (32, 48, 48), (48, 16, 16)])
+def test_dino_by_hand(dino: str, frames: int, side: int | None, seen: int) -> None:
     model = Dinov2WithRegistersModel.from_pretrained(dino).eval()
-    bytes_ = torch.randint(0, 256, (2, 2, 3, 32, 32)).float()
+    bytes_ = torch.randint(0, 256, (2, 2, 3, frames, frames)).float()
 
     def states(pictures: Tensor) -> Tensor:
+        if seen != frames:
+            pictures = interpolate(pictures, (seen, seen), mode="bilinear", antialias=True)
         ready = (pictures / 255 - torch.tensor([0.4, 0.5, 0.6])[:, None, None]) / torch.tensor([0.1, 0.2, 0.3])[
             :, None, None
         ]
@@ -63,7 +67,7 @@ def test_dino_by_hand(dino: str) -> None:
         return torch.cat(made[-4:], 2)[:, 5:]  # class token and four registers
 
     wanted = 0.3 * ((states(bytes_[0]) - states(bytes_[1])) ** 2).mean((1, 2))
-    found = Teacher(TeacherSettings(dino, 0.3, 5)).difference(normalised(bytes_[0]), normalised(bytes_[1]))
+    found = Teacher(TeacherSettings(dino, 0.3, 5, side)).difference(normalised(bytes_[0]), normalised(bytes_[1]))
     assert torch.allclose(found, wanted, rtol=1e-3) and bool((wanted > 0).all())
 
 
@@ -86,3 +90,19 @@ def test_they_add_to_the_loss_and_are_saved_by_name(
 def test_mistakes() -> None:
     with pytest.raises(ValueError, match=r"gaze.teachers: weight > 0 and skip >= 0 are needed, got 0.0 and 5 for x"):
         TeacherSettings("x", 0.0, 5)
+    with pytest.raises(ValueError, match=r"gaze.teachers: side must be pixels, or null; got 0 for x"):
+        TeacherSettings("x", 0.3, 5, 0)
+
+
+@pytest.mark.parametrize("side", [8, 24, 33])
+def test_no_whole_number_of_patches(dino: str, side: int) -> None:
+    frame = torch.zeros(1, 3, 32, 32)
+    with pytest.raises(ValueError, match=rf"gaze.teachers: side must be a multiple of 16 pixels, .*dino; got {side}"):
+        Teacher(TeacherSettings(dino, 0.3, 5, side)).difference(frame, frame)
+
+
+def test_siglip_at_another_side(siglip: str) -> None:
+    frames = torch.randn(2, 2, 3, 32, 32)
+    for side, patches in ((None, 4), (32, 4), (48, 9)):
+        teacher = Teacher(TeacherSettings(siglip, 0.5, 0, side))
+        assert teacher.difference(*frames).shape == (2,) and teacher._seen(frames[0]).shape[1] == patches
