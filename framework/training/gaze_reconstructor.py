@@ -6,7 +6,7 @@ Source: AutoGaze (arXiv 2603.12254), whose recipe of this stage is not published
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,8 +135,10 @@ class ReconstructorRecipe:
     fit: Fit
 
 
-def train_reconstructor(recipe: ReconstructorRecipe, train: Clips, held_out: Clips, running: Running) -> Path:
-    """Fit, or go on fitting; the folder with reconstructor.safetensors."""
+def train_reconstructor(
+    recipe: ReconstructorRecipe, train: Clips, held_out: Clips, running: Running, told: Mapping[str, Any]
+) -> Path:
+    """Fit, or go on fitting; the folder with reconstructor.safetensors, whose notes also hold what is `told`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.fit.seeds[0])
         network = Reconstructor(recipe.network)
@@ -150,5 +152,5 @@ def train_reconstructor(recipe: ReconstructorRecipe, train: Clips, held_out: Cli
     fit(module, make, measure, recipe.fit, running)
     folder = running.folder / "checkpoint"
     notes = {"seed": recipe.fit.seeds[0], "steps": recipe.fit.schedule.steps, "clips": recipe.draw.clips}
-    checkpoint.save(network, folder, notes | {"held out": measure(module)})
+    checkpoint.save(network, folder, {**notes, **told, "held out": measure(module)})
     return folder

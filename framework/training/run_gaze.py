@@ -15,9 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from framework.build import build, build_plain
 from framework.errors import UsageError
-from framework.networks.reconstructor import checkpoint
+from framework.networks.reconstructor import checkpoint, official
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
+from framework.networks.reconstructor.source import PUBLISHED
 from framework.networks.reconstructor.teachers import TeacherSettings
 from framework.training.fitting import Fit
 from framework.training.gaze_clips import ClipSettings, StoredClips, clips
@@ -64,6 +65,11 @@ def clip_sources(cfg: DictConfig, running: Running, size: int, frames: int) -> t
     return clips(settings, size, frames, reader, running.cache)
 
 
+def told(cfg: DictConfig) -> Any:
+    """The recipe, for the header of what it made: cfg.gaze in plain containers."""
+    return OmegaConf.to_container(cfg.gaze, resolve=True)
+
+
 def fit_of(cfg: DictConfig) -> Fit:
     """Schedule, seed and precision."""
     return Fit(part(cfg, "schedule", Schedule), (cfg.seed, GAZE_SEED), cfg.gaze.precision)
@@ -87,19 +93,23 @@ def reconstructor(cfg: DictConfig, running: Running) -> Path:
     train_clips, held_out = clip_sources(cfg, running, network.side, cfg.gaze.clip_frames)
     for source in (train_clips, held_out):
         source.prepare()
-    return train_reconstructor(recipe, train_clips, held_out, running)
+    return train_reconstructor(recipe, train_clips, held_out, running, {"recipe": told(cfg)})
 
 
 def load_reconstructor(cfg: DictConfig) -> Reconstructor:
-    """The frozen network at cfg.gaze.reconstructor. UsageError where it is none, or takes fewer frames."""
+    """The frozen network at cfg.gaze.reconstructor: a trained one, asset:NAME, or the published file.
+
+    UsageError where it is none, or takes fewer frames.
+    """
     key, path = "gaze.reconstructor", cfg.gaze.reconstructor
-    if path is None or not checkpoint.file_at(path).is_file():
+    published = path is not None and str(path).endswith(PUBLISHED)
+    if path is None or not (published or checkpoint.file_at(path).is_file()):
         raise UsageError(
             f"{key}: got {path}, expected the folder of a trained reconstructor. `sieve train gaze=reconstructor` "
             "makes outputs/train/reconstructor/checkpoint"
         )
     try:
-        network, _ = checkpoint.load(path)
+        network = official.load(path) if published else checkpoint.load(path)[0]
     except ValueError as error:
         raise UsageError(f"{key}: {error}") from error
     if not 1 <= cfg.gaze.frames <= network.config.frames:

@@ -33,7 +33,7 @@ from framework.training.gaze_measure import before, held_out
 from framework.training.gaze_ntp import LabelledClips, NtpModule, NtpSettings, paired
 from framework.training.gaze_start import begun
 from framework.training.lab import Running
-from framework.training.run_gaze import clip_sources, fit_of, load_reconstructor, part
+from framework.training.run_gaze import clip_sources, fit_of, load_reconstructor, part, told
 
 log = logging.getLogger(__name__)
 USUAL_CLIPS = 64  # from which the range of thresholds is taken
@@ -178,6 +178,6 @@ def _saved(
     """Calibrated on held-out clips and written."""
     table = calibrate(gaze.cpu().eval(), judge.cpu(), pixels[: settings.clips], settings, space)
     folder = running.folder / "checkpoint"
-    notes |= {"seed": cfg.seed, "steps": cfg.gaze.schedule.steps, "loss_space": space}
+    notes |= {"seed": cfg.seed, "steps": cfg.gaze.schedule.steps, "loss_space": space, "recipe": told(cfg)}
     checkpoint.save(gaze, folder, notes | {"reconstructor": str(cfg.gaze.reconstructor)}, table.stored())
     return folder

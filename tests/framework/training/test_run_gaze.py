@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -24,11 +25,13 @@ from framework import plugins
 from framework.build import ConfigError
 from framework.commands.train import run
 from framework.errors import UsageError
-from framework.networks.reconstructor import checkpoint
+from framework.networks.reconstructor import checkpoint, official
 from framework.networks.reconstructor.config import ReconstructorConfig
 from framework.networks.reconstructor.model import Reconstructor
+from framework.report.film import Film
 from framework.tracking import register_resolvers
 from framework.training.gaze_label_file import read_labels
+from framework.training.run_gaze import load_reconstructor
 
 NETWORK = {"scales": "[32,48]", "frames": 3, "width": 16, "layers": 1, "heads": 2, "hidden": 16, "decoder_width": 8,
            "decoder_layers": 1, "decoder_heads": 2, "decoder_hidden": 16}  # fmt: skip
@@ -108,6 +111,25 @@ def test_two_steps_move_every_parameter(stage: Stage) -> None:
     assert set(rows[0]) == {"step", "loss at 5%", "loss at 10%", "loss at 20%"}
     assert all(0 < row < 5 for row in list(rows[0].values())[1:])
     assert header["notes"]["held out"]["loss at 10%"] == pytest.approx(rows[0]["loss at 10%"], abs=1e-4)
+    recipe = header["notes"]["recipe"]
+    assert recipe["draw"] == {"clips": 4, "groups": 2, "rebuilt": 2, "symmetry": "square"}
+    assert recipe["name"] == "reconstructor" and recipe["clips"]["count"] == 4 and recipe["schedule"]["steps"] == 2
+
+
+def test_videos_of_ones_own(stage: Stage) -> None:
+    folders = {name: stage.root / "videos" / name for name in ("train", "test")}
+    for shade, folder in enumerate(folders.values()):
+        folder.mkdir(parents=True)
+        for video in range(2):
+            with Film(folder / f"{video}.mp4", 10.0) as film:
+                for number in range(5):
+                    film.add(np.full((48, 64, 3), 40 * number + 20 * video + shade, np.uint8))
+    own = {"gaze__clips__folder": folders["train"], "gaze__clips__held_out_folder": folders["test"]}
+    written = stage("reconstructor", "own", reader="pyav", **own)
+    network, header = checkpoint.load(written)
+    assert all(bool(value.isfinite().all()) for value in network.parameters())
+    assert header["notes"]["recipe"]["clips"]["folder"] == str(folders["train"])
+    assert header["notes"]["held out"]["loss at 20%"] > 0
 
 
 @pytest.mark.slow
@@ -135,6 +157,35 @@ def test_labels_of_a_trained_reconstructor(stage: Stage) -> None:
     before = (folder / "labels.json").read_text()
     stage("labels", "labels", gaze__reconstructor=stage.root / "first" / "checkpoint")
     assert (folder / "labels.json").read_text() == before
+
+
+def test_the_published_layout_serves_the_next_stages(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"width": 16, "layers": 1, "heads": 2, "hidden": 16, "frames": 3, "scales": (32, 48)}
+    sizes |= {"decoder_width": 8, "decoder_layers": 1, "decoder_heads": 2, "decoder_hidden": 16}
+    tiny = replace(ReconstructorConfig.official(), **sizes)  # type: ignore[arg-type]
+    monkeypatch.setattr(ReconstructorConfig, "official", lambda: tiny)
+    torch.manual_seed(0)
+    network = Reconstructor(tiny)
+    torch.save(official.laid_out(network), stage.root / "videomae.pt")
+    cfg = OmegaConf.create({"gaze": {"reconstructor": str(stage.root / "videomae.pt"), "frames": 3}})
+    loaded = load_reconstructor(cfg)
+    assert not any(value.requires_grad for value in loaded.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), network.parameters(), strict=True))
+    folder = stage("labels", "labels", gaze__reconstructor=stage.root / "videomae.pt")
+    assert len(read_labels([str(folder / "labels.json")], 13, 3)) == 4
+    with pytest.raises(UsageError, match=r"gaze.reconstructor: .*none.pt does not exist: expected a published recon"):
+        stage("labels", "mistake", gaze__reconstructor=stage.root / "none.pt")
+    (stage.root / "other.pt").write_text("no weights")
+    with pytest.raises(UsageError, match=r"gaze.reconstructor: .*other.pt"):
+        stage("labels", "mistake", gaze__reconstructor=stage.root / "other.pt")
+
+
+def test_an_asset_serves_the_next_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "ASSETS", tmp_path)
+    config = ReconstructorConfig((32, 48), 16, 3, 16, 1, 2, 16, 16, 1, 2, 16, True, True, False)
+    checkpoint.save(Reconstructor(config), tmp_path / "tiny", {})
+    cfg = OmegaConf.create({"gaze": {"reconstructor": "asset:tiny", "frames": 3}})
+    assert load_reconstructor(cfg).config == config
 
 
 def test_mistakes_name_their_key(stage: Stage) -> None:

@@ -104,6 +104,9 @@ def test_two_steps(stage: Stage, name: str) -> None:
     assert {key for key, value in gaze.named_parameters() if torch.equal(value, start[key])} == set()
     assert all(bool(value.isfinite().all()) for value in gaze.parameters())
     assert about.notes["stage"] == name and about.notes["loss_space"] == "log" and about.calibration is not None
+    recipe = about.notes["recipe"]
+    assert recipe["name"] == name and recipe["schedule"]["steps"] == 2 and recipe["network"]["scales"] == [32, 48]
+    assert recipe["reconstructor"] == str(stage.root) and recipe["calibration"]["rows"] == 4
     table = Calibration.read(about.calibration)
     assert table.space == "log" and table.most == 4 and table.picks[0] == 4.0
     assert table.thresholds[0] <= table.loss_threshold(0.5) <= table.thresholds[-1]
