@@ -196,7 +196,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     right.set(title=MADE, xlabel="pixels along a side")
     doubling(right, sorted({row["size"] for row in made}))
     for axes in (left, right):
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=6, handlelength=3, loc="upper left", bbox_to_anchor=(0, 0.93))
     return figure
 
 
