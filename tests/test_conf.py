@@ -6,6 +6,7 @@ import ast
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -42,8 +43,8 @@ def test_option_keeps_its_contract(
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_composes_and_builds(preset: str, composed: Callable[..., DictConfig]) -> None:
     cfg = composed(f"preset={preset}", *WEIGHTS)
-    for group, interface in INTERFACES.items():
-        build(cfg[group], interface, group)
+    built: dict[str, Any] = {group: build(cfg[group], interface, group) for group, interface in INTERFACES.items()}
+    built["allocator"].check(built["scorer"])
 
 
 @pytest.mark.parametrize("preset", PRESETS)

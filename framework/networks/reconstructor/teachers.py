@@ -80,8 +80,8 @@ class Teacher:
     @cached_property
     def positions(self) -> dict[str, bool]:
         """What a model wants to be told before it interpolates its positions; the others do so unasked."""
-        known, config = inspect.signature(self.model.forward).parameters, self.model.config
-        asked = INTERPOLATE in known and self.pixels[2] != config.image_size
+        config: Any = self.model.config
+        asked = INTERPOLATE in inspect.signature(self.model.forward).parameters and self.pixels[2] != config.image_size
         return {INTERPOLATE: True} if asked else {}
 
     def _seen(self, pixels: Tensor) -> Tensor:
