@@ -124,7 +124,7 @@ def orders(name: str, pixels: Tensor, clips: Iterable[int], vocabulary: Vocabula
 
 def coarse_first(frames: int, vocabulary: Vocabulary) -> Tensor:
     """i64 [T, V]: the same for every clip: coarse before fine, each scale row by row from a quarter further on in every
-    frame, so that four frames see all of a scale however few patches each takes.
+    frame, so that four frames which take a quarter of the coarsest scale each see all of it.
     """
     scales = [torch.arange(grid**2) + start for grid, start in zip(vocabulary.grids, vocabulary.starts, strict=True)]
     return torch.stack(
