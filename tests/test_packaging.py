@@ -48,8 +48,8 @@ def test_an_unpacked_wheel_runs_from_anywhere(wheel: Path, tmp_path: Path) -> No
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     program = (
-        "import framework, framework.plugins; from framework.cli import main;"
-        "print(framework.plugins.CONF); main(['eval', '--cfg', 'job', 'preset=adapttoken_lite'])"
+        "import framework, framework.config.plugins; from framework.cli import main;"
+        "print(framework.config.plugins.CONF); main(['eval', '--cfg', 'job', 'preset=adapttoken_lite'])"
     )
     environment = {**os.environ, "PYTHONPATH": str(site)}
     words = [sys.executable, "-c", program]

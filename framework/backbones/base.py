@@ -20,11 +20,11 @@ from transformers.cache_utils import Cache
 from framework.backbones.cache import ReadOnlyPrefix, branch
 from framework.backbones.capture import TextAttention
 from framework.backbones.text import ChatText, Prompt
-from framework.errors import UsageError
-from framework.interfaces import Backbone
-from framework.signals import entropy, probabilities
-from framework.types import Answer, Question, Selection, Tokens
-from framework.view import Needs, Probe
+from framework.core.errors import UsageError
+from framework.core.interfaces import Backbone
+from framework.core.types import Answer, Question, Selection, Tokens
+from framework.core.view import Needs, Probe
+from framework.ops.certainty import entropy, probabilities
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
-def widened(layer: CacheLayerMixin, batch: int) -> CacheLayerMixin:
+def widen(layer: CacheLayerMixin, batch: int) -> CacheLayerMixin:
     """A copy of a cache layer of batch 1 for `batch` continuations: views, until something is appended."""
     layer = copy(layer)
     if layer.is_initialized:
@@ -24,7 +24,7 @@ def widened(layer: CacheLayerMixin, batch: int) -> CacheLayerMixin:
 
 def branch(prefix: Cache, batch: int) -> Cache:
     """A cache that continues `prefix` (batch 1) `batch` times and remembers what is appended."""
-    return Cache(layers=[widened(layer, batch) for layer in prefix.layers])
+    return Cache(layers=[widen(layer, batch) for layer in prefix.layers])
 
 
 class ReadOnlyPrefix(Cache):
@@ -40,5 +40,5 @@ class ReadOnlyPrefix(Cache):
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Keys and values of prefix and new tokens of one layer, each [batch, heads, S, d]."""
-        layer = widened(self.layers[layer_idx], len(key_states))
+        layer = widen(self.layers[layer_idx], len(key_states))
         return layer.update(key_states, value_states, *args, **kwargs)

@@ -26,7 +26,7 @@ class Enough(Exception):
 
 
 @contextmanager
-def hooked(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
+def hook(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
     """Inside the block, `seen` is called before each of `modules` (layer -> attention module) runs.
 
     `Enough` raised by `seen` ends the block quietly. The hooks are gone afterwards, whatever happened.
@@ -53,7 +53,7 @@ def hooked(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
             handle.remove()
 
 
-def rotated(projection: nn.Module, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
+def rotate(projection: nn.Module, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
     """Queries or keys with rotary embedding, [B, heads, S, d]; `projection` is the module's q_proj or k_proj."""
     states = projection(hidden).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
     cos, sin = (part.unsqueeze(1) for part in rotary)
@@ -94,10 +94,10 @@ class TextAttention:
         """Run the prefix (batch 1) inside this block."""
 
         def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
-            self.keys[layer] = rotated(module.k_proj, module, hidden, rotary)[0]
+            self.keys[layer] = rotate(module.k_proj, module, hidden, rotary)[0]
             self._enough(layer)
 
-        return hooked(self.modules, seen)
+        return hook(self.modules, seen)
 
     def of_texts(self, lengths: Sequence[int], found: Sequence[dict[int, Tensor]]) -> AbstractContextManager[None]:
         """Run right-padded texts of `lengths` inside this block; `found[i][layer]` becomes f32 [heads, L, N]."""
@@ -105,15 +105,15 @@ class TextAttention:
         def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
             if layer in found[0]:  # a response token, which is no row
                 return
-            queries = rotated(module.q_proj, module, hidden, rotary)
-            own = rotated(module.k_proj, module, hidden, rotary)
+            queries = rotate(module.q_proj, module, hidden, rotary)
+            own = rotate(module.k_proj, module, hidden, rotary)
             columns, window = self.columns.to(hidden.device), getattr(module, "sliding_window", None)
             for i, length in enumerate(lengths):
                 keys = torch.cat([self.keys[layer], own[i, :, :length]], dim=1)
                 found[i][layer] = attention_rows(queries[i, :, :length], keys, module.scaling, window, columns)
             self._enough(layer)
 
-        return hooked(self.modules, seen)
+        return hook(self.modules, seen)
 
     def _enough(self, layer: int) -> None:
         if layer == self.last:

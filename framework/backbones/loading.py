@@ -15,7 +15,8 @@ import torch
 from transformers import AutoTokenizer, PreTrainedConfig
 from transformers.utils import cached_file, is_flash_attn_2_available, logging
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
+from framework.core.weight_files import ASSETS, locate
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTION = ("sdpa", "eager", "flash_attention_2")
 KEY = "backbone.adapter"
@@ -33,16 +34,13 @@ def at_least(key: str, value: Any, least: int) -> None:
         raise ValueError(f"{KEY}.{key} must be a whole number >= {least}; got {value!r}")
 
 
-def located(checkpoint: str, model_type: str) -> tuple[str, bool]:
+def locate_checkpoint(checkpoint: str, model_type: str) -> tuple[str, bool]:
     """Where the checkpoint is (folder or Hub id) and whether it is local; refuses other model types."""
     name = str(checkpoint)
-    if name.startswith("asset:"):
-        folder = ASSETS / name.removeprefix("asset:")
-        if not (folder / "config.json").is_file():
-            known = ", ".join(sorted(path.parent.name for path in ASSETS.glob("*/config.json"))) or "none"
-            raise ValueError(f"{KEY}.checkpoint: no shipped weights {name!r}; there are: {known}")
-    else:
-        folder = Path(name).expanduser()
+    folder = locate(name)
+    if name.startswith("asset:") and not (folder / "config.json").is_file():
+        known = ", ".join(sorted(path.parent.name for path in ASSETS.glob("*/config.json"))) or "none"
+        raise ValueError(f"{KEY}.checkpoint: no shipped weights {name!r}; there are: {known}")
     local = folder.exists()
     if local and not (folder / "config.json").is_file():
         raise ValueError(f"{KEY}.checkpoint: the folder {folder} has no config.json, so it is no checkpoint")
@@ -61,7 +59,7 @@ def located(checkpoint: str, model_type: str) -> tuple[str, bool]:
     return place, local
 
 
-def resolved_device(device: str, device_map: Any) -> torch.device:
+def resolve_device(device: str, device_map: Any) -> torch.device:
     """The device of a model on one device; `auto` is CUDA where there is one."""
     if device_map is not None and device != "auto":
         raise ValueError(f"{KEY}.device must be auto when {KEY}.device_map is given; got {device!r} and {device_map!r}")

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import gathered_tower, loading
+from framework.backbones import equal_chunk_attention, gathered_tower, loading
 from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
-from framework.backbones.overlay import overlay_weights
 from framework.backbones.positions import (
     ANSWER_MODES,
     TEXT_OFFSETS,
@@ -26,9 +25,9 @@ from framework.backbones.positions import (
     visual_ids,
 )
 from framework.backbones.text import ChatText
-from framework.networks import equal_chunk_attention
-from framework.types import Frames, Layout, Tokens
+from framework.core.types import Frames, Layout, Tokens
 from framework.video.resize import target_size
+from strategies.learned.qtsplus.overlay import overlay_weights
 
 PATCHES_PER_PASS = 2**14  # of the vision tower: 77 MB of fp32 pixels
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -68,8 +67,8 @@ class Qwen25VL(DecoderBackbone):
         for key, value in {**counts, "questions_per_pass": questions_per_pass}.items():
             loading.at_least(key, value, 1)
         loading.at_least("max_pixels", max_pixels, min_pixels)
-        at = loading.resolved_device(device, device_map)
-        place, local = loading.located(checkpoint, "qwen2_5_vl")
+        at = loading.resolve_device(device, device_map)
+        place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
         weights = overlay_weights(overlay, place, local)
         self.model, self.tokenizer = loading.load(
             Qwen2_5_VLForConditionalGeneration, place, local, dtype, at, device_map, attention

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framework.types import Question
+from framework.core.types import Question
 
 USER = "[[the user's text]]"  # stands for it while the chat template is rendered
 REMEMBERED = 512  # prompts; groups of one video ask the same questions again

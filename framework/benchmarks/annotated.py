@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from framework.benchmarks.base import Absent, Benchmark, Item, Result, Strata, VideoItem
-from framework.benchmarks.extraction import cleaned
+from framework.benchmarks.extraction import clean
 from framework.benchmarks.tables import Row, read_rows
-from framework.errors import UsageError
-from framework.types import Answer, Question
+from framework.core.errors import UsageError
+from framework.core.types import Answer, Question
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Annotated(Benchmark):
 
     def result(self, response: str, row: Row) -> Result:
         """The scored response to one row, read without its blocks of reasoning."""
-        text = cleaned(response)
+        text = clean(response)
         correct, parsed = self.read(text, row)
         return Result(correct, parsed, text, self.strata(row))
 

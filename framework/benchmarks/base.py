@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from framework.types import Answer, Question
+from framework.core.types import Answer, Question
 
 Strata = Mapping[str, tuple[str, ...]]  # dimension -> labels: {"duration": ("long",), "type": ("reasoning", "summary")}
 

@@ -32,7 +32,7 @@ _LEGACY_OPENINGS = (
 _LONGVIDEOBENCH_OPENINGS = (*_OPENINGS, "The best option is", "The correct option is", "Best answer:", "Best option:")
 
 
-def cleaned(response: str) -> str:
+def clean(response: str) -> str:
     """The response without its complete blocks of reasoning and without white space around it.
 
     With an end tag alone (the start was part of the prompt), what stands after the last one. An unclosed block stays.

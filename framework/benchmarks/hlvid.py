@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from framework.benchmarks.annotated import Annotated, by_label, micro
 from framework.benchmarks.base import Result, Strata
 from framework.benchmarks.extraction import letter
-from framework.benchmarks.lettered import lettered
+from framework.benchmarks.lettered import letter_options
 from framework.benchmarks.tables import Row
-from framework.types import Question
+from framework.core.types import Question
 
 LETTERS = "ABCD"
 
@@ -33,7 +33,7 @@ class HLVid(Annotated):
 
     def question(self, row: Row) -> Question:
         """The field `question`, unchanged. The clip is part of the id: numbers alone may repeat."""
-        bare, options = lettered(row["question"])
+        bare, options = letter_options(row["question"])
         return Question(
             id=f"{PurePosixPath(row['video_path']).stem}-{row['question_id']}",
             prompt=row["question"],

@@ -15,10 +15,10 @@ from typing import Any
 from framework.benchmarks.annotated import Annotated
 from framework.benchmarks.base import Strata
 from framework.benchmarks.extraction import letter
-from framework.benchmarks.tables import Row, numbered, read_rows
-from framework.errors import UsageError
-from framework.prompts import PromptTemplate
-from framework.types import Question
+from framework.benchmarks.tables import Row, number_rows, read_rows
+from framework.core.errors import UsageError
+from framework.core.prompts import PromptTemplate
+from framework.core.types import Question
 
 SHOWN = 10  # mistakes in one message
 
@@ -59,7 +59,7 @@ class Jsonl(Annotated):
         (file,) = self.files()
         found = read_rows(file)
         lines = _lines(file, len(found))
-        rows = numbered(({**self.told(row), "_line": line} for line, row in zip(lines, found, strict=True)), "video")
+        rows = number_rows(({**self.told(row), "_line": line} for line, row in zip(lines, found, strict=True)), "video")
         seen: dict[str, int] = {}
         mistakes = []
         for row in rows:
@@ -84,7 +84,7 @@ class Jsonl(Annotated):
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
         """One question per row, in order."""
-        return [self.question(row) for row in numbered(rows, "video")]
+        return [self.question(row) for row in number_rows(rows, "video")]
 
     def question(self, row: Row) -> Question:
         """The question in the backbone's template, with or without options."""

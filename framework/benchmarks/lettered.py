@@ -7,7 +7,7 @@ import re
 _LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):][ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
-def lettered(text: str) -> tuple[str, tuple[str, ...]]:
+def letter_options(text: str) -> tuple[str, tuple[str, ...]]:
     """(stem, option texts) of "stem / A. one / B. two"; also "(A) one" and "A) one". Options are consecutive lines.
 
     The stem stands in the text word for word. A text without two such lines is all stem.

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from framework.benchmarks.annotated import micro
 from framework.benchmarks.base import Result, Strata
 from framework.benchmarks.extraction import legacy_letter, letter
-from framework.benchmarks.lettered import lettered
-from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, checked_letter
+from framework.benchmarks.lettered import letter_options
+from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, check_letter
 from framework.benchmarks.tables import Row
 
 _FLEXSELECT = (
@@ -48,11 +48,11 @@ class LVBench(MultipleChoice):
 
     def stem(self, row: Row) -> str:
         """What stands before the options."""
-        return self._as_asked(lettered(_whole(row))[0])
+        return self._as_asked(letter_options(_whole(row))[0])
 
     def options(self, row: Row) -> tuple[str, ...]:
         """From the lines of the question."""
-        return tuple(row.get("options") or lettered(row["question"])[1])
+        return tuple(row.get("options") or letter_options(row["question"])[1])
 
     def prompt(self, row: Row) -> str:
         """The question holds its options."""
@@ -60,7 +60,7 @@ class LVBench(MultipleChoice):
 
     def right(self, row: Row) -> str:
         """A letter."""
-        return checked_letter(row["answer"])
+        return check_letter(row["answer"])
 
     def video_names(self, row: Row) -> tuple[str, ...]:
         """By path, by the id on YouTube, or numbered as in the authors' file by a bulk download."""

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from framework.benchmarks.annotated import by_label
 from framework.benchmarks.base import Result, Strata
 from framework.benchmarks.extraction import legacy_mlvu, letter
-from framework.benchmarks.lettered import lettered
+from framework.benchmarks.lettered import letter_options
 from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, check_choice
 from framework.benchmarks.tables import Row
 
@@ -81,11 +81,11 @@ class MLVU(MultipleChoice):
 
     def stem(self, row: Row) -> str:
         """What stands before the options."""
-        return lettered(_whole(row))[0]
+        return letter_options(_whole(row))[0]
 
     def options(self, row: Row) -> tuple[str, ...]:
         """Published apart, too."""
-        return tuple(row.get("candidates") or lettered(row["question"])[1])
+        return tuple(row.get("candidates") or letter_options(row["question"])[1])
 
     def prompt(self, row: Row) -> str:
         """The published question holds its options."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from framework.benchmarks.annotated import Annotated
 from framework.benchmarks.tables import Row
-from framework.types import Question
+from framework.core.types import Question
 
 Rule = Callable[
     [str, tuple[str, ...]], str
@@ -102,7 +102,7 @@ class MultipleChoice(Annotated):
         return float(found == self.right(row)), found
 
 
-def checked_letter(answer: object) -> str:
+def check_letter(answer: object) -> str:
     """ValueError unless the annotated answer is one capital letter."""
     if not isinstance(answer, str) or answer not in LETTERS:
         raise ValueError(f"answer={answer!r}: expected a letter")

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from framework.benchmarks.annotated import Annotated, by_label
 from framework.benchmarks.base import Result, Strata
-from framework.benchmarks.tables import Row, numbered, read_rows
-from framework.errors import UsageError
-from framework.types import Question
+from framework.benchmarks.tables import Row, number_rows, read_rows
+from framework.core.errors import UsageError
+from framework.core.types import Question
 
 FOLDERS = {  # task -> folder of its videos
     "action_antonym": "ssv2_video_mp4",
@@ -71,11 +71,11 @@ class MVBench(Annotated):
                 f"expected json/TASK.json or TASK/train-*.parquet, with TASK one of {', '.join(FOLDERS)}"
             )
         found = [{**row, "task": task} for path, task in tasks.items() if task for row in read_rows(path)]
-        return numbered(found, "task")
+        return number_rows(found, "task")
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
         """One question per row, in order."""
-        return [self.question(row) for row in numbered(rows, "task")]
+        return [self.question(row) for row in number_rows(rows, "task")]
 
     def question(self, row: Row) -> Question:
         """Question, lettered candidates, post prompt. Some rows have one candidate only, which is no choice."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from framework.benchmarks.base import Benchmark, Item, VideoItem
+from framework.core.prompts import PromptTemplate
 from framework.lab.needles import needle_scene
 from framework.lab.questions import LabQuestion
 from framework.lab.video import cached_file, cached_video
 from framework.lab.world import FRAMES_PER_SECOND, GRID
-from framework.prompts import PromptTemplate
 
 
 class Needle(Benchmark):

@@ -16,7 +16,7 @@ Timed = tuple[float, float, str]  # start and end in seconds, text
 _COLOURED = re.compile(r'<font color="white" size=".72c">(.*?)</font>')
 
 
-def parsed_srt(text: str) -> list[Timed]:
+def parse_srt(text: str) -> list[Timed]:
     """The blocks of an .srt file in order. Of two blocks with the same times the later text counts."""
     found: dict[tuple[float, float], str] = {}
     for block in text.split("\n\n"):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 
 Row = dict[str, Any]
 
@@ -55,7 +55,7 @@ def _line(path: Path, number: int, line: str) -> Row:
     return row
 
 
-def numbered(rows: Iterable[Row], *keys: str) -> list[Row]:
+def number_rows(rows: Iterable[Row], *keys: str) -> list[Row]:
     """The rows with `_number`: how many rows with the same values under `keys` came before; for ids that files lack."""
     before: Counter[tuple[str, ...]] = Counter()
     found = []

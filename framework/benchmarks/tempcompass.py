@@ -13,10 +13,10 @@ from pathlib import Path
 
 from framework.benchmarks.annotated import Annotated, by_label, micro
 from framework.benchmarks.base import Result, Strata
-from framework.benchmarks.lettered import lettered
-from framework.benchmarks.tables import Row, numbered, read_rows
-from framework.errors import UsageError
-from framework.types import Question
+from framework.benchmarks.lettered import letter_options
+from framework.benchmarks.tables import Row, number_rows, read_rows
+from framework.core.errors import UsageError
+from framework.core.types import Question
 
 Read = tuple[float, str | None]
 FORMATS = ("multi-choice", "yes_no", "caption_matching", "captioning")
@@ -46,16 +46,16 @@ class TempCompass(Annotated):
 
     def rows(self) -> list[Row]:
         """The rows of the parquet files, or of the authors' {video: {dimension: [rows]}}."""
-        return numbered((row for path in self.files() for row in _rows(path)), "video_id", "dim")
+        return number_rows((row for path in self.files() for row in _rows(path)), "video_id", "dim")
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
         """One question per row, in order."""
-        return [self.question(row) for row in numbered(rows, "video_id", "dim")]
+        return [self.question(row) for row in number_rows(rows, "video_id", "dim")]
 
     def question(self, row: Row) -> Question:
         """Question and post prompt. Yes-no questions and captions count as open: their answers are no letters."""
         text = row["question"]
-        bare, options = lettered(text) if self.format == "multi-choice" else (text.strip(), ())
+        bare, options = letter_options(text) if self.format == "multi-choice" else (text.strip(), ())
         return Question(
             id=f"{self.format}-{row['dim']}-{row['video_id']}-{row['_number']}",
             prompt=text + self.post_prompt,

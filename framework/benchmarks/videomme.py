@@ -13,10 +13,10 @@ import av
 
 from framework.benchmarks.base import Result, Strata
 from framework.benchmarks.extraction import legacy_letter, letter
-from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, check_choice, checked_letter
-from framework.benchmarks.subtitles import parsed_srt, subtitles_at_frames
+from framework.benchmarks.multiple_choice import LETTERS, MultipleChoice, Profile, Rule, check_choice, check_letter
+from framework.benchmarks.subtitles import parse_srt, subtitles_at_frames
 from framework.benchmarks.tables import Row
-from framework.video.container import opened
+from framework.video.container import open_container
 
 _TASK = (
     "Select the best answer to the following multiple-choice question based on the video{subtitles}. "
@@ -94,7 +94,7 @@ class VideoMME(MultipleChoice):
 
     def right(self, row: Row) -> str:
         """A letter."""
-        return checked_letter(row["answer"])
+        return check_letter(row["answer"])
 
     def video_names(self, row: Row) -> tuple[str, ...]:
         """By the id of the video on YouTube."""
@@ -122,8 +122,8 @@ class VideoMME(MultipleChoice):
 @lru_cache(maxsize=1)  # the questions of one video follow each other
 def _subtitles(video: Path, path: Path, sampled: int, chronological: bool) -> str:
     """Frame rate and number of frames as the file's header has them."""
-    with opened(str(video)) as (container, stream):
+    with open_container(str(video)) as (container, stream):
         rate = float(stream.average_rate or 0)
         frames = stream.frames or int((container.duration or 0) / av.time_base * rate + 0.5)
-    subtitles = parsed_srt(path.read_text(encoding="utf-8"))
+    subtitles = parse_srt(path.read_text(encoding="utf-8"))
     return subtitles_at_frames(subtitles, rate, frames, sampled, chronological)

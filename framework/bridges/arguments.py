@@ -15,8 +15,8 @@ from omegaconf import DictConfig
 
 from framework.commands.catalogue import COMMANDS
 from framework.commands.explain import explain
-from framework.errors import UsageError
-from framework.plugins import CONF, register
+from framework.config.plugins import CONF, register
+from framework.core.errors import UsageError
 
 RENAMED = {"pretrained": "backbone.adapter.checkpoint", "device": "backbone.adapter.device"}
 WITHOUT_MEANING = ("batch_size", "max_batch_size")  # what shares a pass is the questions of one video
@@ -35,7 +35,7 @@ def overrides(arguments: Mapping[str, Any]) -> list[str]:
     return list(found.values())
 
 
-def placed(arguments: Mapping[str, Any], environment: Mapping[str, str], gpus: int) -> dict[str, Any]:
+def place(arguments: Mapping[str, Any], environment: Mapping[str, str], gpus: int) -> dict[str, Any]:
     """The arguments, with a GPU of its own for each of several processes unless they name one."""
     several = int(environment.get("WORLD_SIZE", "1")) > 1
     named = {RENAMED["device"], "backbone.adapter.device_map"} & set(arguments)
@@ -44,7 +44,7 @@ def placed(arguments: Mapping[str, Any], environment: Mapping[str, str], gpus: i
     return {**arguments, "device": f"cuda:{environment.get('LOCAL_RANK', '0')}"}
 
 
-def composed(arguments: Mapping[str, Any]) -> DictConfig:
+def compose_root(arguments: Mapping[str, Any]) -> DictConfig:
     """The root configuration with these arguments. UsageError, in words, for a key or option that does not exist."""
     register()
     before = get_gh_backup()  # we are guests: whoever uses Hydra around us goes on as before

@@ -22,15 +22,15 @@ from omegaconf import OmegaConf
 from rich.progress import track
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.loading import resolved_device
-from framework.bridges.arguments import composed, placed
-from framework.bridges.messages import ended, question, video_and_text
-from framework.build import build_pipeline
-from framework.errors import UsageError
+from framework.backbones.loading import resolve_device
+from framework.bridges.arguments import compose_root, place
+from framework.bridges.messages import cut_at_stop, question, video_and_text
+from framework.config.build import build_pipeline
+from framework.core.errors import UsageError
+from framework.core.outcome import Outcome, Trace
+from framework.core.types import Question
 from framework.evaluation.attempt import attempt
-from framework.outcome import Outcome, Trace
 from framework.report.console import console
-from framework.types import Question
 
 SHOWN = 5  # reasons that are named
 _log = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ class TokenSieve(lmms):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
-        cfg = composed(placed(arguments, os.environ, torch.cuda.device_count()))
+        cfg = compose_root(place(arguments, os.environ, torch.cuda.device_count()))
         self.pipeline = build_pipeline(cfg)
-        self.device = resolved_device(OmegaConf.select(cfg, "backbone.adapter.device", default="auto"), None)
+        self.device = resolve_device(OmegaConf.select(cfg, "backbone.adapter.device", default="auto"), None)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """The answers, in the order of the requests; an empty one where the video or the question failed."""
@@ -98,7 +98,7 @@ class TokenSieve(lmms):
             prompt = backbone.chat.split(outcome.question, len(selection) > 0)
             read = len(prompt.before) + len(selection) + len(prompt.after)
             counts = TokenCounts(input_tokens=read, output_tokens=len(backbone.chat.literal(text)[0]))
-        return GenerationResult(ended(text, settings), counts)
+        return GenerationResult(cut_at_stop(text, settings), counts)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: a pipeline writes answers, it does not judge given ones."""

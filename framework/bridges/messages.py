@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from framework.benchmarks.lettered import lettered
-from framework.types import Question
+from framework.benchmarks.lettered import letter_options
+from framework.core.types import Question
 
 NEW_TOKENS = 128  # of an answer, where the task does not say: what lmms-eval's own Qwen2.5-VL takes
 ONE_TURN = "expected one user turn: one video file, then the text (task keys: doc_to_visual, doc_to_messages)"
@@ -18,11 +18,11 @@ def question(identity: str, text: str, row: Mapping[str, Any], settings: Mapping
     `row` is the task's own record: where its `question` stands in the text, that is the bare question. `settings` are
     the task's generation settings.
     """
-    stem, _ = lettered(str(row.get("question") or ""))
+    stem, _ = letter_options(str(row.get("question") or ""))
     if stem and stem in text:
-        _, options = lettered(text[text.rindex(stem) :])
+        _, options = letter_options(text[text.rindex(stem) :])
     else:
-        stem, options = lettered(text)
+        stem, options = letter_options(text)
     return Question(identity, text, stem, options, max_new_tokens=int(settings.get("max_new_tokens", NEW_TOKENS)))
 
 
@@ -43,7 +43,7 @@ def video_and_text(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     return video["url"], "".join(item["text"] for item in texts)  # as chat templates put them together
 
 
-def ended(text: str, settings: Mapping[str, Any]) -> str:
+def cut_at_stop(text: str, settings: Mapping[str, Any]) -> str:
     """`text` up to the first of the task's stop strings. A blank line is none: lmms-eval adds that one everywhere."""
     stops = settings.get("until") or ()
     for stop in [stops] if isinstance(stops, str) else stops:

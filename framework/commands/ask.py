@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from framework.errors import UsageError
-from framework.evaluation.journal import shown
+from framework.config.identity import identity, versions
+from framework.core.errors import UsageError
+from framework.evaluation.journal import jsonable
 from framework.report.console import console
-from framework.tracking import identity, versions
 
 FORMAT = 1  # of answer.json
 
@@ -24,7 +24,7 @@ FORMAT = 1  # of answer.json
 def run(cfg: DictConfig) -> dict[str, Any]:
     """Answer; what answer.json holds."""
     video, question, options = _asked(cfg)
-    from framework.build import build_pipeline, prompt_template
+    from framework.config.build import build_pipeline, prompt_template
     from framework.evaluation.metrics import best_group
     from framework.report.data import outcome_data
     from framework.report.picture import draw
@@ -47,7 +47,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         **outcome_data(outcome, video),
     }
     file = folder / "answer.json"
-    file.write_text(json.dumps(shown(data), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(jsonable(data), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     out.print(f"details   {file}", soft_wrap=True, markup=False)
     if cfg.picture:
         best = best_group(outcome.trace.groups)

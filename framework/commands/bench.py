@@ -11,10 +11,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
-from framework.benches.base import Bench, Row
-from framework.build import build
-from framework.errors import UsageError
-from framework.plugins import options
+from framework.config.build import build
+from framework.config.plugins import options
+from framework.core.errors import UsageError
+from framework.profiling.base import Bench, Row
 from framework.report.console import console
 
 

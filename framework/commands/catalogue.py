@@ -237,7 +237,7 @@ computed from those that ran; x: how many times more that is without a gaze, s x
 
 GAZE = Command(
     name="gaze",
-    target="framework.commands.gaze:run",
+    target="strategies.learned.autogaze.inspect.command:run",
     config="gaze",
     summary="what a trained gaze keeps of a video, and how well that shows it",
     text="""Reads the video clip by clip, lets the gaze pick patches at several scales until the frame is good enough,

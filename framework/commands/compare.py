@@ -12,14 +12,14 @@ from typing import NoReturn
 from rich.console import Console
 
 from framework.commands.catalogue import COMPARE
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.evaluation.comparison import Comparison, compare
 from framework.evaluation.runs import Run, find, load
 from framework.report.comparison import sheets
 from framework.report.comparison_files import write
 from framework.report.comparison_picture import draw
 from framework.report.console import console as terminal
-from framework.report.sheet import Sheet, as_table
+from framework.report.tables import Sheet, as_table
 
 OUT = Path("outputs/compare")
 ROWS = 40  # of a table that are printed; the files hold all

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 from rich.text import Text
 
-from framework.plugins import CONF, plugin_folders
+from framework.config.plugins import CONF, plugin_folders
 from framework.report.console import console
 
 NEEDED = (
@@ -111,7 +111,7 @@ def _film(path: Path) -> None:
 def _read(name: str, video: Path) -> str:
     from omegaconf import OmegaConf
 
-    from framework.build import build
+    from framework.config.build import build
     from framework.video.readers.base import Reader
 
     node = cast(DictConfig, OmegaConf.load(CONF / "reader" / f"{name}.yaml"))

@@ -21,8 +21,8 @@ from rich.text import Text
 
 from framework.benchmarks.annotated import Annotated
 from framework.benchmarks.base import Benchmark, Strata, VideoItem
-from framework.build import build
-from framework.errors import UsageError
+from framework.config.build import build
+from framework.core.errors import UsageError
 from framework.report.console import console
 from framework.video.readers.base import Reader
 

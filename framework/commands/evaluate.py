@@ -12,26 +12,26 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.benchmarks.base import Benchmark
-from framework.build import build, build_pipeline
 from framework.commands.progress import display
-from framework.errors import RunError, UsageError
+from framework.config.build import build, build_pipeline
+from framework.config.identity import claim, identity
+from framework.core.errors import RunError, UsageError
+from framework.engine.pipeline import Pipeline
+from framework.evaluation.distributed import World, join
 from framework.evaluation.runner import Runner
-from framework.evaluation.world import World, joined
-from framework.pipeline import Pipeline
-from framework.recording.recorder import FOLDER, Recorder
+from framework.recording.recording_session import FOLDER, Recorder
 from framework.report.console import console as terminal
 from framework.trackers import About, Tracker
-from framework.tracking import claim, identity
 
 NAMED = 5  # missing videos and errors shown by name
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
     """Evaluate what the configuration names; the summary, which is also in the run folder."""
-    world = joined(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator)
+    world = join(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator)
     tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
-    checked(cfg, benchmark)
+    check(cfg, benchmark)
     return conduct(cfg, build_pipeline(cfg), benchmark, tracker, world)
 
 
@@ -42,7 +42,7 @@ def conduct(
     about = _about(cfg, benchmark.name)
     recorder = Recorder(about.folder / FOLDER) if cfg.get("record") else None
     if recorder is not None:
-        pipeline = replace(pipeline, look=recorder.open)
+        pipeline = replace(pipeline, open_session=recorder.open)
     if world.first:
         claim(about.folder, cfg, about.preset, about.overrides)
         tracker.start(about)
@@ -71,7 +71,7 @@ def _about(cfg: DictConfig, benchmark: str) -> About:
     )
 
 
-def checked(cfg: DictConfig, benchmark: Benchmark) -> None:
+def check(cfg: DictConfig, benchmark: Benchmark) -> None:
     """UsageError when there is nothing to ask or a limit makes no sense, before a model is loaded."""
     if not 0 <= cfg.max_failed_share <= 1:
         raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")

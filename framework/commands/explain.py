@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.commands.catalogue import Command
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 
 
 def explain(error: BaseException, command: Command | None) -> str | None:
@@ -35,7 +35,7 @@ def explain(error: BaseException, command: Command | None) -> str | None:
 
 def _option(error: Exception) -> str:
     """An option that a group does not have."""
-    from framework.plugins import options
+    from framework.config.plugins import options
 
     found = re.search(r"Could not find '([^']+)'", str(error))
     group, _, name = found.group(1).rpartition("/") if found else ("", "", "")
@@ -76,7 +76,7 @@ def _composed(command: Command) -> DictConfig:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.plugins import CONF
+    from framework.config.plugins import CONF
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from framework.commands.catalogue import COMMANDS, Command
-from framework.plugins import CONF, options
+from framework.config.plugins import CONF, options
 from framework.report.console import console
 
 _LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")

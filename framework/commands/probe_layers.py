@@ -17,19 +17,19 @@ from rich.table import Table
 
 from framework.backbones.base import DecoderBackbone
 from framework.benchmarks.base import Benchmark, Item, VideoItem
-from framework.build import build, build_backbone, build_plain
-from framework.errors import UsageError
-from framework.evaluation.journal import shown
-from framework.evaluation.layers import Point, average, best, evidence_mask, quality, readings
+from framework.config.build import build, build_backbone, build_plain
+from framework.core.errors import UsageError
+from framework.core.types import Group, Layout, Timeline, Tokens
+from framework.core.view import Needs
+from framework.evaluation.journal import jsonable
+from framework.evaluation.layer_probe import Point, average, best, evidence_mask, quality, readings
 from framework.lab.world import GRID
 from framework.report.console import console
-from framework.report.layers import draw
-from framework.types import Group, Layout, Timeline, Tokens
+from framework.report.layer_probe import draw
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
-from framework.view import Needs
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _conclude(points: list[Point], cfg: DictConfig, probes: int, chance: float) 
         "chance_share": chance,
         "points": [asdict(point) for point in points],
     }
-    (folder / "profile.json").write_text(json.dumps(shown(data), indent=1) + "\n", encoding="utf-8")
+    (folder / "profile.json").write_text(json.dumps(jsonable(data), indent=1) + "\n", encoding="utf-8")
     draw(folder / "profile.png", points, chance)
     out = console()
     out.print(_table(points, heads, chosen))

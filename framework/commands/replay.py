@@ -11,14 +11,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from framework.benchmarks.base import Benchmark
-from framework.build import INTERFACES, build, build_pipeline
-from framework.commands.evaluate import checked, conduct
-from framework.errors import UsageError
-from framework.evaluation.world import World
-from framework.interfaces import Strategy
+from framework.commands.evaluate import check, conduct
+from framework.config.build import INTERFACES, build, build_pipeline
+from framework.core.errors import UsageError
+from framework.core.interfaces import Strategy
+from framework.evaluation.distributed import World
 from framework.recording.origin import RECORDED, check_same
-from framework.recording.recorder import FOLDER
-from framework.recording.replay import Recordings
+from framework.recording.recording_session import FOLDER
+from framework.recording.replay_session import Recordings
 from framework.trackers import Tracker
 
 NOT_KEPT = ("attention", "tokens", "pixels")  # needs that only a look at the video serves
@@ -35,8 +35,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
     benchmark.recorded = recordings.holds_any
-    checked(cfg, benchmark)
-    pipeline = replace(build_pipeline(cfg), look=recordings.open)
+    check(cfg, benchmark)
+    pipeline = replace(build_pipeline(cfg), open_session=recordings.open)
     return conduct(cfg, pipeline, benchmark, tracker, World())
 
 

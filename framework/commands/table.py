@@ -1,7 +1,7 @@
-"""One table for all cells of a sweep. A Hydra callback: it sees every job end, and the sweep after the last.
+"""One table for all runs of a sweep. A Hydra callback: it sees every job end, and the sweep after the last.
 
-Under a launcher the cells run in other processes, on other machines: there a copy of this callback writes down what
-became of the cell, and the original reads it. Knows no strategy and no benchmark.
+Under a launcher the runs run in other processes, on other machines: there a copy of this callback writes down what
+became of the run, and the original reads it. Knows no strategy and no benchmark.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.measure import Measurement
 
-from framework.errors import Failure
-from framework.evaluation.cells import Cell, compared, kept
-from framework.report.cells import sheet, write
+from framework.config.identity import register_resolvers
+from framework.core.errors import Failure
+from framework.evaluation.sweep import SweepRun, compare, read_runs
 from framework.report.console import console
-from framework.report.sheet import as_table
-from framework.tracking import register_resolvers
+from framework.report.sweep import sheet, write
+from framework.report.tables import as_table
 
 
-class CellTable(Callback):
-    """Collects the cells, prints them side by side, and ends a sweep with the status of its first failed cell."""
+class SweepTable(Callback):
+    """Collects the runs, prints them side by side, and ends a sweep with the status of its first failed run."""
 
     def __init__(self) -> None:
         self._place: Path | None = None
@@ -40,18 +40,18 @@ class CellTable(Callback):
         register_resolvers()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Choose where cells write down what became of them."""
-        self._place = Path(config.hydra.sweep.dir).absolute() / ".cells" / uuid4().hex
+        """Choose where runs write down what became of them."""
+        self._place = Path(config.hydra.sweep.dir).absolute() / ".runs" / uuid4().hex
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Write down one cell, in the process that ran it; of several processes only in the first."""
+        """Write down one run, in the process that ran it; of several processes only in the first."""
         if self._place is None or not _first():
             return
         result = job_return._return_value
         failed = Failure(1, f"{type(result).__name__}: {result}") if job_return.status is JobStatus.FAILED else result
         failure = failed if isinstance(failed, Failure) else Failure(0, "")
         pairs = (override.partition("=") for override in job_return.overrides or [])
-        Cell(
+        SweepRun(
             number=config.hydra.job.num,
             choices={key: value for key, _, value in pairs},
             folder=Path(config.hydra.runtime.output_dir),
@@ -60,21 +60,21 @@ class CellTable(Callback):
         ).keep(self._place)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print all cells, keep the table beside the runs."""
+        """Print all runs, keep the table beside the runs."""
         if self._place is None or not _first():
             return
-        cells = kept(self._place)
+        runs = read_runs(self._place)
         shutil.rmtree(self._place, ignore_errors=True)
-        with suppress(OSError):  # another sweep's cells are in there
+        with suppress(OSError):  # another sweep's runs are in there
             self._place.parent.rmdir()
-        if not cells:
+        if not runs:
             return
-        rows = compared(cells)
+        rows = compare(runs)
         show(console(), rows)
         title = str(config.hydra.runtime.choices.get("ablation") or "")
         files = write(rows, Path(config.hydra.sweep.dir) / "tables", title)
         console().print(f"table     {files[0]} and {files[1].suffix}", soft_wrap=True)
-        if failed := [cell.status for cell in cells if cell.status]:
+        if failed := [run.status for run in runs if run.status]:
             sys.exit(failed[0])  # Hydra makes warnings of errors in callbacks, and nothing of a return value
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from framework.errors import UsageError
-from framework.plugins import options
+from framework.config.plugins import options
+from framework.core.errors import UsageError
 
 KINDS = ("model", "selector", "gaze")  # configuration groups; one run trains one of them
 
@@ -20,6 +20,6 @@ def run(cfg: DictConfig) -> Path:
         raise UsageError(f"{' or '.join(KINDS)}: got nothing to train, expected one of {', '.join(there)}")
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)}: one run trains one thing, expected one of them")
-    from framework.training.run import main
+    from framework.training.main import main
 
     return main(cfg)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.evaluation.statistics import Floats, Interval, cluster_places, clustered, spearman
+from framework.evaluation.statistics import Floats, Interval, cluster_interval, cluster_places, spearman
 
 RESAMPLES = 1_000
 RIGHT = 0.5  # scores above count as right where only right and wrong are told apart
@@ -83,7 +83,7 @@ def auroc_interval(
         pairs = positive.sum(1) * negative.sum(1)
         return np.divide((positive * below).sum(1), pairs, out=np.full(len(drawn), math.nan), where=pairs > 0)
 
-    found = clustered(statistic, int(place.max()) + 1, resamples, seed)
+    found = cluster_interval(statistic, int(place.max()) + 1, resamples, seed)
     told_apart = found.value in (0.0, 1.0)  # by every resample, too: an interval would claim certainty
     return Interval(found.value, math.nan, math.nan) if told_apart else found
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import torch
 
-from framework.build import ConfigError
-from framework.errors import UsageError
-from framework.outcome import Outcome
-from framework.pipeline import Pipeline
-from framework.types import Question
+from framework.config.build import ConfigError
+from framework.core.errors import UsageError
+from framework.core.outcome import Outcome
+from framework.core.types import Question
+from framework.engine.pipeline import Pipeline
 from framework.video.errors import VideoError
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.evaluation.statistics import Floats, Interval, cluster_places, clustered, mean_interval
+from framework.evaluation.statistics import Floats, Interval, cluster_interval, cluster_places, mean_interval
 
 BINS = 10
 RESAMPLES = 1_000
@@ -64,7 +64,7 @@ def calibration(
     def expected_error(drawn: Floats) -> Floats:
         return np.abs(drawn @ gaps).sum(-1) / (drawn @ counts)
 
-    error = clustered(expected_error, videos, resamples, seed)
+    error = cluster_interval(expected_error, videos, resamples, seed)
     brier = mean_interval(((sure - right) ** 2).tolist(), clusters, resamples, seed)
     if right.min() == right.max():
         error, brier = (Interval(found.value, math.nan, math.nan) for found in (error, brier))

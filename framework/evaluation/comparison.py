@@ -191,11 +191,11 @@ def _note(differences: np.ndarray, videos: Sequence[str], interval: Interval) ->
 
 def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows with Holm's correction over all their comparisons."""
-    family = iter(corrected([row.versus for row in rows if row.versus]))
+    family = iter(correct([row.versus for row in rows if row.versus]))
     return tuple(replace(row, versus=next(family)) if row.versus else row for row in rows)
 
 
-def corrected(family: Sequence[Versus]) -> list[Versus]:
+def correct(family: Sequence[Versus]) -> list[Versus]:
     """Comparisons that are read together, with Holm's correction of both their p-values."""
     p, p_videos = holm([one.p for one in family]), holm([one.p_videos for one in family])
     return [replace(one, p_holm=a, p_videos_holm=b) for one, a, b in zip(family, p, p_videos, strict=True)]

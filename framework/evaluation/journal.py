@@ -29,7 +29,7 @@ class Journal:
 
     def extend(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Add lines and hand them to the disk at once."""
-        rounded = [shown(line) for line in lines]
+        rounded = [jsonable(line) for line in lines]
         with open(self.path, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in rounded)
             file.flush()
@@ -49,14 +49,14 @@ def _repair(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data[:whole].splitlines()]
 
 
-def shown(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """The value with floats rounded to six digits and what JSON cannot say (NaN, infinities) as null."""
     if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
         return value
     if isinstance(value, float):
         return round(value, DIGITS) + 0.0 if math.isfinite(value) else None  # + 0.0: no negative zero
     if isinstance(value, Mapping):
-        return {str(key): shown(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, Sequence):
-        return [shown(item) for item in value]
+        return [jsonable(item) for item in value]
     raise TypeError(f"a result line holds numbers, text, lists and mappings, got {type(value).__name__}")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework.errors import UsageError
-from framework.evaluation.naming import named
+from framework.core.errors import UsageError
+from framework.evaluation.naming import name_runs
 from framework.evaluation.runs import Run
 
 
@@ -35,7 +35,7 @@ def match(runs: Sequence[Run], reference: str = "") -> tuple[list[Part], list[st
         raise UsageError(
             f"comparing takes at least two runs, got {len(runs)}: {', '.join(str(run.folder) for run in runs)}"
         )
-    groups = named(_overlapping(runs))
+    groups = name_runs(_overlapping(runs))
     labels = _labels(groups)
     chosen = _chosen([run for group in groups for run in group], reference)
     parts, warnings = [], []

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from framework.benchmarks.base import Benchmark, Item, Result
+from framework.core.outcome import GroupTrace, Outcome
+from framework.core.types import Question, Selection
 from framework.evaluation.statistics import RESAMPLES, mean_interval
-from framework.outcome import GroupTrace, Outcome
-from framework.types import Question, Selection
 
 Line = Mapping[str, Any]
 

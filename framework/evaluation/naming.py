@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from framework.config.identity import LOCATIONS, NOT_IDENTITY
 from framework.evaluation.runs import Run
-from framework.tracking import LOCATIONS, NOT_IDENTITY
 
 SILENT = (
     "preset",
@@ -36,7 +36,7 @@ class Difference:
     value: str
 
 
-def named(parts: Sequence[Sequence[Run]]) -> list[list[Run]]:
+def name_runs(parts: Sequence[Sequence[Run]]) -> list[list[Run]]:
     """The same runs with names: those given, else preset and what differs, as short as tells the runs of a part apart.
 
     The same configuration has the same name on every benchmark. What still cannot be told apart gets its folder's name.

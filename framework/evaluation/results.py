@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from framework.evaluation.distributed import World
 from framework.evaluation.journal import Journal
-from framework.evaluation.world import World
 
 NAMES = ("questions", "timings", "failures")
 PARTS = "parts"

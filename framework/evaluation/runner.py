@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from framework.benchmarks.base import Benchmark, VideoItem
-from framework.errors import UsageError
+from framework.config.identity import whole
+from framework.core.errors import UsageError
+from framework.engine.pipeline import Pipeline
 from framework.evaluation.attempt import attempt
-from framework.evaluation.journal import shown
+from framework.evaluation.distributed import World
+from framework.evaluation.journal import jsonable
 from framework.evaluation.metrics import prompt_hash, question_line, summarise, timing_line
 from framework.evaluation.results import Results, gather
-from framework.evaluation.world import World
-from framework.pipeline import Pipeline
 from framework.trackers import Tracker
-from framework.tracking import whole
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Runner:
         results = Results(self.folder, World())
         lines, known = results.questions.lines, results.answered
         failures = [line for line in results.failures.lines if line["id"] not in known]
-        summary = shown(summarise(self.benchmark, lines, results.timings.lines, failures))
+        summary = jsonable(summarise(self.benchmark, lines, results.timings.lines, failures))
         whole(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.tracker.finish(summary, lines)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from framework.errors import UsageError
+from framework.config.identity import LOCATIONS, NOT_IDENTITY
+from framework.core.errors import UsageError
 from framework.evaluation.results import PARTS
-from framework.tracking import LOCATIONS, NOT_IDENTITY
 
 Line = Mapping[str, Any]
 

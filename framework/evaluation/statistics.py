@@ -17,7 +17,7 @@ from scipy import stats
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 DEFINED = 0.95  # the share of resamples on which a statistic must be defined for an interval to be given
-CELLS = 4_000_000  # numbers held at once while resampling
+NUMBERS_AT_ONCE = 4_000_000  # numbers held at once while resampling
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class Interval:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def clustered(statistic: Callable[[Floats], Floats], clusters: int, resamples: int, seed: int) -> Interval:
+def cluster_interval(statistic: Callable[[Floats], Floats], clusters: int, resamples: int, seed: int) -> Interval:
     """Percentile bootstrap interval of a statistic; whole clusters (videos) are drawn with replacement.
 
     `statistic` is given how often each cluster was drawn, [resamples, clusters], and returns one value per resample,
@@ -60,7 +60,7 @@ def clustered(statistic: Callable[[Floats], Floats], clusters: int, resamples: i
             n_resamples=resamples,
             method="percentile",
             vectorized=True,
-            batch=max(1, CELLS // clusters),
+            batch=max(1, NUMBERS_AT_ONCE // clusters),
             rng=np.random.default_rng(seed),
         ).bootstrap_distribution
     if np.isfinite(draws).mean() < DEFINED:
@@ -70,7 +70,7 @@ def clustered(statistic: Callable[[Floats], Floats], clusters: int, resamples: i
     return Interval(value, float(low), float(high), float(np.nanstd(draws, ddof=1)))
 
 
-def unseen(clusters: int) -> float:
+def unseen_share(clusters: int) -> float:
     """The largest share of clusters that may be of a kind none of the seen ones was: the exact one-sided 95 % bound
     (Clopper and Pearson 1934), near 3 / clusters (the rule of three).
     """
@@ -94,9 +94,9 @@ def mean_interval(
     sums, counts = _per_cluster(np.asarray(values, float), clusters)
     mean = float(sums.sum() / counts.sum())
     if len(sums) > 1 and np.allclose(sums, mean * counts, rtol=0, atol=1e-9):
-        share = unseen(len(sums))
+        share = unseen_share(len(sums))
         return Interval(mean, mean - share * (mean - span[0]), mean + share * (span[1] - mean), 0.0, bound=True)
-    return clustered(lambda drawn: (drawn @ sums) / (drawn @ counts), len(sums), resamples, seed)
+    return cluster_interval(lambda drawn: (drawn @ sums) / (drawn @ counts), len(sums), resamples, seed)
 
 
 def difference_interval(
@@ -142,7 +142,7 @@ def sign_flip(
             permutation_type="samples",
             vectorized=True,
             n_resamples=resamples,
-            batch=max(1, CELLS // len(sums)),
+            batch=max(1, NUMBERS_AT_ONCE // len(sums)),
             alternative="two-sided",
             rng=np.random.default_rng(seed),
         ).pvalue

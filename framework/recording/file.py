@@ -14,10 +14,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
+from framework.core.types import Group, Scores, Timeline, Tokens
+from framework.recording.format import FORMAT, PLACE, Entry
 from framework.recording.logits import CompactLogits
-from framework.recording.recording import FORMAT, PLACE, Cell
-from framework.types import Group, Scores, Timeline, Tokens
 
 
 class RecordingFile:
@@ -53,13 +53,13 @@ class RecordingFile:
         """The timeline, of the file that is now at `path`."""
         return Timeline(path, self._whole("timeline.seconds"), self._whole("timeline.frames"))
 
-    def cell(self, question: str, group: int) -> Cell | None:
+    def entry(self, question: str, group: int) -> Entry | None:
         """What a group was to a question; None when it was never visited."""
         at = self._places.get((question, group))
         if at is None:
             return None
         signals = dict(zip(self.header["signals"], self._signals[at].tolist(), strict=True))
-        return Cell(
+        return Entry(
             question=question,
             group=group,
             scores=Scores(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from framework.value import Value
+from framework.core.value import Value
 
 KEPT = 256
 STEPS = 60  # of bisection: below the rounding of a double

@@ -13,8 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from framework.errors import UsageError
-from framework.tracking import LOCATIONS, NOT_IDENTITY
+from framework.config.identity import LOCATIONS, NOT_IDENTITY
+from framework.core.errors import UsageError
 
 STRATEGIES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
 RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes

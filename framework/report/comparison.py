@@ -10,7 +10,7 @@ from framework.evaluation.comparison import Comparison, Row
 from framework.evaluation.matching import Part
 from framework.evaluation.naming import NOT_SET, Difference
 from framework.evaluation.statistics import Interval
-from framework.report.sheet import Sheet
+from framework.report.tables import Sheet
 
 NONE = "–"
 TARGET = "_target_"  # the key of a class in the configuration

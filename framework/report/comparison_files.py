@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from framework.config.identity import whole
 from framework.evaluation.comparison import Comparison, Row
 from framework.evaluation.statistics import Interval
 from framework.report.comparison import sheets
-from framework.report.sheet import as_markdown
-from framework.tracking import whole
+from framework.report.tables import as_markdown
 
 
 def write(folder: Path, comparison: Comparison, heading: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from framework.outcome import Outcome
+from framework.core.outcome import Outcome
 
 
 def outcome_data(outcome: Outcome, video: str) -> dict[str, Any]:

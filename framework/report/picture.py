@@ -16,7 +16,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from framework.outcome import GroupTrace, Outcome
+from framework.core.outcome import GroupTrace, Outcome
 
 CERTAIN, SEEN, SKIPPED, KEPT = "#1b7f5c", "#4477aa", "#dddddd", "#ee6677"
 BINS = 120

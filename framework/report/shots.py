@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from framework.outcome import GroupTrace, Outcome
-from framework.pipeline import Pipeline
+from framework.core.outcome import GroupTrace, Outcome
+from framework.core.types import Group
+from framework.engine.pipeline import Pipeline
 from framework.report.picture import Shot
-from framework.types import Group
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from framework.outcome import GroupTrace, Outcome
+from framework.core.outcome import GroupTrace, Outcome
 
 LISTED = 16  # groups that are listed one by one; more become a strip with the best ones below
 BEST = 5

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from framework.evaluation.journal import shown
-from framework.trackers.base import About, Line, Tracker
-from framework.tracking import whole
+from framework.config.identity import whole
+from framework.evaluation.journal import jsonable
+from framework.evaluation.tracker import About, Line, Tracker
 
 FILE = "metrics.csv"
 
@@ -41,7 +41,7 @@ class CsvTracker(Tracker):
                 self._path, _text(self._columns, [dict(zip(self._columns, self._columns, strict=True)), *self._rows()])
             )
         with open(self._path, "a", encoding="utf-8", newline="") as file:
-            file.write(_text(self._columns, [shown(values)]))
+            file.write(_text(self._columns, [jsonable(values)]))
             file.flush()
             os.fsync(file.fileno())
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from framework.errors import UsageError
-from framework.report.run_plots import save
-from framework.trackers.base import About, Line, Tracker
+from framework.core.errors import UsageError
+from framework.evaluation.tracker import About, Line, Tracker
+from framework.trackers.plots import save
 
 MODES = ("online", "offline")
 COLUMNS: tuple[str, ...] = (

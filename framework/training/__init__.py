@@ -1,1 +1,1 @@
-"""Training: Lightning modules and data for the lab model and for learned strategies."""
+"""What every training shares: one fit, its batches, its schedule and its folder. Knows no recipe."""

@@ -34,10 +34,10 @@ class Schedule:
 
 def optimizer(module: nn.Module, schedule: Schedule) -> dict[str, Any]:
     """What Lightning's configure_optimizers returns, for one module at the schedule's rate."""
-    return grouped([(module, 1.0)], schedule)
+    return grouped_optimizer([(module, 1.0)], schedule)
 
 
-def grouped(modules: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> dict[str, Any]:
+def grouped_optimizer(modules: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> dict[str, Any]:
     """The same for several modules, each at its share of the rate; only matrices of linear and convolution layers
     decay."""
     groups: list[dict[str, Any]] = []

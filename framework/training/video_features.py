@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from framework.backbones.base import DecoderBackbone
-from framework.training.needle_features import named
-from framework.types import Group, Tokens
+from framework.core.types import Group, Tokens
+from framework.training.running import features_name
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 from framework.video.stream import FrameSource
@@ -31,7 +31,7 @@ class VideoFeatures:
 
     def __init__(self, backbone: DecoderBackbone, reader: Reader, sampling: Sampling, folder: Path) -> None:
         self.backbone, self.reader, self.sampling, self.folder = backbone, reader, sampling, folder.expanduser()
-        self.tower = named(type(backbone).__name__, backbone.tower.state_dict())
+        self.tower = features_name(type(backbone).__name__, backbone.tower.state_dict())
         self.files: dict[Path, Path] = {}
 
     def prepare(self, path: Path) -> None:
@@ -39,7 +39,7 @@ class VideoFeatures:
         info, found = self.reader.info(str(path)), path.stat()
         size = self.backbone.frame_size(info.height, info.width)
         seen = (str(path.resolve()), found.st_size, found.st_mtime_ns, size, self.sampling, self.tower, WRITER)
-        self.files[path] = self.folder / f"{named(repr(seen), {})}.safetensors"
+        self.files[path] = self.folder / f"{features_name(repr(seen), {})}.safetensors"
         if not self.files[path].exists():
             self._write(str(path), size, self.files[path])
 

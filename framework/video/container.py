@@ -18,7 +18,7 @@ EXPECTED = "Expected a local video file, e.g. .mp4, .mkv, .webm, .mov"
 
 
 @contextmanager
-def opened(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_container(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open container and its best video stream; both are closed at the end. VideoError if there is no such
     thing."""
     check_file(path)

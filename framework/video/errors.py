@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 
 
 class VideoError(UsageError):

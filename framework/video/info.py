@@ -14,7 +14,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from framework.video.container import check_file, opened
+from framework.video.container import check_file, open_container
 from framework.video.errors import VideoError
 from framework.video.packets import AGAIN, packets
 
@@ -52,7 +52,7 @@ def inspect(path: str) -> VideoInfo:
 @lru_cache(maxsize=16)
 def _inspect(path: str, size_bytes: int, changed_ns: int) -> VideoInfo:
     table = packets(path)
-    with opened(path) as (container, stream):
+    with open_container(path) as (container, stream):
         try:
             first = next(container.decode(stream), None)
         except av.error.FFmpegError as error:

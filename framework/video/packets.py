@@ -15,7 +15,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from framework.video.container import check_file, opened
+from framework.video.container import check_file, open_container
 from framework.video.errors import VideoError
 
 AGAIN = "Copy or download it again"
@@ -57,7 +57,7 @@ def packets(path: str) -> PacketTable:
 def _packets(path: str, size_bytes: int, changed_ns: int) -> PacketTable:
     rows: list[tuple[int, int, bool, int]] = []
     torn = False
-    with opened(path) as (container, stream):
+    with open_container(path) as (container, stream):
         entries = stream.index_entries
         end_bytes = max((e.pos + e.size for e in entries[-64:]), default=0) if len(entries) else 0
         try:
@@ -113,6 +113,6 @@ def _hidden(packet: av.Packet, codec: str) -> bool:
 
 def _end_of_anything(path: str) -> float:
     """When the last packet of any stream ends, in seconds: a video may rightly end before its sound does."""
-    with opened(path) as (container, _):
+    with open_container(path) as (container, _):
         ends = (float((p.pts + (p.duration or 0)) * p.time_base) for p in container.demux() if p.pts is not None)
         return max(ends, default=0.0)

@@ -22,7 +22,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from framework.types import Frames, Group, Timeline
+from framework.core.types import Frames, Group, Timeline
 from framework.video.readers.base import Reader
 from framework.video.resize import resize
 from framework.video.spool import Spool

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from framework.types import Timeline
+from framework.core.types import Timeline
 from framework.video.errors import VideoError
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling

@@ -16,10 +16,10 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from framework.apportion import apportion_log
-from framework.errors import UsageError
-from framework.interfaces import BudgetAllocator, TokenScorer
-from framework.types import Question, ScoredGroup
+from framework.core.errors import UsageError
+from framework.core.interfaces import BudgetAllocator, TokenScorer
+from framework.core.types import Question, ScoredGroup
+from framework.ops.apportion import apportion_log
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.apportion import apportion
-from framework.interfaces import BudgetAllocator
-from framework.networks.qtsplus.budget import kept
-from framework.types import Question, ScoredGroup
+from framework.core.interfaces import BudgetAllocator
+from framework.core.types import Question, ScoredGroup
+from framework.ops.apportion import apportion
+from strategies.learned.qtsplus.budget import kept_count
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,6 @@ class LearnedRatio(BudgetAllocator):
                 "allocator=learned_ratio keeps the share `rho` that scorer=qtsplus gives; this scorer has none"
             )
         rho = torch.tensor([group.signals["rho"] for group in groups])
-        wanted = kept(rho, torch.tensor([group.usable for group in groups]), None).tolist()
+        wanted = kept_count(rho, torch.tensor([group.usable for group in groups]), None).tolist()
         most = min(sum(wanted), budget if self.n_max is None else min(budget, self.n_max))
         return apportion(wanted, wanted, most, [group.relevance.value for group in groups])

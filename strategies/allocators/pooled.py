@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.interfaces import BudgetAllocator
-from framework.types import Question, ScoredGroup
+from framework.core.interfaces import BudgetAllocator
+from framework.core.types import Question, ScoredGroup
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from framework.apportion import apportion
-from framework.interfaces import BudgetAllocator
-from framework.types import Question, ScoredGroup
+from framework.core.interfaces import BudgetAllocator
+from framework.core.types import Question, ScoredGroup
+from framework.ops.apportion import apportion
 
 
 @dataclass(frozen=True)

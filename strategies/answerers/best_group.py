@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from framework.interfaces import Answerer
-from framework.types import Answer, ScoredGroup
-from framework.view import Needs
+from framework.core.interfaces import Answerer
+from framework.core.types import Answer, ScoredGroup
+from framework.core.view import Needs
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from framework.interfaces import Answerer
-from framework.types import Answer, ScoredGroup
+from framework.core.interfaces import Answerer
+from framework.core.types import Answer, ScoredGroup
 
 
 @dataclass(frozen=True)

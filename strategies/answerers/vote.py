@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from framework.interfaces import Answerer
-from framework.types import Answer, ScoredGroup
-from framework.view import Needs
+from framework.core.interfaces import Answerer
+from framework.core.types import Answer, ScoredGroup
+from framework.core.view import Needs
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from functools import reduce
 
 import torch
 
-from framework.interfaces import TokenRefiner
-from framework.types import Candidates, Question, Selection, Tokens
-from framework.view import Needs
+from framework.core.interfaces import TokenRefiner
+from framework.core.types import Candidates, Question, Selection, Tokens
+from framework.core.view import Needs
 
 
 @dataclass(frozen=True)

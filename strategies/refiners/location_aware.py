@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from framework.apportion import worth
-from framework.interfaces import TokenRefiner
-from framework.networks.similarity import LivingNeighbours, cosine_blocks
-from framework.types import Candidates, Question, Selection, Tokens
+from framework.core.interfaces import TokenRefiner
+from framework.core.types import Candidates, Question, Selection, Tokens
+from framework.ops.apportion import worth
+from framework.ops.similarity import LivingNeighbours, cosine_blocks
 
 FAR = 5.0  # sigmas: exp(-5) < 0.7 %, where the band of very many candidates ends
 

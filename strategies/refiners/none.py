@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from framework.apportion import worthiest
-from framework.interfaces import TokenRefiner
-from framework.types import Candidates, Question, Selection
+from framework.core.interfaces import TokenRefiner
+from framework.core.types import Candidates, Question, Selection
+from framework.ops.apportion import worthiest
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from functools import cached_property
 
 import torch
 
-from framework.apportion import worthiest
-from framework.interfaces import TokenRefiner
-from framework.networks.qtsplus import costs
-from framework.networks.qtsplus.source import Source
-from framework.types import Candidates, Question, Selection
+from framework.core.interfaces import TokenRefiner
+from framework.core.types import Candidates, Question, Selection
+from framework.ops.apportion import worthiest
+from strategies.learned.qtsplus import costs
+from strategies.learned.qtsplus.source import Source
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from framework.apportion import worth
-from framework.interfaces import TokenRefiner
-from framework.networks.similarity import cosine_blocks
-from framework.types import Candidates, Question, Selection
+from framework.core.interfaces import TokenRefiner
+from framework.core.types import Candidates, Question, Selection
+from framework.ops.apportion import worth
+from framework.ops.similarity import cosine_blocks
 
 
 @dataclass(frozen=True)

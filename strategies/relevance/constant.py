@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from framework.interfaces import RelevanceEstimator
-from framework.types import Relevance
-from framework.view import GroupView
+from framework.core.interfaces import RelevanceEstimator
+from framework.core.types import Relevance
+from framework.core.view import GroupView
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from framework.interfaces import RelevanceEstimator
-from framework.signals import entropy, option_logits, probabilities
-from framework.types import Relevance
-from framework.view import GroupView, Needs, Probe
+from framework.core.interfaces import RelevanceEstimator
+from framework.core.types import Relevance
+from framework.core.view import GroupView, Needs, Probe
+from framework.ops.certainty import entropy, option_logits, probabilities
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from framework.interfaces import RelevanceEstimator
-from framework.signals import log_probability, response
-from framework.types import Relevance
-from framework.view import GroupView, Needs
+from framework.core.interfaces import RelevanceEstimator
+from framework.core.types import Relevance
+from framework.core.view import GroupView, Needs
+from framework.ops.certainty import log_probability, response
 
 
 @dataclass(frozen=True)

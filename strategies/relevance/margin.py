@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from framework.interfaces import RelevanceEstimator
-from framework.signals import margin, on_common_scale, response
-from framework.types import Relevance
-from framework.view import GroupView, Needs
+from framework.core.interfaces import RelevanceEstimator
+from framework.core.types import Relevance
+from framework.core.view import GroupView, Needs
+from framework.ops.certainty import margin, on_common_scale, response
 
 
 @dataclass(frozen=True)

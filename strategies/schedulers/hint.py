@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from framework.interfaces import GroupScheduler
-from framework.types import Group, ScoredGroup
+from framework.core.interfaces import GroupScheduler
+from framework.core.types import Group, ScoredGroup
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.interfaces import GroupScheduler
-from framework.types import Group, ScoredGroup
+from framework.core.interfaces import GroupScheduler
+from framework.core.types import Group, ScoredGroup
 
 
 @dataclass(frozen=True)

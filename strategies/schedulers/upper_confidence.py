@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import convolve1d, distance_transform_edt
 
-from framework.interfaces import GroupScheduler
-from framework.types import Group, ScoredGroup
+from framework.core.interfaces import GroupScheduler
+from framework.core.types import Group, ScoredGroup
 
 REACH = 6  # widths: beyond, the kernel is below 2e-8 and left out
 

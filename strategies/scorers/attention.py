@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
 
 ROWS = ("all", "question", "question_end", "options", "last")
 REDUCTIONS = ("max", "mean")

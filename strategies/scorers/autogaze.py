@@ -17,13 +17,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from framework.interfaces import TokenScorer
-from framework.networks.gaze.cells import Canvas
-from framework.networks.gaze.control import Control
-from framework.networks.gaze.cost import flops
-from framework.networks.gaze.source import Source
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
+from strategies.learned.autogaze.gaze.control import Control
+from strategies.learned.autogaze.gaze.cost import flops
+from strategies.learned.autogaze.gaze.source import Source
+from strategies.learned.autogaze.gaze.token_grid import Canvas
 
 log = logging.getLogger(__name__)
 HALF = 0.5 - 1e-6  # of a token, rounding aside
@@ -43,6 +43,7 @@ class AutoGaze(TokenScorer):
 
     comparable = True
     blind = True
+    before_tower = True
 
     def __post_init__(self) -> None:
         for name in ("frames", "tiles"):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class FrameDifference(TokenScorer):
 
     comparable = True
     blind = True
+    before_tower = True
 
     @property
     def needs(self) -> Needs:

@@ -17,9 +17,9 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Fusion(TokenScorer):
             raise ValueError(f"scorer.weights must be >= 0 and not all 0, got {dict(self.weights)}")
         if self.normalise not in ("rank", "zscore"):
             raise ValueError(f"scorer.normalise must be rank or zscore, got {self.normalise!r}")
+
+    @property
+    def before_tower(self) -> bool:  # type: ignore[override]
+        """Whether all parts come before the vision tower."""
+        return all(part.before_tower for part in self.parts.values())
 
     @property
     def needs(self) -> Needs:

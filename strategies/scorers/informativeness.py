@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from framework.interfaces import TokenScorer
-from framework.signals import entropy
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
+from framework.ops.certainty import entropy
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Informativeness(TokenScorer):
 
     comparable = True
     blind = True
+    before_tower = True
 
     def __post_init__(self) -> None:
         if not 2 <= self.bins <= 256:

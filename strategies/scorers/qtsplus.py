@@ -14,11 +14,11 @@ from typing import Literal
 
 import torch
 
-from framework.interfaces import TokenScorer
-from framework.networks.qtsplus import costs
-from framework.networks.qtsplus.source import Source
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
+from strategies.learned.qtsplus import costs
+from strategies.learned.qtsplus.source import Source
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView
 
 
 @dataclass(frozen=True)
 class Random(TokenScorer):
     """A uniformly random permutation of 1..N. Needs nothing."""
+
+    before_tower = True
 
     seed: int
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from framework.interfaces import TokenScorer
-from framework.networks.greedy.distances import SPACES, proxies
-from framework.networks.greedy.facility import Facility, Reach
-from framework.networks.greedy.ordering import Rules, greedy
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
+from framework.ops.greedy.distances import SPACES, proxies
+from framework.ops.greedy.facility import Facility, Reach
+from framework.ops.greedy.ordering import Rules, greedy
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the group's tokens: where the error is written down as a signal
 
@@ -67,6 +67,11 @@ class Reconstruction(TokenScorer):
     def blind(self) -> bool:  # type: ignore[override]
         """Without a query."""
         return self.query is None
+
+    @property
+    def before_tower(self) -> bool:  # type: ignore[override]
+        """In the space of pixels, if the query comes before the vision tower too."""
+        return self.space == "pixels" and (self.query is None or self.query.before_tower)
 
     @property
     def explains(self) -> float:  # type: ignore[override]

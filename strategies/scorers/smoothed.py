@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import avg_pool1d
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Smoothed(TokenScorer):
     def comparable(self) -> bool:  # type: ignore[override]
         """As the inner scorer."""
         return self.inner.comparable
+
+    @property
+    def before_tower(self) -> bool:  # type: ignore[override]
+        """As the inner scorer."""
+        return self.inner.before_tower
 
     @property
     def needs(self) -> Needs:

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView
 
 
 @dataclass(frozen=True)
 class UniformTicks(TokenScorer):
     """0 for the tokens of the kept ticks, -inf for the rest. Needs nothing, so only the kept ticks are decoded."""
+
+    before_tower = True
 
     budget: int
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.interfaces import TokenScorer
-from framework.types import Scores
-from framework.view import GroupView
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView
 
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -21,6 +21,8 @@ GOLDEN = (5**0.5 - 1) / 2
 @dataclass(frozen=True)
 class UniformTokens(TokenScorer):
     """N - rank of an evenly spread order; the middle token comes first. Needs nothing."""
+
+    before_tower = True
 
     def score(self, view: GroupView) -> Scores:
         """A permutation of 1..N."""

@@ -12,8 +12,8 @@ from typing import Literal
 
 import torch
 
-from framework.interfaces import GroupSplitter
-from framework.types import Group, Timeline
+from framework.core.interfaces import GroupSplitter
+from framework.core.types import Group, Timeline
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter
 
-from framework.interfaces import GroupSplitter
-from framework.types import Group, Timeline
+from framework.core.interfaces import GroupSplitter
+from framework.core.types import Group, Timeline
 from framework.video.packets import PacketTable, packets
 
 USUAL = 95  # percentile among neighbours: the largest kind of predicted frames, one in sixteen with pyramids of B

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.interfaces import GroupSplitter
-from framework.types import Group, Timeline
+from framework.core.interfaces import GroupSplitter
+from framework.core.types import Group, Timeline
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from framework.interfaces import StoppingPolicy
-from framework.types import ScoredGroup
-from framework.view import Needs
+from framework.core.interfaces import StoppingPolicy
+from framework.core.types import ScoredGroup
+from framework.core.view import Needs
 
 
 @dataclass(frozen=True)

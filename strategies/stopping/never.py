@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from framework.interfaces import StoppingPolicy
-from framework.types import ScoredGroup
+from framework.core.interfaces import StoppingPolicy
+from framework.core.types import ScoredGroup
 
 
 @dataclass(frozen=True)

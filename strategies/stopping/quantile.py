@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.interfaces import StoppingPolicy
-from framework.types import ScoredGroup
-from framework.view import Needs
+from framework.core.interfaces import StoppingPolicy
+from framework.core.types import ScoredGroup
+from framework.core.view import Needs
 
 
 @dataclass(frozen=True)

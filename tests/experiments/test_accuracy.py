@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiments import budget, frames, lite_share, needle
+from experiments.adapttoken import budget, frames, lite_share, needle
 from experiments.common import Row, composing, interval, read
 
 

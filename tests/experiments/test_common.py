@@ -67,14 +67,14 @@ def _run(folder: Path, correct: list[float]) -> Path:
 
 def test_rows_are_compared_on_the_same_questions(tmp_path: Path) -> None:
     ours, theirs = _run(tmp_path / "ours", [1, 1, 1, 0]), _run(tmp_path / "theirs", [0, 0, 1, 0])
-    first, second = common.compared({"ours": ours, "theirs": theirs}, "theirs", budget=8)
+    first, second = common.compare({"ours": ours, "theirs": theirs}, "theirs", budget=8)
     assert (first["budget"], first["run"], first["n"], first["videos"], first["accuracy"]) == (8, "ours", 4, 2, 0.75)
     assert (first["difference"], first["p"], first["seconds"], first["groups_visited"]) == (0.5, 0.5, 2.0, 0.25)
     assert first["low"] <= 0.75 <= first["high"] and second["difference"] is None and second["p"] is None
     assert (first["evidence_found"], second["evidence_found"]) == (1, 0)
     fewer = _run(tmp_path / "fewer", [1, 1])
     with pytest.raises(SystemExit, match="have not answered the same questions"):
-        common.compared({"fewer": fewer, "theirs": theirs}, "theirs")
+        common.compare({"fewer": fewer, "theirs": theirs}, "theirs")
 
 
 def test_a_curve_shows_the_rows_in_order() -> None:

@@ -7,25 +7,19 @@ from types import ModuleType
 
 import pytest
 
-from experiments import (
-    autogaze,
-    autogaze_accuracy,
-    autogaze_cost,
-    autogaze_drawn,
-    autogaze_rates,
-    autogaze_tables,
-    autogaze_training,
-    budget,
-    entropy_of_answers,
-    entropy_of_groups,
-    frames,
-    lite_share,
-    qtsplus,
-    qtsplus_cost,
-    qtsplus_pipeline,
-    qtsplus_when,
-)
+from experiments.adapttoken import budget, entropy_of_answers, entropy_of_groups, frames, lite_share
+from experiments.autogaze import __main__ as autogaze
+from experiments.autogaze import accuracy as autogaze_accuracy
+from experiments.autogaze import cost as autogaze_cost
+from experiments.autogaze import drawn as autogaze_drawn
+from experiments.autogaze import rates as autogaze_rates
+from experiments.autogaze import tables as autogaze_tables
+from experiments.autogaze import training as autogaze_training
 from experiments.common import RESULTS, read
+from experiments.qtsplus import __main__ as qtsplus
+from experiments.qtsplus import cost as qtsplus_cost
+from experiments.qtsplus import pipeline as qtsplus_pipeline
+from experiments.qtsplus import when as qtsplus_when
 
 FOLDER = Path(__file__).parents[2] / RESULTS
 PAGES = {

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import entropy_of_answers, entropy_of_groups
+from experiments.adapttoken import entropy_of_answers, entropy_of_groups
+from experiments.adapttoken.probed_groups import SIGNALS, Probed, read_groups, shows
 from experiments.common import read
-from experiments.probed_groups import SIGNALS, Probed, probed, shows
-from framework.types import Group
+from framework.core.types import Group
 
 
 def test_a_group_shows_a_needle_that_one_of_its_ticks_sees() -> None:
@@ -38,7 +38,7 @@ def _made() -> Probed:
         }
         for name, choice, entropy in (("q", [1, 0, 1], [0.01, 1.3, 1.2]), ("r", [1, 2, 0], [1.38, 0.04, 1.38]))
     ]
-    return probed(lines, {"q": [True, False, False], "r": [True, False, False]})
+    return read_groups(lines, {"q": [True, False, False], "r": [True, False, False]})
 
 
 def test_probes_know_their_question_and_whether_they_are_right() -> None:
@@ -67,7 +67,7 @@ def test_the_most_certain_group() -> None:
     for row in entropy_of_groups.by_signal(_made(), opacity=1.0):
         assert (row["questions"], row["shown"], row["right"]) == (2, 0.5, 0.5)
         assert row["auroc"] == pytest.approx((4 + 0.5) / 8)  # .01 below all four, 1.38 ties with one of them
-    ranks = entropy_of_groups.ranked(_made())
+    ranks = entropy_of_groups.rank(_made())
     assert [row["rank"] for row in ranks] == [1, 2, 3]
     assert [row["shown"] for row in ranks] == [0.5, 0.5, 0] and [row["right"] for row in ranks] == [0.5, 1, 0]
     assert ranks[0]["entropy_50"] == pytest.approx(0.025)

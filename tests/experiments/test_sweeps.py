@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args, load_sweep_config
 
 from framework.commands.catalogue import COMMANDS
-from framework.plugins import CONF
-from framework.tracking import identity, register_resolvers
+from framework.config.identity import identity, register_resolvers
+from framework.config.plugins import CONF
 
 SWEEPS = sorted((Path(__file__).resolve().parents[2] / "experiments" / "sweeps").glob("*.yaml"))
 KEYS = {"name", "description", "method", "metric", "program", "command", "parameters", "early_terminate", "run_cap"}

@@ -21,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from framework.video.container import opened
+from framework.video.container import open_container
 from framework.video.errors import VideoError
 from framework.video.packets import AGAIN, PacketTable, packets
 from framework.video.readers.base import Reader
@@ -73,7 +73,7 @@ class PyAVReader(Reader):
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-        with opened(path) as (container, stream):
+        with open_container(path) as (container, stream):
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = self.threads
             yield container, stream

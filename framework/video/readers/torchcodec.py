@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.video.errors import VideoError
 from framework.video.packets import AGAIN
 from framework.video.readers.base import Reader

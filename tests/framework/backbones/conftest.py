@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones.qwen2_5_vl import Qwen25VL
-from framework.types import Frames, Question, Selection, Tokens
+from framework.core.types import Frames, Question, Selection, Tokens
 
 SPECIAL = [
     "<|endoftext|>",

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from framework.types import Question
-from framework.view import Needs
+from framework.core.types import Question
+from framework.core.view import Needs
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 LAYERS = (0, 1, 2, 3)  # sliding, full, sliding, full

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from framework.backbones.capture import Enough, attention_rows, hooked, rotated
+from framework.backbones.capture import Enough, attention_rows, hook, rotate
 
 
 def test_attention_rows_by_hand() -> None:
@@ -54,7 +54,7 @@ def test_rotation_turns_pairs_half_a_head_apart() -> None:
     module = Attention()
     nn.init.eye_(module.q_proj.weight)
     quarter = (torch.zeros(1, 1, 2), torch.ones(1, 1, 2))  # cos 0, sin 1: (x, y) -> (-y, x)
-    found = rotated(module.q_proj, module, torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), quarter)
+    found = rotate(module.q_proj, module, torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), quarter)
     assert found.tolist() == [[[[-2.0, 1.0]], [[-4.0, 3.0]]]]
 
 
@@ -66,7 +66,7 @@ def test_hooks_are_gone_whatever_happens(error: type[Exception]) -> None:
         raise error
 
     def run() -> None:
-        with hooked({3: module}, seen):
+        with hook({3: module}, seen):
             module(hidden_states=torch.ones(1), position_embeddings=rotary)
             raise AssertionError("the hook did not run")
 

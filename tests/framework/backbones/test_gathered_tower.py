@@ -17,14 +17,13 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVi
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel
 from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
-from framework.backbones import qwen2_5_vl
+from framework.backbones import equal_chunk_attention, qwen2_5_vl
 from framework.backbones.gathered_tower import encode, tower_indices
-from framework.build import build_pipeline
-from framework.interfaces import TokenScorer
-from framework.networks import equal_chunk_attention
-from framework.types import Scores
+from framework.config.build import build_pipeline
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
 from framework.video.preprocess import normalise, patchify
-from framework.view import GroupView, Needs
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
@@ -236,6 +235,8 @@ def test_keep_of_another_shape_or_kind_is_refused(make, film) -> None:
 
 class Chessboard(TokenScorer):
     """Refuses every other token; looks at pixels only."""
+
+    before_tower = True
 
     @property
     def needs(self) -> Needs:

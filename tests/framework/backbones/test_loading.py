@@ -14,7 +14,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
 from framework.backbones import loading
-from framework.view import Needs
+from framework.core.view import Needs
 
 
 @pytest.mark.parametrize(

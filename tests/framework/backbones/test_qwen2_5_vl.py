@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from framework.backbones import qwen2_5_vl
-from framework.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
-from framework.view import GroupView, Needs
+from framework.core.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
+from framework.core.view import GroupView, Needs
 from strategies.allocators.learned_ratio import LearnedRatio
 from strategies.refiners.none import Unrefined
 from strategies.scorers.qtsplus import QTSplus

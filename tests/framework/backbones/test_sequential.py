@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from framework.types import Selection, Tokens
+from framework.core.types import Selection, Tokens
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 

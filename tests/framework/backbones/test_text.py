@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from framework.backbones.text import ChatText
+from framework.core.types import Question
 from framework.lab.tokenizer import build_tokenizer
-from framework.types import Question
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework.benchmarks.extraction import (
-    cleaned,
+    clean,
     last_option,
     legacy_letter,
     legacy_mlvu,
@@ -153,4 +153,4 @@ def test_last_option(response: str, expected: str) -> None:
     ],
 )
 def test_cleaned(response: str, expected: str) -> None:
-    assert cleaned(response) == expected
+    assert clean(response) == expected

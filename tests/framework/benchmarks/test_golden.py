@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from framework.benchmarks.annotated import Annotated
-from framework.build import build
+from framework.config.build import build
 
 OPTIONS = {
     "videomme": "videomme",

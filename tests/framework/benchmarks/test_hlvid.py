@@ -12,7 +12,7 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.benchmarks.hlvid import HLVid
-from framework.build import build
+from framework.config.build import build
 
 PROMPT = (
     "What does the label say?\nA. Salt\nB. Sugar\nC. Tea\nD. Rice\n"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 from framework.benchmarks.jsonl import Jsonl, normal
-from framework.build import build
-from framework.errors import UsageError
+from framework.config.build import build
+from framework.core.errors import UsageError
 
 ROW = {"video": "a.mp4", "question": "Which color?", "options": ["red", "dark blue", "green"], "answer": "B"}
 OPEN = {"video": "a.mp4", "question": "Which color?", "answer": "Dark blue."}

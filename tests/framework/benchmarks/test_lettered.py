@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.benchmarks.lettered import lettered
+from framework.benchmarks.lettered import letter_options
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from framework.benchmarks.lettered import lettered
     ],
 )
 def test_stem_and_options(text: str, stem: str, options: tuple[str, ...]) -> None:
-    assert lettered(text) == (stem, options)
+    assert letter_options(text) == (stem, options)
     assert stem in text
 
 
@@ -42,4 +42,4 @@ _texts = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min
 )
 def test_what_was_put_together_is_taken_apart(stem: str, options: list[str]) -> None:
     lines = [f"({chr(ord('A') + i)}) {text}" for i, text in enumerate(options)]
-    assert lettered("\n".join([stem, *lines])) == (stem, tuple(options))
+    assert letter_options("\n".join([stem, *lines])) == (stem, tuple(options))

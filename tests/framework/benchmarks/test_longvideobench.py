@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from framework.benchmarks.longvideobench import LongVideoBench
 from framework.benchmarks.subtitles import between_frames, frame_seconds
-from framework.build import ConfigError, build
+from framework.config.build import ConfigError, build
 
 ROW: dict[str, Any] = {
     "video_id": "vid0",

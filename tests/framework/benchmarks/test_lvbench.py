@@ -13,8 +13,8 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.benchmarks.lvbench import LVBench
-from framework.build import build
-from framework.errors import UsageError
+from framework.config.build import build
+from framework.core.errors import UsageError
 
 QUESTION = "Which team (A) wears {green}?\n(A) North\n(B) South\n(C) East\n(D) West"
 ROW: dict[str, Any] = {

@@ -13,7 +13,7 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.benchmarks.mlvu import MLVU
-from framework.build import ConfigError, build
+from framework.config.build import ConfigError, build
 
 ASKED = "What {did} I put away?\n(A) a cup\n(B) a key\n(C) a book\n(D) a pen\n"
 ROW: dict[str, Any] = {

@@ -13,8 +13,8 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.benchmarks.mvbench import FOLDERS, MVBench, lone_letter
-from framework.build import build
-from framework.errors import UsageError
+from framework.config.build import build
+from framework.core.errors import UsageError
 
 ROW = {"video": "one.mp4", "question": "What moves?", "candidates": ["a cube", "a ball", "a cat"], "answer": "a ball"}
 

@@ -9,7 +9,7 @@ import decord
 import pytest
 
 from framework.benchmarks.needle import Needle
-from framework.prompts import PromptTemplate
+from framework.core.prompts import PromptTemplate
 
 PROMPT = PromptTemplate(option="{letter} {text}", instruction="", cue="", max_new_tokens=1, max_new_tokens_open=4)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from framework.benchmarks.tables import numbered, read_rows
-from framework.errors import UsageError
+from framework.benchmarks.tables import number_rows, read_rows
+from framework.core.errors import UsageError
 
 ROWS = [{"question": "What is « this »?\u2028Well?", "n": 1}, {"question": "二", "n": None}]
 
@@ -45,6 +45,6 @@ def test_broken_files_are_named(name: str, text: str | bytes, message: str, tmp_
 
 def test_numbers_run_within_equal_keys() -> None:
     rows = [{"v": "a", "d": 1}, {"v": "a", "d": 2}, {"v": "b"}, {"v": "a", "d": 1}]
-    assert [row["_number"] for row in numbered(rows, "v", "d")] == [0, 0, 0, 1]
-    assert [row["_number"] for row in numbered(rows, "v")] == [0, 1, 0, 2]
+    assert [row["_number"] for row in number_rows(rows, "v", "d")] == [0, 0, 0, 1]
+    assert [row["_number"] for row in number_rows(rows, "v")] == [0, 1, 0, 2]
     assert "_number" not in rows[0]

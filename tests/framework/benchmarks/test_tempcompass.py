@@ -13,8 +13,8 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.benchmarks.tempcompass import TempCompass
-from framework.build import build
-from framework.errors import UsageError
+from framework.config.build import build
+from framework.core.errors import UsageError
 
 SPEED = {"video_id": "7", "dim": "speed", "question": "How fast?\nA. slow\nB. fast", "answer": "B. fast"}
 YES_NO = {"video_id": "7", "dim": "order", "question": "Is it red first?", "answer": "no"}

@@ -13,11 +13,11 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.benchmarks.base import Benchmark, VideoItem
-from framework.benchmarks.subtitles import parsed_srt, subtitles_at_frames
+from framework.benchmarks.subtitles import parse_srt, subtitles_at_frames
 from framework.benchmarks.videomme import VideoMME
-from framework.build import ConfigError, build
-from framework.errors import UsageError
-from framework.types import Answer
+from framework.config.build import ConfigError, build
+from framework.core.errors import UsageError
+from framework.core.types import Answer
 
 ROW: dict[str, Any] = {
     "video_id": "001",
@@ -185,9 +185,9 @@ def test_wrong_roots(tmp_path: Path, made: Callable[..., Benchmark]) -> None:
 
 def test_subtitles_of_a_file() -> None:
     blocks = "1\n00:00:01,000 --> 00:00:02,500\none\ntwo\n\n2\n01:00:00,250 --> 01:00:01,000\nthree\n\n\n4\n\n"
-    assert parsed_srt(blocks) == [(1.0, 2.5, "one two"), (3600.25, 3601.0, "three")]
+    assert parse_srt(blocks) == [(1.0, 2.5, "one two"), (3600.25, 3601.0, "three")]
     again = "1\n00:00:01,000 --> 00:00:02,000\nold\n\n2\n00:00:01,000 --> 00:00:02,000\nnew"
-    assert parsed_srt(again) == [(1.0, 2.0, "new")]
+    assert parse_srt(again) == [(1.0, 2.0, "new")]
 
 
 def test_subtitles_at_frames() -> None:

@@ -9,8 +9,8 @@ import pytest
 from omegaconf import DictConfig
 
 from framework.bridges import arguments
-from framework.bridges.arguments import overrides, placed
-from framework.errors import UsageError
+from framework.bridges.arguments import overrides, place
+from framework.core.errors import UsageError
 
 
 def test_arguments_are_overrides_in_order() -> None:
@@ -28,18 +28,18 @@ def test_one_key_under_two_names_is_refused() -> None:
 
 
 def test_they_compose_as_on_the_command_line() -> None:
-    cfg = arguments.composed(
+    cfg = arguments.compose_root(
         {"preset": "adapttoken_lite", "backbone": "lab", "budget": 16, "share": False, "device": "cpu"}
     )
     assert cfg.budget == 16 and cfg.share is False and cfg.backbone.adapter.device == "cpu"
     assert cfg.stopping._target_.endswith("Agreement")
-    assert arguments.composed({}).budget == 32
+    assert arguments.compose_root({}).budget == 32
 
 
 def test_somebody_elses_hydra_goes_on(composed: Callable[..., DictConfig]) -> None:
     with pytest.raises(UsageError):
-        arguments.composed({"preset": "none"})
-    arguments.composed({"budget": 5})
+        arguments.compose_root({"preset": "none"})
+    arguments.compose_root({"budget": 5})
     assert composed("budget=7").budget == 7
 
 
@@ -52,13 +52,13 @@ def test_somebody_elses_hydra_goes_on(composed: Callable[..., DictConfig]) -> No
 )
 def test_mistakes_are_explained(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        arguments.composed(given)
+        arguments.compose_root(given)
 
 
 def test_each_of_several_processes_takes_its_own_gpu() -> None:
     third = {"WORLD_SIZE": "8", "LOCAL_RANK": "3"}
-    assert placed({"budget": 1}, third, gpus=8) == {"budget": 1, "device": "cuda:3"}
-    assert placed({"device": "cuda"}, third, gpus=8) == {"device": "cuda:3"}
+    assert place({"budget": 1}, third, gpus=8) == {"budget": 1, "device": "cuda:3"}
+    assert place({"device": "cuda"}, third, gpus=8) == {"device": "cuda:3"}
     for named in ({"device": "cuda:0"}, {"device": "cpu"}, {"backbone.adapter.device_map": "auto"}):
-        assert placed(named, third, gpus=8) == named
-    assert placed({}, third, gpus=0) == {} == placed({}, {"LOCAL_RANK": "0"}, gpus=8)
+        assert place(named, third, gpus=8) == named
+    assert place({}, third, gpus=0) == {} == place({}, {"LOCAL_RANK": "0"}, gpus=8)

@@ -15,8 +15,8 @@ pytest.importorskip("lmms_eval", reason="lmms-eval lives in an environment of it
 from lmms_eval.api.instance import Instance
 from lmms_eval.models import get_model
 
-from framework.build import build_pipeline
-from framework.errors import UsageError
+from framework.config.build import build_pipeline
+from framework.core.errors import UsageError
 
 SETTINGS = {"max_new_tokens": 4, "until": ["\n\n"]}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from framework.bridges.messages import ended, question, video_and_text
+from framework.bridges.messages import cut_at_stop, question, video_and_text
 
 VIDEO = {"type": "video", "url": "film.mp4"}
 TEXT = {"type": "text", "text": "Who wins?"}
@@ -73,5 +73,5 @@ def test_an_open_question_has_no_options() -> None:
 
 def test_stop_strings_end_an_answer_but_a_blank_line_does_not() -> None:
     said = "B\n\nbecause Q: why"
-    assert ended(said, {}) == ended(said, {"until": ["\n\n"]}) == ended(said, {"until": None}) == said
-    assert ended(said, {"until": ["\n\n", "Q:"]}) == ended(said, {"until": "Q:"}) == "B\n\nbecause "
+    assert cut_at_stop(said, {}) == cut_at_stop(said, {"until": ["\n\n"]}) == cut_at_stop(said, {"until": None}) == said
+    assert cut_at_stop(said, {"until": ["\n\n", "Q:"]}) == cut_at_stop(said, {"until": "Q:"}) == "B\n\nbecause "

@@ -14,11 +14,11 @@ import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from framework import plugins
-from framework.benches.base import Bench, Row
-from framework.build import ConfigError
 from framework.commands.bench import run
-from framework.errors import UsageError
+from framework.config import plugins
+from framework.config.build import ConfigError
+from framework.core.errors import UsageError
+from framework.profiling.base import Bench, Row
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -21,9 +21,9 @@ from PIL import Image
 from framework.benchmarks.base import VideoItem
 from framework.cli import main
 from framework.commands.catalogue import COMMANDS
-from framework.literal import protect
-from framework.plugins import CONF, options
-from framework.tracking import register_resolvers
+from framework.config.identity import register_resolvers
+from framework.config.plugins import CONF, options
+from framework.config.quoting import protect
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -135,7 +135,7 @@ def test_errors_are_one_message(sieve: Callable[..., Ran], words: tuple[str, ...
 
 
 def test_debug_keeps_the_traceback(sieve: Callable[..., Ran]) -> None:
-    from framework.errors import UsageError
+    from framework.core.errors import UsageError
 
     with pytest.raises(UsageError, match="video: got nothing"):
         sieve("ask", "--debug")

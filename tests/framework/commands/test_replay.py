@@ -15,8 +15,8 @@ from hydra.core.singleton import Singleton
 
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.cli import main
+from framework.core.view import Needs
 from framework.video.readers.decord import DecordReader
-from framework.view import Needs
 from strategies.relevance.entropy import Entropy
 
 

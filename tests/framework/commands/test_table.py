@@ -16,9 +16,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
-from framework import build
 from framework.cli import main
-from framework.plugins import CONF, options
+from framework.config import build
+from framework.config.plugins import CONF, options
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ("benchmark=needle", "benchmark.videos=2", "benchmark.frames=64", "benchmark.questions=2", "progress=false")
@@ -75,7 +75,7 @@ def test_an_ablation_ends_in_one_table_and_its_cells_share_the_backbone(
     (markdown,) = tmp_path.glob("sweep/tables/refiner-*.md")
     assert f"| {wanted[0]} |" in markdown.read_text() and markdown.with_suffix(".csv").exists()
     assert markdown.name in ran.out
-    assert not (tmp_path / "sweep" / ".cells").exists()
+    assert not (tmp_path / "sweep" / ".runs").exists()
 
 
 def test_what_is_typed_takes_the_place_of_what_an_ablation_varies(sweep: Callable[..., Ran], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from framework.commands.train import KINDS, run
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 
 
 def test_nothing_to_train() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from framework.build import ConfigError
-from framework.errors import UsageError
+from framework.config.build import ConfigError
+from framework.core.errors import UsageError
+from framework.core.types import Question
 from framework.evaluation.attempt import attempt
-from framework.types import Question
 from framework.video.errors import VideoError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.evaluation.journal import Journal, shown
+from framework.evaluation.journal import Journal, jsonable
 
 LINES = [{"id": "a", "value": 1 / 3}, {"id": "b", "text": "zwei\nZeilen, 猫"}, {"id": "c", "list": [0.1, None]}]
 
@@ -38,12 +38,12 @@ def test_cut_at_any_byte_and_continued_it_ends_the_same(tmp_path: Path) -> None:
 
 
 def test_what_json_cannot_say() -> None:
-    assert shown({"a": float("nan"), "b": float("-inf"), "c": -1e-9, "d": (True, 1)}) == {
+    assert jsonable({"a": float("nan"), "b": float("-inf"), "c": -1e-9, "d": (True, 1)}) == {
         "a": None,
         "b": None,
         "c": 0.0,
         "d": [True, 1],
     }
-    assert json.dumps(shown(-0.0)) == "0.0"
+    assert json.dumps(jsonable(-0.0)) == "0.0"
     with pytest.raises(TypeError, match="object"):
-        shown(object())
+        jsonable(object())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.evaluation.matching import match
 from framework.evaluation.runs import Run
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from framework.benchmarks.base import Absent, Benchmark, VideoItem
+from framework.core.types import Selection, Tokens
 from framework.evaluation.metrics import evidence_found, summarise
-from framework.types import Selection, Tokens
 
 
 class Toy(Benchmark):

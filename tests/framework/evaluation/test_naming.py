@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from framework.evaluation.naming import Difference, differences, named
+from framework.evaluation.naming import Difference, differences, name_runs
 from framework.evaluation.runs import Run
 
 
@@ -16,7 +16,7 @@ def run(preset: str = "", *overrides: str, name: str = "", folder: str = "", ver
 
 
 def names(*parts: list[Run]) -> list[list[str]]:
-    return [[one.name for one in part] for part in named(parts)]
+    return [[one.name for one in part] for part in name_runs(parts)]
 
 
 def test_presets_are_enough_where_they_differ() -> None:

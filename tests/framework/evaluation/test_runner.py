@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
+from framework.evaluation.distributed import World
 from framework.evaluation.results import gather
 from framework.evaluation.runner import Status
-from framework.evaluation.world import World
 from framework.video.errors import VideoError
 
 SCRIPT = Path(__file__).with_name("toy_run.py")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.evaluation.runs import find, flat, load
 
 Writer = Callable[..., Path]

@@ -13,14 +13,14 @@ from scipy import stats
 
 from framework.evaluation.statistics import (
     auroc,
-    clustered,
+    cluster_interval,
     difference_interval,
     holm,
     mcnemar,
     mean_interval,
     sign_flip,
     spearman,
-    unseen,
+    unseen_share,
 )
 
 
@@ -138,7 +138,9 @@ def test_no_two_videos_differ(videos: int) -> None:
     shifted = difference_interval([1.0, 1.0, 1.0] * videos, [1.0, 0.0, 1.0] * videos, names)
     assert (shifted.low, shifted.high) == pytest.approx((1 / 3 - share * 4 / 3, 1 / 3 + share * 2 / 3))
     assert not mean_interval([1.0] * (len(names) - 1) + [0.0], names).bound
-    assert unseen(videos) == pytest.approx(share) and (videos < 60 or share == pytest.approx(3 / videos, rel=0.03))
+    assert unseen_share(videos) == pytest.approx(share) and (
+        videos < 60 or share == pytest.approx(3 / videos, rel=0.03)
+    )
 
 
 def test_rare_differences_stay_within_the_interval() -> None:
@@ -226,11 +228,11 @@ def test_clustered_draws_what_scipy_draws() -> None:
     expected = stats.bootstrap(
         (np.arange(6),), plain, n_resamples=500, method="percentile", vectorized=False, rng=np.random.default_rng(4)
     )
-    found = clustered(counted, 6, 500, 4)
+    found = cluster_interval(counted, 6, 500, 4)
     low, high = expected.confidence_interval
     assert (found.low, found.high, found.error) == pytest.approx((low, high, expected.standard_error))
 
 
 def test_a_statistic_that_is_mostly_undefined_has_no_interval() -> None:
-    found = clustered(lambda drawn: np.where(drawn[:, 0] > 0, 1.0, np.nan), 5, 200, 0)  # undefined in a third
+    found = cluster_interval(lambda drawn: np.where(drawn[:, 0] > 0, 1.0, np.nan), 5, 200, 0)  # undefined in a third
     assert found.value == 1.0 and isnan(found.low)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from framework.benchmarks.base import Absent, Benchmark, Item, VideoItem
+from framework.core.outcome import Cost, GroupTrace, Outcome, Trace
+from framework.core.types import Answer, Question
+from framework.evaluation.distributed import World, join
 from framework.evaluation.runner import Runner
-from framework.evaluation.world import World, joined
-from framework.outcome import Cost, GroupTrace, Outcome, Trace
 from framework.trackers import NoTracker
-from framework.types import Answer, Question
 
 VIDEOS, QUESTIONS = 9, 3
 
@@ -83,4 +83,4 @@ def runner(folder: Path, pipeline: ToyPipeline, world: World | None = None) -> R
 if __name__ == "__main__":
     into = Path(sys.argv[1])
     into.mkdir(parents=True, exist_ok=True)
-    runner(into, ToyPipeline(float(sys.argv[2])), joined(1, 1, "cpu")).run()
+    runner(into, ToyPipeline(float(sys.argv[2])), join(1, 1, "cpu")).run()

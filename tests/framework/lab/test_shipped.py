@@ -10,18 +10,18 @@ from omegaconf import OmegaConf
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
 import framework
+from framework.backbones import equal_chunk_attention
 from framework.lab.model import SLIDING_WINDOW, build_config
 from framework.lab.tokenizer import words
-from framework.networks import equal_chunk_attention
-from framework.training.lab_clips import ClipSettings
-from framework.training.lab_data import LanguageSettings, language_batch
-from framework.training.lab_language import LabLanguage
-from framework.training.lab_questions import Asker, QuestionSettings
-from framework.training.lab_report import answers, by_split
-from framework.training.run import recipe
+from framework.lab.training.batches import LanguageSettings, language_batch
+from framework.lab.training.clips import ClipSettings
+from framework.lab.training.language import LabLanguage
+from framework.lab.training.metrics import answers, by_split
+from framework.lab.training.questions import Asker, QuestionSettings
+from framework.training.main import recipe
 
 ASSETS = Path(framework.__file__).parent / "assets"
-CONF = Path(framework.__file__).parents[1] / "conf" / "model"
+CONF = Path(framework.__file__).parents[1] / "conf" / "recipe"
 SHIPPED = [
     ("lab", {"attribute": 0.93}),
     ("lab_hard", {"attribute": 0.9, "conjunction": 0.8, "two_evidence": 0.8, "when": 0.65, "order": 0.8}),

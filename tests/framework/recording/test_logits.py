@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from torch import Tensor
 
+from framework.core.view import Probe
+from framework.ops.certainty import entropy, log_probability, margin, probabilities, signals, variance
 from framework.recording.logits import CompactLogits, spread
-from framework.signals import entropy, log_probability, margin, probabilities, signals, variance
-from framework.view import Probe
 
 OPTIONS = torch.tensor([7, 3, 11, 2])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.recording.origin import check_same, words
 
 Compose = Callable[..., DictConfig]

@@ -17,7 +17,7 @@ from framework.evaluation.statistics import Interval
 from framework.report import comparison as report
 from framework.report.comparison_files import markdown, write
 from framework.report.comparison_picture import draw
-from framework.report.sheet import Sheet, as_markdown, as_table
+from framework.report.tables import Sheet, as_markdown, as_table
 
 
 @pytest.fixture

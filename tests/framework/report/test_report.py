@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from framework.evaluation.journal import shown
+from framework.core.outcome import Cost, GroupTrace, Outcome, Trace
+from framework.core.types import Answer, Question, Selection, Tokens
+from framework.evaluation.journal import jsonable
 from framework.evaluation.metrics import best_group
-from framework.outcome import Cost, GroupTrace, Outcome, Trace
 from framework.report.data import outcome_data
 from framework.report.picture import Shot, draw
 from framework.report.terminal import BARS, SKIPPED, show, strip
-from framework.types import Answer, Question, Selection, Tokens
 
 QUESTION = Question("ask", "Who [the man] wins?\nA red\nB $x$ blue", "Who [the man] wins?", ("red", "$x$ blue"))
 
@@ -95,7 +95,7 @@ def test_strip(values: list[float | None], columns: int, drawn: str) -> None:
 
 
 def test_data_is_json_and_complete() -> None:
-    data = json.loads(json.dumps(shown(outcome_data(outcome(4, skipped=1), "a.mp4"))))
+    data = json.loads(json.dumps(jsonable(outcome_data(outcome(4, skipped=1), "a.mp4"))))
     assert data["answer"] == {
         "text": "B",
         "choice": 1,
@@ -130,5 +130,5 @@ def test_best_group_prefers_relevance_then_kept_tokens() -> None:
 def test_infinite_scores_do_not_reach_the_file() -> None:
     rows = (GroupTrace(0, (0.0, 1.0), 0, -math.inf, math.inf, "nats", {"entropy": 1.0}, None, 0, 0),)
     trace = Trace(rows, {}, 0, 0, 0, 0, 0)
-    data = shown(outcome_data(Outcome(QUESTION, Answer("B", 1, (0.5, 0.5)), trace, None), "a.mp4"))
+    data = jsonable(outcome_data(Outcome(QUESTION, Answer("B", 1, (0.5, 0.5)), trace, None), "a.mp4"))
     assert data["timeline"][0]["relevance"] is None

@@ -20,7 +20,7 @@ from hydra.core.singleton import Singleton
 from wandb.proto import wandb_internal_pb2
 
 from framework.cli import main
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.trackers import About
 from framework.trackers.wandb import WandbTracker, flat, question_table
 

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from framework.errors import UsageError
-from framework.types import Group, Timeline
+from framework.core.errors import UsageError
+from framework.core.types import Group, Timeline
 from framework.video.errors import VideoError
 from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from framework.types import Group, Timeline
+from framework.core.types import Group, Timeline
 from framework.video.info import VideoInfo
 from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader

@@ -10,17 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.errors import UsageError
-from framework.interfaces import TokenScorer
-from framework.types import ScoredGroup, Scores
-from framework.view import GroupView
+from framework.core.errors import UsageError
+from framework.core.interfaces import TokenScorer
+from framework.core.types import ScoredGroup, Scores
+from framework.core.view import GroupView
+from framework.testing import toys
 from strategies.allocators.epsilon import Epsilon
 from strategies.allocators.softmax import Softmax
 
 
 def group(index: int, errors: list[float], relevance: float = -1.0) -> ScoredGroup:
-    return replace(toys.scored(index, len(errors) - 1, relevance), errors=torch.tensor(errors))
+    return replace(toys.scored_group(index, len(errors) - 1, relevance), errors=torch.tensor(errors))
 
 
 FALLING = [1.0, 0.5, 0.3, 0.1, 0.1, 0.04, 0.0]
@@ -54,7 +54,7 @@ def test_a_short_budget_goes_by_relevance_and_nobody_gets_more_than_it_needs() -
     st.integers(1, 120),
 )
 def test_within_epsilon_or_within_budget(made: list[tuple[int, float]], epsilon: float, budget: int) -> None:
-    groups = [toys.scored(i, size, relevance, seed=i) for i, (size, relevance) in enumerate(made)]
+    groups = [toys.scored_group(i, size, relevance, seed=i) for i, (size, relevance) in enumerate(made)]
     quotas = Epsilon(epsilon, 0.5).allocate(groups, toys.QUESTION, budget)
     wanted = []
     for one in groups:
@@ -68,14 +68,14 @@ def test_within_epsilon_or_within_budget(made: list[tuple[int, float]], epsilon:
 
 
 def test_asked_for_no_error_it_is_softmax() -> None:
-    groups = [toys.scored(i, 20, -0.3 * i, seed=i) for i in range(4)]
+    groups = [toys.scored_group(i, 20, -0.3 * i, seed=i) for i in range(4)]
     for budget in (7, 30, 79):
         expected = Softmax(0.4, 0).allocate(groups, toys.QUESTION, budget)
         assert Epsilon(1e-9, 0.4).allocate(groups, toys.QUESTION, budget) == expected
 
 
 def test_refused_tokens_are_not_wanted() -> None:
-    none = replace(toys.scored(0, 4, -1.0, refused=4), errors=torch.zeros(1))
+    none = replace(toys.scored_group(0, 4, -1.0, refused=4), errors=torch.zeros(1))
     assert Epsilon(0.1, 1.0).allocate([none, group(1, FALLING)], toys.QUESTION, 9) == [0, 3]
 
 

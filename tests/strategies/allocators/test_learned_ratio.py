@@ -10,19 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.looking import best
-from framework.networks.qtsplus.source import random
-from framework.types import ScoredGroup
-from framework.view import Needs
+from framework.core.types import ScoredGroup
+from framework.core.view import Needs
+from framework.engine.session import best
+from framework.testing import toys
 from strategies.allocators.learned_ratio import LearnedRatio
+from strategies.learned.qtsplus.source import random
 from strategies.scorers.qtsplus import QTSplus
 
 NEEDS = Needs(tokens=True, query=True)
 
 
 def group(index: int, size: int, rho: float, relevance: float = -1.0, refused: int = 0) -> ScoredGroup:
-    made = toys.scored(index, size, relevance, refused=refused)
+    made = toys.scored_group(index, size, relevance, refused=refused)
     return replace(made, signals={**made.signals, "rho": rho})
 
 
@@ -98,7 +98,7 @@ def test_inference_keeps_what_training_keeps(
 
 
 def test_a_scorer_without_ratio_is_told() -> None:
-    bare = replace(toys.scored(0, 12, -1.0), signals={})
+    bare = replace(toys.scored_group(0, 12, -1.0), signals={})
     with pytest.raises(ValueError, match="scorer=qtsplus gives; this scorer has none"):
         LearnedRatio(None).allocate([bare], toys.QUESTION, 5)
 

@@ -10,15 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.contracts import check_allocator
-from framework.types import ScoredGroup
+from framework.core.types import ScoredGroup
+from framework.testing import toys
+from framework.testing.contracts import check_allocator
 from strategies.allocators.pooled import Pooled
 
 
 def _groups(scores: list[list[float]], relevances: list[float], comparable: bool) -> list[ScoredGroup]:
     return [
-        replace(toys.scored(i, 1, relevance), scores=torch.tensor(one), comparable=comparable)
+        replace(toys.scored_group(i, 1, relevance), scores=torch.tensor(one), comparable=comparable)
         for i, (one, relevance) in enumerate(zip(scores, relevances, strict=True))
     ]
 

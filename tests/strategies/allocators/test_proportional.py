@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from framework import toys
-from framework.contracts import check_allocator
-from framework.types import Question
+from framework.core.types import Question
+from framework.testing import toys
+from framework.testing.contracts import check_allocator
 from strategies.allocators.proportional import Proportional
 
 
 def _quotas(relevances: list[float], budget: int, question: Question = toys.QUESTION) -> list[int]:
-    groups = [toys.scored(i, 100, relevance) for i, relevance in enumerate(relevances)]
+    groups = [toys.scored_group(i, 100, relevance) for i, relevance in enumerate(relevances)]
     return Proportional().allocate(groups, question, budget)
 
 

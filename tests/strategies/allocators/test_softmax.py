@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.contracts import check_allocator
+from framework.testing import toys
+from framework.testing.contracts import check_allocator
 from strategies.allocators.softmax import Softmax
 
 
 def _quotas(relevances: list[float], budget: int, temperature: float, minimum: int = 0, size: int = 1000) -> list[int]:
-    groups = [toys.scored(i, size, relevance) for i, relevance in enumerate(relevances)]
+    groups = [toys.scored_group(i, size, relevance) for i, relevance in enumerate(relevances)]
     return Softmax(temperature, minimum).allocate(groups, toys.QUESTION, budget)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from framework import toys
-from framework.contracts import check_allocator
+from framework.testing import toys
+from framework.testing.contracts import check_allocator
 from strategies.allocators.top_groups import TopGroups
 
-GROUPS = [toys.scored(i, 10, relevance) for i, relevance in enumerate([-0.9, -0.1, -0.5, -0.7, -0.3])]
+GROUPS = [toys.scored_group(i, 10, relevance) for i, relevance in enumerate([-0.9, -0.1, -0.5, -0.7, -0.3])]
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 100])

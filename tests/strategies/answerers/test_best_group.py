@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from framework.types import Answer, Group, Relevance, ScoredGroup
+from framework.core.types import Answer, Group, Relevance, ScoredGroup
 from strategies.answerers.best_group import BestGroup
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.types import Answer
+from framework.core.types import Answer
 from strategies.answerers.final import Final
 
 

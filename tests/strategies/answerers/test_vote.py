@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.types import Answer, Group, Relevance, ScoredGroup
+from framework.core.types import Answer, Group, Relevance, ScoredGroup
 from strategies.answerers.vote import Vote
 
 

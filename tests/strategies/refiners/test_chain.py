@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 import torch
 
-from framework import toys
-from framework.contracts import check_refiner
-from framework.interfaces import TokenRefiner
-from framework.types import Candidates, Question, Selection
-from framework.view import Needs
+from framework.core.interfaces import TokenRefiner
+from framework.core.types import Candidates, Question, Selection
+from framework.core.view import Needs
+from framework.testing import toys
+from framework.testing.contracts import check_refiner
 from strategies.refiners.chain import Chain
 
 

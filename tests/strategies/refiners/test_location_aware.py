@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from framework import toys
-from framework.contracts import check_refiner
-from framework.types import Candidates, Tokens
+from framework.core.types import Candidates, Tokens
+from framework.testing import toys
+from framework.testing.contracts import check_refiner
 from strategies.refiners.location_aware import LocationAware
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from framework import toys
-from framework.contracts import check_refiner
+from framework.testing import toys
+from framework.testing.contracts import check_refiner
 from strategies.refiners.none import Unrefined
 
 

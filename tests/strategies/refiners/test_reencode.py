@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from framework import toys
-from framework.networks.qtsplus import checkpoint
-from framework.networks.qtsplus.selector import Selector, Shape
-from framework.types import Candidates
+from framework.core.types import Candidates
+from framework.testing import toys
+from strategies.learned.qtsplus import checkpoint
+from strategies.learned.qtsplus.selector import Selector, Shape
 from strategies.refiners.chain import Chain
 from strategies.refiners.none import Unrefined
 from strategies.refiners.reencode import Reencode

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
-from framework import toys
-from framework.contracts import check_refiner
-from framework.types import Candidates, Tokens
+from framework.core.types import Candidates, Tokens
+from framework.testing import toys
+from framework.testing.contracts import check_refiner
 from strategies.refiners.temporal_suppression import TemporalSuppression
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from framework.types import Group, Layout, Question, Relevance
-from framework.view import GroupView
+from framework.core.types import Group, Layout, Question, Relevance
+from framework.core.view import GroupView
 from strategies.relevance.constant import Constant
 
 

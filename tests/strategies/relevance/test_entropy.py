@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from framework.types import Group, Layout, Question, Relevance
-from framework.view import GroupView, MissingNeed, Probe
+from framework.core.types import Group, Layout, Question, Relevance
+from framework.core.view import GroupView, MissingNeed, Probe
 from strategies.relevance.entropy import Entropy
 
 NOTHING = torch.zeros(1, dtype=torch.long)

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.types import Group, Layout, Question, Relevance
-from framework.view import GroupView, Needs, Probe
+from framework.core.types import Group, Layout, Question, Relevance
+from framework.core.view import GroupView, Needs, Probe
 from strategies.relevance.log_probability import LogProbability
 
 NOTHING = torch.zeros(1, dtype=torch.long)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from framework.types import Group
+from framework.core.types import Group
 from strategies.schedulers.hint import Hint
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from framework.types import Group
+from framework.core.types import Group
 from strategies.schedulers.van_der_corput import VanDerCorput
 
 

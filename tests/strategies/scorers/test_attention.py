@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from framework import toys
-from framework.view import GroupView, MissingNeed, Needs, Probe
+from framework.core.view import GroupView, MissingNeed, Needs, Probe
+from framework.testing import toys
 from strategies.scorers.attention import Attention
 
 # two heads, three text rows, three visual tokens

@@ -12,17 +12,17 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from framework import contracts
 from framework.benchmarks.base import VideoItem
-from framework.build import build_pipeline
-from framework.networks.gaze import checkpoint
-from framework.networks.gaze.calibration import Calibration
-from framework.networks.gaze.decoding import Control, gaze_clip
-from framework.networks.gaze.model import Gaze, GazeConfig
-from framework.networks.gaze.pixels import prepared
-from framework.toys import QUESTION
-from framework.types import Frames, Group, Layout
-from framework.view import GroupView
+from framework.config.build import build_pipeline
+from framework.core.types import Frames, Group, Layout
+from framework.core.view import GroupView
+from framework.testing import contracts
+from framework.testing.toys import QUESTION
+from strategies.learned.autogaze.gaze import checkpoint
+from strategies.learned.autogaze.gaze.calibration import Calibration
+from strategies.learned.autogaze.gaze.decoding import Control, gaze_clip
+from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
+from strategies.learned.autogaze.gaze.pixels import prepare
 from strategies.scorers.autogaze import AutoGaze
 
 CELL = 28
@@ -64,7 +64,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Gaze]:
 
 def by_loops(gaze: Gaze, frames: Tensor, control: Control, most: int) -> tuple[Tensor, Tensor]:
     """Scores and coverage [T, 7, 7] of one tile of 7 x 7 tokens, pick by pick, painted on 28 x 28 pieces of it."""
-    (picked,) = gaze_clip(gaze, prepared(frames, 112)[None], control).lists()
+    (picked,) = gaze_clip(gaze, prepare(frames, 112)[None], control).lists()
     best, covered = torch.zeros(len(picked), 7, 7), torch.zeros(len(picked), 28, 28)
     for t, ids in enumerate(picked):
         for k, one in enumerate(ids):

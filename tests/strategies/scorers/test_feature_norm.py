@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framework import toys
-from framework.view import MissingNeed, Needs
+from framework.core.view import MissingNeed, Needs
+from framework.testing import toys
 from strategies.scorers.feature_norm import FeatureNorm
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from framework import toys
-from framework.types import Frames, Group, Layout
-from framework.view import GroupView, MissingNeed, Needs
+from framework.core.types import Frames, Group, Layout
+from framework.core.view import GroupView, MissingNeed, Needs
+from framework.testing import toys
 from strategies.scorers.frame_difference import FrameDifference
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from framework import toys
-from framework.types import Frames
-from framework.view import GroupView, Needs
+from framework.core.types import Frames
+from framework.core.view import GroupView, Needs
+from framework.testing import toys
 from strategies.scorers.informativeness import Informativeness
 
 

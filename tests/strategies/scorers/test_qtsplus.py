@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from framework import toys
-from framework.networks.qtsplus import checkpoint
-from framework.networks.qtsplus.selector import Selector, Shape
-from framework.view import GroupView
+from framework.core.view import GroupView
+from framework.testing import toys
+from strategies.learned.qtsplus import checkpoint
+from strategies.learned.qtsplus.selector import Selector, Shape
 from strategies.scorers.qtsplus import QTSplus
 
 NEEDS = QTSplus("random:0", "paper", 0.5).needs

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from scipy.stats import kstest
 
-from framework import toys
-from framework.types import Group
-from framework.view import GroupView, Needs
+from framework.core.types import Group
+from framework.core.view import GroupView, Needs
+from framework.testing import toys
 from strategies.scorers.random import Random
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
-from framework import toys
-from framework.build import ConfigError, build
-from framework.interfaces import TokenScorer
-from framework.types import Frames, Scores
-from framework.view import GroupView, Needs
+from framework.config.build import ConfigError, build
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Frames, Scores
+from framework.core.view import GroupView, Needs
+from framework.testing import toys
 from strategies.scorers.reconstruction import Reconstruction
 
 PLAIN: dict[str, Any] = {

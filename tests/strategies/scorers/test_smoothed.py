@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.interfaces import TokenScorer
-from framework.types import Layout, Scores
-from framework.view import GroupView, Needs
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Layout, Scores
+from framework.core.view import GroupView, Needs
+from framework.testing import toys
 from strategies.scorers.smoothed import Smoothed
 
 

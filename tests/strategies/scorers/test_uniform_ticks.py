@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.view import Needs
+from framework.core.view import Needs
+from framework.testing import toys
 from strategies.scorers.uniform_ticks import UniformTicks
 
 PER_TICK = toys.ROWS * toys.COLUMNS

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import toys
-from framework.types import Layout
-from framework.view import Needs
+from framework.core.types import Layout
+from framework.core.view import Needs
+from framework.testing import toys
 from strategies.scorers.uniform_tokens import UniformTokens
 
 

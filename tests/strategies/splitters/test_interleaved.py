@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.types import Timeline
+from framework.core.types import Timeline
 from strategies.splitters.interleaved import Interleaved
 
 

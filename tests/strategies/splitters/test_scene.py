@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.types import Group, Timeline
+from framework.core.types import Group, Timeline
 from framework.video.packets import PacketTable
 from strategies.splitters import scene
 from strategies.splitters.scene import Scene

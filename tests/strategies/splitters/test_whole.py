@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from framework.types import Timeline
+from framework.core.types import Timeline
 from strategies.splitters.whole import Whole
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.types import Answer, Group, Relevance, ScoredGroup
+from framework.core.types import Answer, Group, Relevance, ScoredGroup
 from strategies.stopping.agreement import Agreement
 
 CERTAIN, UNSURE = 0.02, 1.3

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.types import Group, Relevance, ScoredGroup
+from framework.core.types import Group, Relevance, ScoredGroup
 from strategies.stopping.certain import Certain
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from framework.types import Group, Relevance, ScoredGroup
+from framework.core.types import Group, Relevance, ScoredGroup
 from strategies.stopping.coverage import Coverage
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from framework.types import Group, Relevance, ScoredGroup
+from framework.core.types import Group, Relevance, ScoredGroup
 from strategies.stopping.never import Never
 
 

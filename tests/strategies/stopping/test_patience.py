@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from framework.types import Group, Relevance, ScoredGroup
+from framework.core.types import Group, Relevance, ScoredGroup
 from strategies.stopping.patience import Patience
 
 

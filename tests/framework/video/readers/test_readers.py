@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framework.errors import UsageError
+from framework.core.errors import UsageError
 from framework.video.errors import VideoError
 from framework.video.readers import torchcodec
 from framework.video.readers.base import Reader

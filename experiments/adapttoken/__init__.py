@@ -1,0 +1,1 @@
+"""What AdaptToken finds, on the lab model: accuracy, budgets, entropy, early stopping."""

@@ -1,0 +1,133 @@
+"""Which presets hold their accuracy as a video grows to 10,000 frames, on the same number of tokens.
+
+    python -m experiments.adapttoken.frames frames=64,256,1024,4096,10000 videos=20,20,20,16,8 budget=32 seed=1
+
+Accuracy of five presets against the length of the video. Lite replays AdaptToken's probes. Writes frames.png and
+frames.csv into docs/results (key: folder).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.common import (
+    RESULTS,
+    Row,
+    arguments,
+    chance_line,
+    commits,
+    compare,
+    composing,
+    curve,
+    doubling,
+    interval,
+    markdown,
+    numbers,
+    read,
+    replay,
+    run,
+    save,
+    with_holm,
+    without,
+    write,
+)
+
+NAME = "frames"
+REFERENCE = "adapttoken"
+PRESETS = ("uniform", "random", "flexselect", REFERENCE)
+NOT_WRITTEN = ("seconds", "folder")  # replays take no time that means anything
+LITE = "adapttoken_lite"
+DEFAULTS = {
+    "frames": "64,256,1024,4096,10000",
+    "videos": "20,20,20,16,8",
+    "budget": "32",
+    "seed": "1",
+    "folder": str(RESULTS),
+}
+
+
+def measure(frames: int, videos: int, budget: int, seed: int) -> list[dict[str, Any]]:
+    """One row per preset at one length, with the folder of its run."""
+    common = [
+        "benchmark=needle",
+        f"benchmark.frames={frames}",
+        f"benchmark.videos={videos}",
+        f"budget={budget}",
+        f"seed={seed}",
+    ]
+    folders = {
+        preset: run([f"preset={preset}", *common], f"{frames:>6} frames  {preset}", record=preset == REFERENCE)
+        for preset in PRESETS
+    }
+    folders[LITE] = replay(folders[REFERENCE], [f"preset={LITE}", *common], f"{frames:>6} frames  {LITE}")
+    return [{**row, "folder": folders[row["run"]]} for row in compare(folders, REFERENCE, frames=frames)]
+
+
+def draw(rows: Sequence[Row]) -> Figure:
+    """Accuracy over frames, and the share of the groups that Lite visited."""
+    lengths = sorted({row["frames"] for row in rows})
+    figure = Figure(figsize=(10.5, 4.3), dpi=90, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
+    for preset in (*PRESETS, LITE):
+        mine = [row for row in rows if row["run"] == preset]
+        curve(left, mine, "frames", preset)
+    chance_line(left)
+    left.set(xlabel="frames, 2 per second", ylabel="accuracy, 95 % interval over videos", ylim=(0, 1.03))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8)
+    lite = sorted((row for row in rows if row["run"] == LITE), key=lambda row: row["frames"])
+    right.plot([row["frames"] for row in lite], [row["groups_visited"] for row in lite], "o-", color="#1b7f5c")
+    right.set(xlabel="frames, 2 per second", ylabel="groups that Lite visited, share", ylim=(0, 1.03))
+    for axes in (left, right):
+        doubling(axes, lengths)
+    return figure
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown: presets down, lengths across; then how many questions, and what Lite visited."""
+    lengths = sorted({row["frames"] for row in rows})
+    at = {(row["run"], row["frames"]): row for row in rows}
+    of = [at[REFERENCE, length] for length in lengths]
+    return markdown(
+        ["", *(f"{length:,} frames" for length in lengths)],
+        [
+            ["videos, questions", *(f"{row['videos']}, {row['n']}" for row in of)],
+            *([preset, *(interval(at[preset, length]) for length in lengths)] for preset in (*PRESETS, LITE)),
+            ["groups that Lite visited", *(f"{at[LITE, length]['groups_visited']:.0%}" for length in lengths)],
+        ],
+    )
+
+
+def differences(rows: Sequence[Row]) -> str:
+    """Markdown: paired differences to AdaptToken with Holm's p."""
+    return markdown(
+        ["frames", "", f"minus {REFERENCE} [95 %]", "McNemar p", "p, Holm"],
+        [
+            [f"{row['frames']:,}", row["run"], interval(row, "difference"), f"{row['p']:.2g}", f"{row['p_holm']:.2g}"]
+            for row in rows
+            if row["p"] is not None
+        ],
+    )
+
+
+def main(given: list[str]) -> None:
+    """Run, write numbers, draw them, print the tables."""
+    chosen = arguments(given, DEFAULTS)
+    budget, seed = int(chosen["budget"]), int(chosen["seed"])
+    path = Path(chosen["folder"]) / f"{NAME}.csv"
+    rows: list[dict[str, Any]] = []
+    with composing():
+        for frames, videos in zip(numbers(chosen["frames"]), numbers(chosen["videos"]), strict=True):
+            rows += measure(frames, videos, budget, seed)
+            write(path, without(with_holm(rows), *NOT_WRITTEN))
+    kept = read(path)
+    save(draw(kept), path.with_suffix(".png"))
+    print(f"{table(kept)}\n\n{differences(kept)}\n\ncommit {commits([row['folder'] for row in rows])}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

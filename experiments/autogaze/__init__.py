@@ -1,0 +1,1 @@
+"""What the gaze picks, what that costs and what it is worth."""

@@ -1,0 +1,1 @@
+"""What the lab model can do at all."""

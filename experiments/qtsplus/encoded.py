@@ -1,0 +1,90 @@
+"""A video that is encoded once and then asked again and again, and what each stage of that costs.
+
+Timing what comes after the vision tower needs neither decoding nor encoding repeated. Seconds are the processor's, all
+threads of this process together: with one thread, what a clock shows where nothing else runs. Knows the pipeline's
+loop, no strategy and no model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Self
+
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from framework.core.outcome import Cost, Outcome
+from framework.core.types import Question
+from framework.engine.ledger import Ledger
+from framework.engine.live import LiveSession
+from framework.engine.pipeline import Pipeline
+from framework.engine.session import Setup
+
+STAGE = "stage "  # before a stage's name among the profiler's events
+
+
+class Encoded(LiveSession):
+    """Groups stay whole, so that any pipeline with this one's backbone and splitter may be shown them next."""
+
+    def release(self, awaited: set[int]) -> None:
+        """Nothing is let go of."""
+
+    def serve(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:
+        """Shows the video to another pipeline, as its `open_session`."""
+        self.setup, self.questions, self.ledger = setup, questions, ProcessorLedger()
+        return self
+
+
+class ProcessorLedger(Ledger):
+    """A ledger with the processor's clock, whose stages are among the profiler's events."""
+
+    @contextmanager
+    def stage(self, name: str, payers: Sequence[str], tokens: int = 0, flops: float = 0.0) -> Iterator[None]:
+        """As a ledger's."""
+        with record_function(STAGE + name):
+            start = time.process_time()
+            try:
+                yield
+            finally:
+                self.charge(name, payers, Cost(time.process_time() - start, 1, tokens, flops))
+
+
+def encode_first(pipeline: Pipeline, path: str, question: Question) -> tuple[Encoded, Outcome, float]:
+    """The video, encoded because `pipeline` was asked a first question; the outcome; processor seconds of all that."""
+    start = time.process_time()
+    look = Encoded.open(pipeline.setup, path, [question], Ledger())
+    outcome, _ = ask(pipeline, look, question)
+    return look, outcome, time.process_time() - start
+
+
+def ask(pipeline: Pipeline, look: Encoded, question: Question) -> tuple[Outcome, float]:
+    """What `pipeline` makes of the encoded video, and the processor seconds that it took."""
+    start = time.process_time()
+    (outcome,) = replace(pipeline, open_session=look.serve).answer(look.timeline.path, [question])
+    return outcome, time.process_time() - start
+
+
+def total_cost(outcome: Outcome, *stages: str) -> Cost:
+    """Of those of the stages that there were, together."""
+    return sum((outcome.trace.stages[name] for name in stages if name in outcome.trace.stages), start=Cost())
+
+
+def peaks(run: Callable[[], object]) -> dict[str, int]:
+    """Stage -> most bytes of tensors that it held at once, beyond those that were there when it began; CPU only."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        run()
+    assert watched.profiler is not None
+    events = watched.profiler.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    found: dict[str, int] = {}
+    for event in events:
+        if event.name().startswith(STAGE):
+            held = most = 0
+            for at, size in changes:
+                if event.start_ns() <= at <= event.start_ns() + event.duration_ns():
+                    held += size
+                    most = max(most, held)
+            found[event.name().removeprefix(STAGE)] = most
+    return found

@@ -1,0 +1,112 @@
+"""Who a run is and where its results go: a hash of its configuration, the versions behind it, a folder of its own.
+
+Knows no benchmark and no strategy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from framework.core.errors import UsageError
+
+# Root keys that change no result.
+NOT_IDENTITY = ("hydra", "tracker", "progress", "world", "record", "max_failed_share")
+LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
+PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
+_log = logging.getLogger(__name__)
+
+
+def identity(cfg: DictConfig) -> str:
+    """Ten characters that name a resolved configuration; tracker and paths do not count, nor does the order of keys."""
+    wanted = [str(key) for key in cfg if key not in NOT_IDENTITY]
+    plain = {key: OmegaConf.to_container(cfg[key], resolve=True) if _nested(cfg[key]) else cfg[key] for key in wanted}
+    return hashlib.sha256(json.dumps(_without_locations(plain), sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, (DictConfig, ListConfig))
+
+
+def _without_locations(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_locations(value) for key, value in node.items() if key not in LOCATIONS}
+    if isinstance(node, list):
+        return [_without_locations(value) for value in node]
+    return node
+
+
+def register_resolvers() -> None:
+    """Let configuration say `${run_id:}`; call before composing."""
+    OmegaConf.register_new_resolver("run_id", lambda *, _root_: identity(_root_), replace=True)
+
+
+def versions() -> dict[str, str]:
+    """Python, the packages that matter, the commit of the checkout where there is one."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    if commit := _commit():
+        found["commit"] = commit
+    return found
+
+
+def _commit() -> str:
+    """The commit of our own checkout, with `+` when files differ from it; empty outside of one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        head, changed = (
+            subprocess.run(
+                ["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head + ("+" if changed else "")
+
+
+def claim(folder: Path, cfg: DictConfig, preset: str = "", overrides: Sequence[str] = ()) -> None:
+    """Make `folder` the run folder of this configuration, or go on in it; results of another one are refused.
+
+    `preset` and `overrides` are what was chosen and typed: names for people, written beside the configuration.
+    """
+    mine, now = identity(cfg), versions()
+    folder.mkdir(parents=True, exist_ok=True)
+    about = folder / "run.json"
+    if about.exists():
+        before = json.loads(about.read_text(encoding="utf-8"))
+        if before["id"] != mine:
+            raise UsageError(
+                f"{folder} holds the results of another configuration ({before['id']}, this one is {mine}); "
+                "choose another folder (key: hydra.run.dir) or leave that key out"
+            )
+        if before["versions"] != now:
+            _log.warning(
+                "%s was begun with other versions of code or packages (run.json); its answers are kept", folder
+            )
+        return
+    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    described = {"id": mine, "preset": preset, "overrides": list(overrides), "versions": now}
+    whole(about, json.dumps(described, indent=1) + "\n")
+
+
+def whole(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it, after a kill too, finds the old text or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,61 @@
+"""Installed packages add their strategies: one entry point that names a folder of configuration.
+
+A package with `[project.entry-points."tokensieve.conf"]` and a line `its_name = "its_package.conf"` ships yaml files
+under `its_package/conf/<group>/`; its options then stand beside ours. We append, so that nobody shadows a built-in
+option.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+ENTRY_POINTS = "tokensieve.conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
+_log = logging.getLogger(__name__)
+
+
+def plugin_folders() -> dict[str, Path]:
+    """Entry point name -> its folder of configuration. A broken entry point is reported and left out."""
+    found: dict[str, Path] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            spec = importlib.util.find_spec(point.value)
+        except ImportError:
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            _log.warning("plug-in %s names %s, which is no package: its options are left out", point.name, point.value)
+            continue
+        found[point.name] = Path(spec.submodule_search_locations[0])
+    return found
+
+
+def options(group: str) -> dict[str, Path]:
+    """Option name -> yaml file of one configuration group, ours and the plug-ins'."""
+    found: dict[str, Path] = {}
+    for folder in (CONF, *plugin_folders().values()):
+        for file in (folder / group).glob("*.yaml"):
+            found.setdefault(file.stem, file)  # as on Hydra's search path: the first one wins
+    return dict(sorted(found.items()))
+
+
+class PluginSearchPath(SearchPathPlugin):
+    """Appends every plug-in's folder to Hydra's search path."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra while it starts."""
+        for name, folder in plugin_folders().items():
+            search_path.append(provider=f"{ENTRY_POINTS}:{name}", path=f"file://{folder}")
+
+
+def register() -> None:
+    """Make Hydra see the plug-ins. Call before composing; calling again changes nothing."""
+    plugins = Plugins.instance()
+    if PluginSearchPath not in plugins.discover(SearchPathPlugin):
+        plugins.register(PluginSearchPath)

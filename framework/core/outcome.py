@@ -1,0 +1,69 @@
+"""What comes out: the answer with its selection, how it came about, and what it cost.
+
+Values like those of `types.py`, for people and for files; nothing flows on from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from framework.core.types import Answer, Question, Selection
+from framework.core.value import Value
+
+
+@dataclass(frozen=True, repr=False)
+class Cost(Value):
+    """What one stage cost."""
+
+    seconds: float = 0.0
+    passes: int = 0
+    tokens: int = 0
+    flops: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, repr=False)
+class GroupTrace(Value):
+    """What became of one group."""
+
+    index: int
+    seconds: tuple[float, float]  # first and last tick
+    visited: int | None  # position in the visiting order; None = skipped
+    relevance: float | None = None
+    raw: float | None = None
+    unit: str = ""
+    signals: Mapping[str, float] = field(default_factory=dict)
+    choice: int | None = None
+    quota: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Trace(Value):
+    """How an answer came about and what it cost."""
+
+    groups: tuple[GroupTrace, ...]
+    stages: Mapping[str, Cost]
+    tokens_seen: int  # visual tokens of the visited groups
+    tokens_total: int  # visual tokens of the whole timeline
+    tokens_kept: int
+    frames_decoded: int
+    peak_bytes: int
+
+    @property
+    def visited_share(self) -> float:
+        """Share of the groups that were visited."""
+        return sum(g.visited is not None for g in self.groups) / len(self.groups)
+
+
+@dataclass(frozen=True, repr=False)
+class Outcome(Value):
+    """Answer, trace and the selection behind it, for one question."""
+
+    question: Question
+    answer: Answer
+    trace: Trace
+    selection: Selection | None  # None: the answerer never asked for the final pass

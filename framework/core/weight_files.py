@@ -1,0 +1,97 @@
+"""Weights in files: which file a checkpoint means, what its header says, its tensors one by one when asked for.
+
+A checkpoint is a path, `asset:NAME` for what ships with the package, or `random:SEED` for weights that are made up.
+Knows file formats, no model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+_RANDOM = re.compile(r"random:(\d+)(?::(\w+))?")
+
+
+def locate(checkpoint: str | Path) -> Path:
+    """Returns the path that a checkpoint means; `asset:NAME` is what ships with the package, `~` the home folder."""
+    name = str(checkpoint).removeprefix("asset:")
+    return ASSETS / name if name != str(checkpoint) else Path(name).expanduser()
+
+
+def random_weights(checkpoint: str | Path, kinds: Collection[str] = ("",)) -> tuple[int, str] | None:
+    """Returns (seed, kind) of `random:SEED` or `random:SEED:KIND`, one of `kinds`; None for any other checkpoint."""
+    made_up = _RANDOM.fullmatch(str(checkpoint))
+    return (int(made_up[1]), made_up[2] or "") if made_up and (made_up[2] or "") in kinds else None
+
+
+def header(file: Path, key: str, writer: str) -> dict[str, Any]:
+    """Returns what `writer` kept under `key` in the header of a safetensors file. Reads no tensor.
+
+    Raises ValueError where the file does not exist, is no safetensors file or has no such header.
+    """
+    found = Stored([file]).header.get(key)
+    if found is None:
+        raise ValueError(f"{file} was not written by `{writer}`: its header holds no {key!r}")
+    return dict(json.loads(found))
+
+
+class Stored(Mapping[str, Tensor]):
+    """Tensors by name, out of .safetensors files and of files that torch wrote."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._at: dict[str, Any] = {}  # name -> something to take the tensor out of
+        self.header: dict[str, str] = {}  # of the safetensors files
+        for file in files:
+            if not file.is_file():
+                raise ValueError(f"{file} does not exist")
+            if file.suffix == ".safetensors":
+                try:
+                    opened = safe_open(file, "pt")
+                except SafetensorError as error:
+                    raise ValueError(f"{file} is no safetensors file: {error}") from error
+                self.header |= opened.metadata() or {}
+                self._at |= dict.fromkeys(opened.keys(), opened)
+            else:
+                found = of_torch(file)
+                self._at |= dict.fromkeys(found, found)
+
+    def __getitem__(self, name: str) -> Tensor:
+        source = self._at[name]
+        return source[name] if isinstance(source, dict) else source.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+
+def of_torch(file: Path) -> dict[str, Tensor]:
+    """Tensors by name, of a file that torch wrote in its format of today. ValueError for any other."""
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, UnpicklingError) as error:
+        raise ValueError(f"{file} is neither a safetensors file nor one of torch.save's (zip format)") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds no weights by name, but {type(found).__name__}")
+    return found
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The weight files of a model folder as transformers lays it out; none where it holds no model."""
+    for stem in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{stem}.index.json"
+        if index.is_file():
+            return [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+        if (folder / stem).is_file():
+            return [folder / stem]
+    return []

@@ -1,0 +1,220 @@
+"""Looking at the groups of a video: decode, encode and probe each group once, score it for every question that asks.
+
+Pixels die here. What stays is, per group and question, scores and signals; the embeddings of the tokens that some
+question may still keep are parked on the CPU, once per video. Nothing of size O(video) lives on the GPU. Knows no
+concrete strategy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
+from framework.core.view import GroupView, Probe
+from framework.engine.ledger import Ledger
+from framework.engine.session import Session, Setup, best
+from framework.video.stream import FrameSource
+from framework.video.timeline import timeline as make_timeline
+
+
+@dataclass
+class _Shown:
+    """A group while it is being looked at, and what is left of it afterwards."""
+
+    layout: Layout
+    frames: Frames | None = None
+    tokens: Tokens | None = None
+    index: Tensor = field(
+        default_factory=lambda: torch.zeros(0, dtype=torch.long)
+    )  # i64, places of `tokens` in `layout`
+    early: dict[str, Scores] = field(default_factory=dict)  # by question, for scorers that come before the vision tower
+    wanted: Tensor = field(
+        default_factory=lambda: torch.zeros(0, dtype=torch.bool)
+    )  # bool [N], kept by some question so far
+    encoded: int = 0  # tokens that went through the vision tower
+    common: Scores | None = None  # of a scorer that is blind to the question
+
+
+@dataclass
+class LiveSession(Session):
+    """Shows the video itself. `close` ends decoding threads and spools."""
+
+    @classmethod
+    def open(cls, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:
+        """The video at `path`, cut into groups; no pixels yet. VideoError for a bad file."""
+        with ledger.stage("timeline", [question.id for question in questions]):
+            timeline = make_timeline(path, setup.sampling, setup.backbone.frames_per_tick, setup.reader)
+            groups = setup.splitter.split(timeline)
+        return cls(setup, timeline, groups, questions, ledger)
+
+    def __post_init__(self) -> None:
+        info = self.setup.reader.info(self.timeline.path)
+        self.size = self.setup.backbone.frame_size(info.height, info.width)
+        self._open = ExitStack()
+        self._source: FrameSource | None = None
+        self._shown: dict[int, _Shown] = {}
+        self._whole: set[int] = set()  # groups not parked yet
+
+    def close(self) -> None:
+        """End the decoding thread and free the spool."""
+        self._open.close()
+
+    @property
+    def tokens_per_tick(self) -> int:
+        """Visual tokens that one tick makes."""
+        return len(self.setup.backbone.layout(torch.zeros(1, dtype=torch.long), *self.size))
+
+    def encoded(self, group: Group) -> int:
+        """How many tokens of a visited group went through the vision tower."""
+        return self._shown[group.index].encoded
+
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """Show `group` to the questions `asking`. It is held whole until `release`."""
+        shown = self._shown.get(group.index) or self._show(group, asking)
+        scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
+        for result in scored.values():
+            shown.wanted[best(result.scores, self.setup.most)] = True
+        self._shown[group.index] = shown
+        if shown.tokens is not None:
+            shown.tokens = shown.tokens.to("cpu")
+        self._whole.add(group.index)
+        return [scored[q.id] for q in asking]
+
+    def release(self, awaited: set[int]) -> None:
+        """Of the groups looked at, keep whole only those that an open question may still come to (group indices)."""
+        for index in self._whole - awaited:
+            self._park(self._shown[index])
+        self._whole &= awaited
+
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """Make sure that the tokens at `wanted` (group index -> i64 places) are there; encode what nobody looked at."""
+        unseen = {index: places for index, places in wanted.items() if self._shown[index].tokens is None}
+        if unseen:
+            self._encode_places(unseen)
+
+    def tokens(self, group: Group, places: Tensor) -> Tokens:
+        """The tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+        shown = self._shown[group.index]
+        assert shown.tokens is not None, "secure() comes first"
+        return shown.tokens[torch.searchsorted(shown.index, places)]
+
+    def _show(self, group: Group, asking: Sequence[Question]) -> _Shown:
+        """Decode and encode a group as far as some strategy needs it; drop what a scorer refuses before the vision
+        tower.
+        """
+        payers = [q.id for q in asking]
+        layout = self.setup.backbone.layout(group.ticks, *self.size)
+        shown = _Shown(layout, wanted=torch.zeros(len(layout), dtype=torch.bool))
+        if self.setup.needs.frames:
+            shown.frames = self._decode(group, payers)
+        if self.setup.scorer.before_tower:
+            early = [self.view(group, question, layout, shown.frames) for question in self.questions]
+            with self.ledger.stage("score", payers, len(layout), sum(map(self.setup.scorer.flops, early))):
+                for question, view in zip(self.questions, early, strict=True):
+                    shown.early[question.id] = self._scores(view, shown)
+        if shown.frames is not None:
+            keep = torch.ones(len(layout), dtype=torch.bool)
+            if shown.early:
+                keep = torch.stack([s.values.cpu() > -math.inf for s in shown.early.values()]).any(0)
+            count = int(keep.sum())
+            with self.ledger.stage("encode", payers, count, self.setup.backbone.flops("encode", count)):
+                shown.tokens = self.setup.backbone.encode(shown.frames, layout, None if bool(keep.all()) else keep)
+            shown.index = keep.nonzero()[:, 0]
+            shown.encoded = len(shown.index)
+        return shown
+
+    def _by_keep(self, shown: _Shown, asking: Sequence[Question]) -> list[list[Question]]:
+        """The questions, those together that refuse the same tokens before the vision tower."""
+        alike: dict[bytes, list[Question]] = {}
+        for question in asking:
+            early = shown.early.get(question.id)
+            key = b"" if early is None else (early.values.cpu() > -math.inf).numpy().tobytes()
+            alike.setdefault(key, []).append(question)
+        return list(alike.values())
+
+    def _score(self, group: Group, shown: _Shown, asking: list[Question]) -> list[tuple[Question, ScoredGroup]]:
+        """Probe the group with questions that see the same tokens, then score it for each of them."""
+        payers = [q.id for q in asking]
+        index, tokens = shown.index, shown.tokens
+        early = shown.early.get(asking[0].id)
+        if tokens is not None and early is not None:
+            mine = early.values.cpu()[index] > -math.inf
+            index, tokens = index[mine], (tokens if bool(mine.all()) else tokens[mine.to(tokens.tick.device)])
+        probes: list[Probe | None] = [None] * len(asking)
+        if self.setup.needs.probe:
+            assert tokens is not None
+            with self.ledger.stage("probe", payers, len(tokens), self.setup.backbone.flops("probe", len(tokens))):
+                probes = [*self.setup.backbone.probe(tokens, asking, self.setup.needs)]
+        layout = shown.layout if tokens is None else shown.layout[index]
+        results = []
+        views = [
+            self.view(group, question, layout, shown.frames, tokens, probe)
+            for question, probe in zip(asking, probes, strict=True)
+        ]
+        flops = 0.0 if early is not None else sum(map(self.setup.scorer.flops, views))
+        with self.ledger.stage("score", payers, len(layout), flops):
+            for question, view, probe in zip(asking, views, probes, strict=True):
+                if question.id in shown.early:
+                    scores = shown.early[question.id]
+                    values = scores.values.cpu()
+                else:
+                    scores = self._scores(view, shown)
+                    values = torch.full((len(shown.layout),), -math.inf)
+                    values[index] = scores.values.cpu()
+                results.append((question, self.conclude(view, replace(scores, values=values), probe)))
+        return results
+
+    def _scores(self, view: GroupView, shown: _Shown) -> Scores:
+        """What the scorer makes of a view; once per group where the question does not matter."""
+        scores = shown.common or _checked(self.setup.scorer.score(view), view.layout, self.setup.scorer)
+        if self.setup.scorer.blind:
+            shown.common = scores
+        return scores
+
+    def _decode(self, group: Group, payers: Sequence[str], groups: Sequence[Group] | None = None) -> Frames:
+        if self._source is None:
+            self._source = self._open.enter_context(
+                FrameSource(self.timeline, self.setup.reader, self.size, groups or self.groups)
+            )
+        with self.ledger.stage("decode", payers):
+            frames = self._source.frames(group)
+        self.frames_decoded = self._source.decoded
+        return frames
+
+    def _park(self, shown: _Shown) -> None:
+        """Nobody comes to this group any more: keep just the tokens that some question wants."""
+        shown.frames = None
+        if shown.tokens is not None:
+            mine = shown.wanted[shown.index]
+            shown.tokens = shown.tokens[mine]
+            shown.index = shown.index[mine]
+
+    def _encode_places(self, wanted: dict[int, Tensor]) -> None:
+        """Nothing was probed: decode and encode just the ticks that hold a wanted token."""
+        payers = [q.id for q in self.questions]
+        ticks = {g: self._shown[g].layout.tick[places].unique() for g, places in wanted.items()}
+        parts = [Group(g, t) for g, t in ticks.items()]
+        for part in parts:
+            shown = self._shown[part.index]
+            frames = self._decode(part, payers, parts)
+            layout = self.setup.backbone.layout(part.ticks, *self.size)
+            with self.ledger.stage("encode", payers, len(layout), self.setup.backbone.flops("encode", len(layout))):
+                shown.tokens = self.setup.backbone.encode(frames, layout).to("cpu")
+            shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
+            shown.encoded = len(shown.index)
+
+
+def _checked(scores: Scores, layout: Layout, scorer: TokenScorer) -> Scores:
+    if len(scores.values) != len(layout):
+        raise ValueError(
+            f"{type(scorer).__name__} gave {len(scores.values)} scores for {len(layout)} tokens (key: scorer)"
+        )
+    return scores

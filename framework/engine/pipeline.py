@@ -1,0 +1,153 @@
+"""The whole story on one page: split, look group by group, stop, share the budget, refine, answer.
+
+    timeline -> groups -> [next group -> decode, encode, probe -> score, relevance -> enough?]
+             -> quotas -> best tokens of every group -> selection -> answer
+
+Many questions about one video share decoding, encoding and the visual prefix of every group; sharing changes no answer.
+This file knows no concrete strategy, no model and no benchmark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from framework.core.interfaces import (
+    Answerer,
+    Backbone,
+    BudgetAllocator,
+    GroupScheduler,
+    GroupSplitter,
+    RelevanceEstimator,
+    StoppingPolicy,
+    Strategy,
+    TokenRefiner,
+    TokenScorer,
+)
+from framework.core.outcome import Cost, Outcome
+from framework.core.types import Answer, Question, Selection
+from framework.core.view import Needs
+from framework.engine.ledger import Ledger
+from framework.engine.live import LiveSession
+from framework.engine.question_state import QuestionState
+from framework.engine.session import OpenSession, Session, Setup
+from framework.video.readers.base import Reader
+from framework.video.sampling import Sampling
+
+Progress = Callable[[str, int, int], None]  # stage, done, of how many
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A backbone, eight strategies and a budget: `answer` does the rest."""
+
+    splitter: GroupSplitter
+    scheduler: GroupScheduler
+    scorer: TokenScorer
+    relevance: RelevanceEstimator
+    allocator: BudgetAllocator
+    refiner: TokenRefiner
+    stopping: StoppingPolicy
+    answerer: Answerer
+    backbone: Backbone
+    reader: Reader
+    sampling: Sampling
+    budget: int  # visual tokens kept in total
+    share: bool  # whether questions about one video share the passes over it
+    open_session: OpenSession = LiveSession.open  # shows the video itself; others record it, or replay its recording
+
+    @property
+    def needs(self) -> Needs:
+        """What must be computed of a group: the union over all strategies."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return reduce(Needs.__or__, (part.needs for part in parts if isinstance(part, Strategy)))
+
+    @property
+    def setup(self) -> Setup:
+        """What a session needs of this pipeline."""
+        return Setup(
+            self.backbone,
+            self.reader,
+            self.sampling,
+            self.splitter,
+            self.scorer,
+            self.relevance,
+            needs=self.needs,
+            most=math.ceil(self.refiner.overshoot * self.budget),
+        )
+
+    def answer(self, path: str, questions: Sequence[Question], progress: Progress | None = None) -> list[Outcome]:
+        """One outcome per question about the video at `path`, in the order asked. Raises VideoError for a bad file."""
+        names = [question.id for question in questions]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"at least one question, and ids of their own, are needed; got {names}")
+        if not self.share and len(questions) > 1:
+            return [outcome for question in questions for outcome in self.answer(path, [question], progress)]
+        ledger = Ledger()
+        with closing(self.open_session(self.setup, path, questions, ledger)) as session:
+            states = [QuestionState(question, list(session.groups)) for question in questions]
+            self._visit(session, states, progress)
+            for state in states:
+                self._share_out(state, ledger)
+            session.secure(_union(states))
+            return [self._conclude(state, session) for state in states]
+
+    def _visit(self, session: Session, states: Sequence[QuestionState], progress: Progress | None) -> None:
+        """Look at groups until every question has seen enough. Equal wishes share a pass."""
+        still_open = list(states)
+        while still_open:
+            wishes: dict[int, list[QuestionState]] = {}
+            for state in still_open:
+                wish = self.scheduler.next(state.visited, state.remaining)
+                state.remaining = [group for group in state.remaining if group.index != wish.index]
+                wishes.setdefault(wish.index, []).append(state)
+            for index, asking in wishes.items():
+                seen = session.at(session.groups[index], [state.question for state in asking])
+                for state, scored in zip(asking, seen, strict=True):
+                    state.visited.append(scored)
+            still_open = [
+                i for i in still_open if i.remaining and not self.stopping.enough(i.visited, len(i.remaining))
+            ]
+            session.release({group.index for state in still_open for group in state.remaining})
+            if progress is not None:
+                progress("groups", max(len(state.visited) for state in states), len(session.groups))
+
+    def _share_out(self, state: QuestionState, ledger: Ledger) -> None:
+        """Share the budget between the groups that a question has visited."""
+        with ledger.stage("allocate", [state.question.id]):
+            quotas = self.allocator.allocate(state.visited, state.question, self.budget)
+            state.share_out(quotas, self.budget, self.refiner.overshoot, type(self.allocator).__name__)
+
+    def _conclude(self, state: QuestionState, session: Session) -> Outcome:
+        """Refine the candidates and answer from what is left; an answerer that votes does neither."""
+        selections: list[Selection] = []
+        question, payers = state.question, [state.question.id]
+
+        def final() -> Answer:
+            with session.ledger.stage("refine", payers, sum(map(len, state.places.values()))):
+                candidates = state.candidates(session, self.budget)
+                spent = sum(state.quotas)  # less than the budget where the allocator saves
+                selection = self.refiner.refine(candidates, question, spent)
+            session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
+            selections.append(selection)
+            with session.ledger.stage("answer", payers, len(selection), self.backbone.flops("answer", len(selection))):
+                return self.backbone.answer(selection, question)
+
+        answer = self.answerer.answer(state.visited, final)
+        selection = selections[0] if selections else None
+        return Outcome(question, answer, state.trace(session, selection), selection)
+
+
+def _union(states: Sequence[QuestionState]) -> dict[int, Tensor]:
+    """Group index -> ascending places that some question wants to keep."""
+    wanted: dict[int, Tensor] = {}
+    for state in states:
+        for index, places in state.places.items():
+            wanted[index] = torch.cat([wanted[index], places]).unique() if index in wanted else places
+    return wanted

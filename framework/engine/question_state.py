@@ -1,0 +1,98 @@
+"""One question while its video is being looked at, and what becomes of it: candidates for the refiner, a trace for
+people.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from framework.core.outcome import GroupTrace, Trace
+from framework.core.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline, Tokens
+from framework.engine.ledger import peak_bytes
+from framework.engine.session import Session, best
+
+
+@dataclass
+class QuestionState:
+    """What one question has seen so far, and what it is about to keep."""
+
+    question: Question
+    remaining: list[Group]  # in index order
+    visited: list[ScoredGroup] = field(default_factory=list)  # in visiting order
+    quotas: list[int] = field(default_factory=list)  # one per visited group
+    places: dict[int, Tensor] = field(default_factory=dict)  # group index -> i64, its candidates' places in the layout
+
+    def share_out(self, quotas: list[int], budget: int, overshoot: float, allocator: str) -> None:
+        """Take the quotas, checked against the contract, and the best overshoot x quota tokens of every group."""
+        within = all(0 <= quota <= seen.usable for quota, seen in zip(quotas, self.visited, strict=False))
+        if len(quotas) != len(self.visited) or sum(quotas) > budget or not within:
+            raise ValueError(f"{allocator} shared a budget of {budget} tokens as {quotas} (key: allocator)")
+        self.quotas = quotas
+        for seen, quota in zip(self.visited, quotas, strict=True):
+            if quota:
+                self.places[seen.group.index] = best(seen.scores, math.ceil(overshoot * quota))
+
+    def candidates(self, session: Session, budget: int) -> Candidates:
+        """The best tokens of all visited groups, in temporal order."""
+        parts, group, score, weight = [], [], [], []
+        for seen, quota in zip(self.visited, self.quotas, strict=True):
+            if quota:
+                places = self.places[seen.group.index]
+                parts.append(session.tokens(seen.group, places))
+                group.append(torch.full((len(places),), seen.group.index))
+                score.append(seen.scores[places])
+                weight.append(torch.full((len(places),), quota / budget))
+        tokens = Tokens.cat(parts)
+        order = tokens.tick.argsort(stable=True)
+        return Candidates(
+            tokens=tokens[order],
+            group=torch.cat(group)[order],
+            score=torch.cat(score)[order],
+            weight=torch.cat(weight)[order],
+            stride_seconds=_stride_seconds(session.timeline, [seen.group for seen in self.visited]),
+            end_seconds=float(session.timeline.seconds[-1]),
+        )
+
+    def trace(self, session: Session, selection: Selection | None) -> Trace:
+        """How the answer came about: every group, visited or not, and what it cost."""
+        order = {seen.group.index: place for place, seen in enumerate(self.visited)}
+        return Trace(
+            groups=tuple(
+                self._row(session.timeline, group, order.get(group.index), selection) for group in session.groups
+            ),
+            stages=session.ledger.of(self.question.id),
+            tokens_seen=sum(session.encoded(seen.group) for seen in self.visited),
+            tokens_total=session.tokens_per_tick * len(session.timeline),
+            tokens_kept=len(selection) if selection else 0,
+            frames_decoded=session.frames_decoded,
+            peak_bytes=peak_bytes(),
+        )
+
+    def _row(self, timeline: Timeline, group: Group, place: int | None, selection: Selection | None) -> GroupTrace:
+        seconds = timeline.seconds[group.ticks]
+        span = (float(seconds[0]), float(seconds[-1]))
+        if place is None:
+            return GroupTrace(group.index, span, visited=None)
+        seen = self.visited[place]
+        return GroupTrace(
+            index=group.index,
+            seconds=span,
+            visited=place,
+            relevance=seen.relevance.value,
+            raw=seen.relevance.raw,
+            unit=seen.relevance.unit,
+            signals=seen.signals,
+            choice=seen.answer.choice if seen.answer else None,
+            quota=self.quotas[place],
+            kept=int((selection.group == group.index).sum()) if selection else 0,
+        )
+
+
+def _stride_seconds(timeline: Timeline, groups: list[Group]) -> float:
+    """Typical distance in seconds between neighbouring ticks of one group (the G ticks of interleaved groups)."""
+    steps = [timeline.seconds[group.ticks].diff() for group in groups if len(group) > 1]
+    return float(torch.cat(steps).median()) if steps else timeline.seconds_per_tick

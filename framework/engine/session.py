@@ -1,0 +1,137 @@
+"""What the pipeline asks of whatever shows it the groups of a video: the video itself, or a recording of its probes.
+
+Here is what both share: the view of a group that an estimator is shown, what it makes of it, the probe without video
+and the embeddings of the question. Knows no concrete strategy, and nothing of how groups come to be seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from framework.core.interfaces import Backbone, GroupSplitter, RelevanceEstimator, TokenScorer
+from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
+from framework.core.view import GroupView, Needs, Probe
+from framework.engine.ledger import Ledger
+from framework.ops.certainty import signals
+from framework.video.readers.base import Reader
+from framework.video.sampling import Sampling
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Holds what a session needs of a pipeline: all that comes before the budget is shared."""
+
+    backbone: Backbone
+    reader: Reader
+    sampling: Sampling
+    splitter: GroupSplitter
+    scorer: TokenScorer
+    relevance: RelevanceEstimator
+    needs: Needs  # union over all strategies
+    most: int  # tokens of one group that a question can keep at most
+
+
+@dataclass
+class Session(ABC):
+    """Shows the groups of one video while its questions are open."""
+
+    setup: Setup
+    timeline: Timeline
+    groups: Sequence[Group]
+    questions: Sequence[Question]
+    ledger: Ledger
+    frames_decoded: int = field(default=0, init=False)
+    _priors: dict[str, Probe] = field(default_factory=dict, init=False)
+    _queries: dict[str, Tensor] = field(default_factory=dict, init=False)
+
+    @abstractmethod
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """What `group` is to each of the questions `asking`."""
+
+    @abstractmethod
+    def release(self, awaited: set[int]) -> None:
+        """Of the groups looked at, only `awaited` (group indices) may still be asked for."""
+
+    @abstractmethod
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """All looking is done; the tokens at `wanted` (group index -> i64 places) are about to be read."""
+
+    @abstractmethod
+    def tokens(self, group: Group, places: Tensor) -> Tokens:
+        """The tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+
+    @abstractmethod
+    def encoded(self, group: Group) -> int:
+        """How many tokens of a visited group went through the vision tower."""
+
+    @property
+    @abstractmethod
+    def tokens_per_tick(self) -> int:
+        """Visual tokens that one tick makes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files, threads and spools."""
+
+    def view(
+        self,
+        group: Group,
+        question: Question,
+        layout: Layout,
+        frames: Frames | None = None,
+        tokens: Tokens | None = None,
+        probe: Probe | None = None,
+    ) -> GroupView:
+        """The group as strategies see it: what some strategy asked for, nothing more."""
+        return GroupView(
+            group=group,
+            question=question,
+            layout=layout,
+            seconds=self.timeline.seconds[group.ticks],
+            shown_frames=frames if self.setup.needs.pixels else None,
+            shown_tokens=tokens if self.setup.needs.tokens else None,
+            shown_probe=probe,
+            shown_query=self._query(question) if self.setup.needs.query else None,
+            shown_prior=self._prior(question) if self.setup.needs.prior else None,
+        )
+
+    def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
+        """The group with its scores f32 [N], its relevance and, when logits were probed, signals and its own answer."""
+        probed = probe is not None and probe.response_logits is not None
+        return ScoredGroup(
+            group=view.group,
+            scores=scores.values,
+            relevance=self.setup.relevance.relevance(view),
+            signals={**scores.signals, **(signals(probe) if probe is not None and probed else {})},
+            answer=self.setup.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
+            comparable=self.setup.scorer.comparable,
+            errors=scores.errors,
+        )
+
+    def _query(self, question: Question) -> Tensor:
+        if question.id not in self._queries:
+            self._queries[question.id] = self.setup.backbone.query(question)
+        return self._queries[question.id]
+
+    def _prior(self, question: Question) -> Probe:
+        """What the model answers without any video, once per question."""
+        if question.id not in self._priors:
+            nothing = torch.zeros(0, dtype=torch.long)
+            no_video = Tokens(torch.zeros(0, 0), nothing, nothing, nothing, torch.zeros(0, dtype=torch.float64))
+            with self.ledger.stage("prior", [question.id]):
+                self._priors[question.id] = self.setup.backbone.probe(no_video, [question], Needs(logits=True))[0]
+        return self._priors[question.id]
+
+
+OpenSession = Callable[[Setup, str, Sequence[Question], Ledger], Session]  # setup, path of the video, questions, ledger
+
+
+def best(scores: Tensor, count: int) -> Tensor:
+    """Ascending places of the `count` highest scores, f32 [N] -> i64 [<= count]; ties to the lower, -inf never."""
+    order = scores.argsort(descending=True, stable=True)[:count]
+    return order[scores[order] > -torch.inf].sort().values

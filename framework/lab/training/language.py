@@ -1,0 +1,139 @@
+"""Second and third phase: the language model learns to answer, on oracle tokens first, then together with the tower.
+
+Auxiliary targets remove the plateau at chance: the answer word at rows of the question in a middle layer; at each
+option its letter in the first layer, and in a late one whether it fits. It knows nothing of how clips are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightning
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+
+from framework.lab.model import object_words
+from framework.lab.tokenizer import LETTERS
+from framework.lab.training.batches import LanguageBatch
+from framework.lab.training.forward import at, encode, oracle_tokens, read
+from framework.lab.training.questions import END
+from framework.training.schedule import Schedule, optimizer
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights of the auxiliary losses, and where they are read."""
+
+    word_weight: float
+    word_layer: int  # the layer whose output must know the answer word
+    letter_weight: float
+    match_weight: float
+    match_layer: int  # the layer whose output must know, at an option, whether it fits
+    end_weight: float  # the turn ends after the answer
+    oracle_noise: float  # standard deviation added to oracle tokens
+
+
+class LabLanguage(lightning.LightningModule):
+    """Trains the whole model, or where no pixels are read all of it but the tower and the rows of object words."""
+
+    def __init__(
+        self,
+        model: Qwen2_5_VLForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerFast,
+        schedule: Schedule,
+        settings: LossSettings,
+    ) -> None:
+        super().__init__()
+        self.model, self.schedule, self.settings = model, schedule, settings
+        token = tokenizer.convert_tokens_to_ids
+        self.words = torch.tensor(token(list(object_words())))
+        self.letters = torch.tensor(token(list(LETTERS)))
+        self.yes_no = torch.tensor(token(["yes", "no"]))
+        self.end = int(token(END))
+
+    def visual_tokens(self, batch: LanguageBatch) -> torch.Tensor:
+        """The visual tokens that a batch shows: f32 [B, K, D]."""
+        if batch.features is not None:
+            return batch.features
+        if batch.pixels is None:
+            tokens = oracle_tokens(self.model.get_input_embeddings().weight[self.words].detach(), batch.objects)
+            step = torch.Generator(tokens.device).manual_seed(self.global_step)  # so that a resumed run repeats it
+            noise = torch.randn(tokens.shape, generator=step, device=tokens.device)
+            return tokens + self.settings.oracle_noise * noise
+        tokens = encode(self.model, batch.pixels)
+        return tokens.gather(1, batch.kept[..., None].expand(-1, -1, tokens.shape[-1]))
+
+    def answer_logits(self, batch: LanguageBatch) -> torch.Tensor:
+        """Logits at the answer rows of every question: f32 [Q, V]."""
+        final, _ = read(self.model, batch.packed, self.visual_tokens(batch))
+        return self.model.lm_head(at(final, batch.packed.answer_rows))
+
+    def training_step(self, batch: LanguageBatch, index: int) -> torch.Tensor:
+        """Soft cross-entropy of the answer plus the auxiliary losses."""
+        losses, logits = self._losses(batch)
+        weights = self._weights()
+        total = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=1)
+        decided = torch.tensor([q.right is not None and q.split != "lookup" and q.options > 0 for q in batch.questions])
+        if decided.any():
+            hit = logits.detach().argmax(-1) == batch.packed.targets.argmax(-1)
+            self.log("train/accuracy", hit[decided].float().mean(), prog_bar=True, batch_size=1)
+        return total
+
+    def _weights(self) -> Mapping[str, float]:
+        settings = self.settings
+        return {
+            "answer": 1.0,
+            "word": settings.word_weight,
+            "letter": settings.letter_weight,
+            "match": settings.match_weight,
+            "end": settings.end_weight,
+        }
+
+    def _losses(self, batch: LanguageBatch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        packed, network = batch.packed, self.model
+        final, hidden = read(network, packed, self.visual_tokens(batch))
+        logits = network.lm_head(at(final, packed.answer_rows))
+        ends = network.lm_head(at(final, packed.end_rows))
+        norm, rows = network.model.language_model.norm, network.get_input_embeddings().weight
+        # hidden[0] is the input, so layer l's output is hidden[l + 1]; both are read through the final norm
+        middle = network.lm_head(norm(at(hidden[self.settings.word_layer + 1], packed.word_rows)))
+        first = norm(at(hidden[1], packed.letter_rows)) @ rows[self.letters].T
+        late = norm(at(hidden[self.settings.match_layer + 1], packed.letter_rows)) @ rows[self.yes_no].T
+        losses = {
+            "answer": -(packed.targets * logits.log_softmax(-1)).sum(-1).mean(),
+            "word": cross_entropy(middle, packed.word_ids),
+            "letter": cross_entropy(first, packed.letter_indices),
+            "match": cross_entropy(late, (~packed.fits).long()),
+            "end": cross_entropy(ends, torch.full((len(ends),), self.end, device=ends.device)),
+        }
+        return losses, logits
+
+    def on_before_optimizer_step(self, adam: torch.optim.Optimizer) -> None:
+        """Without pixels the rows of object words stand still: they are what the tower was taught to aim at."""
+        gradient = self.model.get_input_embeddings().weight.grad
+        if gradient is not None and not self.trains_vision:
+            gradient[self.words] = 0
+
+    @property
+    def trains_vision(self) -> bool:
+        """Whether pixels are read in this phase."""
+        return next(self.model.model.visual.parameters()).requires_grad
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW over everything that is not frozen."""
+        return optimizer(self.model, self.schedule)
+
+    def transfer_batch_to_device(self, batch: LanguageBatch, device: torch.device, index: int) -> LanguageBatch:
+        """Move every tensor."""
+        return replace(
+            batch,
+            packed=batch.packed.to(device),
+            pixels=None if batch.pixels is None else batch.pixels.to(device),
+            objects=batch.objects.to(device),
+            kept=batch.kept.to(device),
+            features=None if batch.features is None else batch.features.to(device),
+        )

@@ -1,0 +1,122 @@
+"""Several questions behind one video, in one sequence: a question sees the video and itself, never its neighbours.
+
+The result for a question is the same as if it stood alone. It knows token ids, positions and masks; nothing of clips.
+Positions follow the "grid" convention: text goes on at start of the video + cells per side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+
+from framework.lab.training.questions import TrainingQuestion
+from framework.lab.world import GRID
+
+BEFORE = ("<|im_start|>", "user", "<|vision_start|>")
+AFTER = "<|vision_end|>"
+TIME_STEP = 2  # tokens per second x seconds per tick: how far apart in time-position neighbouring ticks are
+SHARED, PADDING = 0, -1  # blocks; questions are 1, 2, ...
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch of B sequences of length S with Q questions in all. Rows are (batch, place) pairs, i64 [., 2]."""
+
+    ids: torch.Tensor  # i64 [B, S]; the places of visual tokens hold the id of <|video_pad|>
+    positions: torch.Tensor  # i64 [3, B, S] time, row, column
+    full: torch.Tensor  # bool [B, 1, S, S]: may row attend column
+    sliding: torch.Tensor  # the same inside the sliding window
+    answer_rows: torch.Tensor  # [Q, 2]
+    targets: torch.Tensor  # f32 [Q, V] over the vocabulary
+    end_rows: torch.Tensor  # [Q, 2]: the answer itself, after which the turn ends
+    word_rows: torch.Tensor  # [W, 2]
+    word_ids: torch.Tensor  # i64 [W]
+    letter_rows: torch.Tensor  # [O, 2]
+    letter_indices: torch.Tensor  # i64 [O]
+    fits: torch.Tensor  # bool [O]: whether the option is (part of) the answer
+
+    def to(self, device: torch.device) -> Packed:
+        """The same batch on another device."""
+        return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+VIDEO_START = len(BEFORE)
+
+
+def pack(
+    questions: Sequence[Sequence[TrainingQuestion]],
+    tokens: np.ndarray,
+    times: np.ndarray,
+    vocabulary: Mapping[str, int],
+    window: int,
+    sequential: bool = False,
+    grid: int = GRID,
+) -> Packed:
+    """Pack the questions of B clips.
+
+    `tokens` i64 [B, K] numbers of the kept visual tokens (tick * cells + cell), `times` i64 [B, ticks] the time of
+    every tick in ticks of its video; `window` is that of the sliding layers. `sequential`: visual tokens are numbered
+    one after another on all three axes, like text, whenever and wherever they are. `grid`: cells per side.
+    """
+    batch, kept = tokens.shape
+    text = VIDEO_START + kept + 1  # where the first question starts
+    longest = max(sum(len(q.ids) for q in row) for row in questions)
+    length = text + longest
+    ids = np.zeros((batch, length), np.int64)
+    block = np.full((batch, length), PADDING)
+    logical = np.tile(np.arange(length), (batch, 1))  # place in the sequence if the question stood alone
+    positions = np.zeros((3, batch, length), np.int64)
+    ids[:, :VIDEO_START] = [vocabulary[word] for word in BEFORE]
+    ids[:, VIDEO_START : text - 1] = vocabulary["<|video_pad|>"]
+    ids[:, text - 1] = vocabulary[AFTER]
+    block[:, :text] = SHARED
+    positions[:, :, :VIDEO_START] = np.arange(VIDEO_START)
+    ticks, cells = np.divmod(tokens, grid**2)
+    positions[0, :, VIDEO_START : text - 1] = VIDEO_START + TIME_STEP * np.take_along_axis(times, ticks, axis=1)
+    positions[1, :, VIDEO_START : text - 1] = VIDEO_START + cells // grid
+    positions[2, :, VIDEO_START : text - 1] = VIDEO_START + cells % grid
+    after = VIDEO_START + grid  # position of AFTER
+    if sequential:
+        positions[:, :, VIDEO_START : text - 1] = np.arange(VIDEO_START, text - 1)
+        after = text - 1
+    positions[:, :, text - 1] = after
+    answers, ends, targets, words, letters = [], [], [], [], []
+    for b, row in enumerate(questions):
+        start = text
+        for number, question in enumerate(row):
+            span = slice(start, start + len(question.ids))
+            ids[b, span] = question.ids
+            block[b, span] = number + 1
+            logical[b, span] = text + np.arange(len(question.ids))
+            positions[:, b, span] = after + 1 + np.arange(len(question.ids))
+            answers.append((b, start + question.answer_row))
+            ends.append((b, start + question.answer_row + 1))
+            targets.append(question.target)
+            words += [(b, start + place, word) for place, word in question.words]
+            letters += [(b, start + place, letter, fits) for place, letter, fits in question.letters]
+            start = span.stop
+    causal = np.tril(np.ones((length, length), bool))
+    full = causal & ((block[:, None, :] == SHARED) | (block[:, :, None] == block[:, None, :]))
+    sliding = full & (logical[:, :, None] - logical[:, None, :] < window)
+    dense = np.zeros((len(targets), len(vocabulary)), np.float32)
+    for q, target in enumerate(targets):
+        dense[q, list(target)] = list(target.values())
+    word_table = torch.tensor(words, dtype=torch.long).reshape(-1, 3)
+    letter_table = torch.tensor(letters, dtype=torch.long).reshape(-1, 4)
+    return Packed(
+        ids=torch.from_numpy(ids),
+        positions=torch.from_numpy(positions),
+        full=torch.from_numpy(full)[:, None],
+        sliding=torch.from_numpy(sliding)[:, None],
+        answer_rows=torch.tensor(answers),
+        targets=torch.from_numpy(dense),
+        end_rows=torch.tensor(ends),
+        word_rows=word_table[:, :2],
+        word_ids=word_table[:, 2],
+        letter_rows=letter_table[:, :2],
+        letter_indices=letter_table[:, 2],
+        fits=letter_table[:, 3].bool(),
+    )

@@ -1,1 +1,0 @@
-"""Torch modules and functions that strategies, backbones and training share; they know torch and transformers alone."""

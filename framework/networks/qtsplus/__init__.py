@@ -1,1 +1,0 @@
-"""QTSplus (arXiv 2511.11910): a query-aware selector between the vision tower and the LLM, as torch modules."""

@@ -1,0 +1,1 @@
+"""Pure functions and modules on tensors: certainty, shares, similarity, greedy choice. Imports `core` and libraries."""

@@ -1,0 +1,45 @@
+"""What a bench is, and how arms are timed against each other. Knows no bench.
+
+A bench is one file here (a frozen dataclass with one method) and one file in conf/what; `sieve bench what=NAME` finds
+it. Arms that are compared run in turn inside one process, round by round, so that whatever else the machine does meets
+all of them; seconds come from the ledger, like every latency of the project, and beside them stands what the processor
+worked for it, which hardly depends on who else is at work.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from framework.engine.ledger import Ledger
+
+Row = dict[str, Any]  # column -> number or text; all rows of a bench have the same columns
+
+
+class Bench(ABC):
+    """Something whose cost can be measured."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Measure, one row of the table after the other."""
+
+
+class Spent(NamedTuple):
+    """What one run of an arm took."""
+
+    seconds: float
+    processor_seconds: float  # over all threads of this process; a GPU's are not among them
+
+
+def side_by_side(arms: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Spent]]:
+    """What every arm took in every round that counts: the first warms up and does not, unless it is the only one."""
+    spent: dict[str, list[Spent]] = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name, run in arms.items():
+            ledger, before = Ledger(), time.process_time()
+            with ledger.stage(name, ["bench"]):
+                run()
+            spent[name].append(Spent(ledger.of("bench")[name].seconds, time.process_time() - before))
+    return {name: runs[1:] or runs for name, runs in spent.items()}

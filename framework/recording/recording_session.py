@@ -1,0 +1,98 @@
+"""Looking at a video and keeping what its probes revealed, in a folder of recordings.
+
+A file is complete before the first question of its video is answered. Questions that share the passes over a video
+share a file; with share=false, or when they had to be tried one by one, each has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from framework.benchmarks.base import VideoItem
+from framework.core.types import Question, ScoredGroup, Scores
+from framework.core.view import GroupView, Probe
+from framework.engine.ledger import Ledger
+from framework.engine.live import LiveSession
+from framework.engine.session import Session, Setup
+from framework.recording.format import Entry, Parked, Recording
+from framework.recording.logits import CompactLogits
+
+FOLDER = "probes"  # inside a run folder
+LONGEST = 80  # characters of a video's name in that of its file
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Recordings in `folder`, one per video; `open` is a pipeline's `open_session`."""
+
+    folder: Path
+
+    def open(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Session:
+        """The video, looked at and written down."""
+        session = RecordingSession.open(setup, path, questions, ledger)
+        session.file = self.file(path, [question.id for question in questions])
+        return session
+
+    def settled(self, video: VideoItem) -> bool:
+        """Whether the probes of all questions about a video are there."""
+        questions = [item.question.id for item in video.items]
+        alone = ([question] for question in questions)
+        return self.file(video.path, questions).exists() or all(self.file(video.path, one).exists() for one in alone)
+
+    def file(self, path: str, questions: Sequence[str]) -> Path:
+        """Where the recording of a look with these questions lies; named after the video, wherever that is."""
+        asked = hashlib.sha256("\0".join(questions).encode()).hexdigest()[:10]
+        name = re.sub(r"[^\w.-]", "_", Path(path).stem)[:LONGEST]
+        return self.folder / f"{name}-{asked}.safetensors"
+
+
+class RecordingSession(LiveSession):
+    """Shows the video itself, keeps every probe, compact, writes them to `file` once the last group was seen."""
+
+    file: Path
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._entries: list[Entry] = []
+        self._vocabulary = 0
+
+    def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
+        """As it is live; the probe stays."""
+        logits = None
+        if probe is not None and probe.response_logits is not None:
+            self._vocabulary = probe.logits.shape[1]
+            logits = CompactLogits.of(probe.logits, always=probe.option_ids)  # the response is the likeliest anyway
+        self._entries.append(
+            Entry(
+                question=view.question.id,
+                group=view.group.index,
+                scores=scores,
+                logits=logits,
+                response=probe.response if probe is not None else (),
+                option_ids=probe.option_ids.cpu() if probe is not None else None,
+            )
+        )
+        return super().conclude(view, scores, probe)
+
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """As it is live; then all is there that is to be written."""
+        super().secure(wanted)
+        with self.ledger.stage("record", [question.id for question in self.questions]):
+            parked = {i: Parked(shown.encoded, shown.index, shown.tokens) for i, shown in self._shown.items()}
+            Recording(
+                timeline=self.timeline,
+                groups=self.groups,
+                questions=self.questions,
+                size=self.size,
+                tokens_per_tick=self.tokens_per_tick,
+                most=self.setup.most,
+                vocabulary=self._vocabulary,
+                entries=self._entries,
+                parked=parked,
+            ).write(self.file)

@@ -1,0 +1,131 @@
+"""Recorded probes in place of a video: a pipeline that looks here runs no vision tower and no pass over a group.
+
+What a recording does not hold is said as the person's to change: groups that were never visited, tokens beyond the
+recorded budget, questions asked otherwise. Knows no concrete strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from framework.core.errors import UsageError
+from framework.core.types import Group, Question, ScoredGroup, Tokens
+from framework.core.view import Probe
+from framework.engine.ledger import Ledger
+from framework.engine.session import Session, Setup
+from framework.recording.file import RecordingFile
+from framework.recording.format import Entry, fingerprint
+
+
+class NotRecorded(LookupError):
+    """Questions that failed, or were not reached, when the others were recorded."""
+
+
+class Recordings:
+    """All recordings of a folder; `open` is a pipeline's `open_session`. UsageError when there are none."""
+
+    def __init__(self, folder: Path) -> None:
+        headers = {path: RecordingFile(path).header for path in sorted(folder.glob("*.safetensors"))}
+        if not headers:
+            raise UsageError(f"{folder} holds no recorded probes: sieve eval with record=true makes them")
+        self._of = {question: path for path, header in headers.items() for question in header["questions"]}
+        limits = [header["most"] for header in headers.values() if header["most"] is not None]
+        self.most = min(limits, default=None)  # tokens of a group that a question could keep; None: all were kept
+        self.logits = all(header["vocabulary"] for header in headers.values())  # whether the probes have logits
+
+    def holds_any(self, questions: Sequence[str]) -> bool:
+        """Whether any of `questions` (ids) was recorded."""
+        return any(question in self._of for question in questions)
+
+    def open(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Session:
+        """The recording of the video at `path`, which need not be there. NotRecorded when there is none."""
+        if missing := [question.id for question in questions if question.id not in self._of]:
+            raise NotRecorded(f"the probes of {', '.join(missing)} were not recorded")
+        opened = {file: RecordingFile(file) for file in {self._of[question.id] for question in questions}}
+        files = {question.id: opened[self._of[question.id]] for question in questions}
+        for question in questions:
+            if files[question.id].header["questions"][question.id] != fingerprint(question):
+                raise UsageError(f"{question.id} was asked in other words when {files[question.id].path} was recorded")
+        with ledger.stage("timeline", list(files)):
+            first = files[questions[0].id]
+            timeline, groups = first.timeline(path), first.groups
+        return ReplaySession(setup, timeline, groups, questions, ledger, files=files)
+
+
+@dataclass
+class ReplaySession(Session):
+    """One video as it was recorded."""
+
+    files: dict[str, RecordingFile]  # by question; one and the same where they shared the passes
+    _visited: dict[int, set[str]] = field(default_factory=dict, init=False)  # group index -> questions
+
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """The recorded scores, and what this pipeline's relevance estimator makes of the recorded probe."""
+        size = self.files[asking[0].id].header["size"]
+        layout = self.setup.backbone.layout(group.ticks, *size)
+        seen = []
+        for question in asking:
+            entry, vocabulary = self._entry(question, group), self.files[question.id].header["vocabulary"]
+            probe = _probe(entry, vocabulary) if self.setup.needs.logits else None
+            probed = probe is not None and self.setup.scorer.before_tower
+            usable = entry.scores.values > -torch.inf
+            view = self.view(group, question, layout[usable] if probed else layout, probe=probe)
+            with self.ledger.stage("score", [question.id], len(layout)):
+                seen.append(self.conclude(view, entry.scores, probe))
+        self._visited.setdefault(group.index, set()).update(question.id for question in asking)
+        return seen
+
+    def release(self, awaited: set[int]) -> None:
+        """Nothing is held."""
+
+    def secure(self, wanted: dict[int, Tensor]) -> None:
+        """All tokens that were recorded are on disk already."""
+
+    def tokens(self, group: Group, places: Tensor) -> Tokens:
+        """The recorded tokens. UsageError when some were not kept."""
+        for file in dict.fromkeys(self.files.values()):
+            kept, rows = file.parked(group.index)
+            at = torch.searchsorted(kept, places)
+            if len(kept) and bool((kept[at.clamp(max=len(kept) - 1)] == places).all()):
+                return file.tokens(rows)[at]
+        raise UsageError(
+            f"group {group.index} of {self.timeline.path}: not all of its {len(places)} best tokens were recorded; "
+            "record with a larger budget, or with the allocator, refiner and answerer that are replayed"
+        )
+
+    def encoded(self, group: Group) -> int:
+        """How many tokens of the group went through the vision tower when it was recorded."""
+        return max(self.files[question].encoded[group.index] for question in self._visited[group.index])
+
+    @property
+    def tokens_per_tick(self) -> int:
+        """Visual tokens that one tick makes."""
+        return next(iter(self.files.values())).header["tokens_per_tick"]
+
+    def close(self) -> None:
+        """Let go of the mapped files."""
+        self.files = {}
+
+    def _entry(self, question: Question, group: Group) -> Entry:
+        file = self.files[question.id]
+        with self.ledger.stage("replay", [question.id]):
+            entry = file.entry(question.id, group.index)
+        if entry is None:
+            raise UsageError(
+                f"group {group.index} of {self.timeline.path} was never visited for {question.id} when {file.path} was "
+                "recorded; record with stopping=never"
+            )
+        return entry
+
+
+def _probe(entry: Entry, vocabulary: int) -> Probe:
+    """The probe as far as it was kept: its logits, not its attention."""
+    assert entry.logits is not None and entry.option_ids is not None, "checked before anything was opened"
+    return Probe(
+        rows={}, option_ids=entry.option_ids, response_logits=entry.logits.full(vocabulary), response=entry.response
+    )

@@ -1,0 +1,86 @@
+"""A gaze model on disk: one safetensors file with the weights and, in its header, all that they do not say.
+
+`save(gaze, "runs/x", notes)` writes `runs/x/gaze.safetensors`. `load` reads that, a shipped one (`asset:NAME`), the
+published layout, or makes up random weights (`random:SEED` of the lab's size, `random:SEED:official` of the published
+one). It knows no training; what a calibration table holds is for those who made it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import save_file
+
+from framework.core.weight_files import Stored, header, locate, random_weights
+from strategies.learned.autogaze.gaze import official
+from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
+
+FILE = "gaze.safetensors"
+HEADER = "gaze"  # key of the header
+KINDS = ("", "official")  # of random weights: of the lab's size, of the published one
+
+
+@dataclass(frozen=True)
+class About:
+    """What a gaze model's weights do not say."""
+
+    config: GazeConfig
+    rope_mode: Literal["official", "contiguous"]  # that its picks were measured with
+    calibration: Mapping[str, Any] | None  # epsilon -> loss_threshold, made on validation clips
+    notes: Mapping[str, Any]  # for people: recipe, seed, steps
+
+
+def save(gaze: Gaze, path: str | Path, notes: Mapping[str, Any], calibration: Mapping[str, Any] | None = None) -> Path:
+    """Write to the folder, or the .safetensors file, at `path`; the file. Picks of it are meant to be contiguous."""
+    file = file_at(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    about = asdict(About(gaze.config, "contiguous", calibration, notes))
+    tensors = {name: value.detach().cpu().contiguous() for name, value in gaze.state_dict().items()}
+    save_file(tensors, file, metadata={HEADER: json.dumps(about)})
+    return file
+
+
+def load(checkpoint: str | Path) -> tuple[Gaze, About]:
+    """The model, in evaluation mode on the CPU, and what is known of it. ValueError where there is none."""
+    about = read(checkpoint)
+    if made_up := random_weights(checkpoint, KINDS):
+        return Gaze.random(about.config, made_up[0]), about
+    place = locate(checkpoint)
+    if not file_at(place).is_file() or official.is_official(place):
+        return official.load(place), about
+    gaze = Gaze.random(about.config, 0)
+    official.fill(gaze, Stored([file_at(place)]), str(checkpoint))
+    return gaze, about
+
+
+def read(checkpoint: str | Path) -> About:
+    """What is known of a gaze model, without reading its weights. ValueError where there is none."""
+    if made_up := random_weights(checkpoint, KINDS):
+        config = GazeConfig.official() if made_up[1] else GazeConfig.lab()
+        return About(config, "contiguous", None, {"from": str(checkpoint)})
+    place = locate(checkpoint)
+    if not place.exists():
+        raise ValueError(
+            f"there is no {place}: a gaze model is a file or folder of `sieve train gaze=ntp` or `gaze=grpo`, a "
+            "published folder, asset:NAME, or random:SEED"
+        )
+    if not file_at(place).is_file() or official.is_official(place):
+        if not official.is_official(place):
+            raise ValueError(f"{place} holds no gaze model: neither {FILE} nor weights in the published layout")
+        return About(GazeConfig.official(), "official", None, {"from": str(checkpoint)})
+    found = header(file_at(place), HEADER, "sieve train")
+    if set(found) != set(About.__dataclass_fields__):
+        raise ValueError(
+            f"the header of {file_at(place)} must hold {sorted(About.__dataclass_fields__)}, got {sorted(found)}"
+        )
+    return About(**{**found, "config": GazeConfig(**found["config"])})
+
+
+def file_at(path: str | Path) -> Path:
+    """The file meant by a folder or a file."""
+    place = Path(path).expanduser()
+    return place if place.suffix == ".safetensors" else place / FILE

@@ -1,0 +1,85 @@
+"""The published checkpoint of the gaze model: its names, and a strict reading of them. Knows no training.
+
+`nvidia/AutoGaze` is a folder with `model.safetensors`: 49 tensors, each name beginning with `gazing_model.`. Names,
+shapes and numbers must all fit; nothing is filled in. Source: AutoGaze (arXiv 2603.12254) and its published code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from framework.core.weight_files import Stored, model_files
+from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
+
+PREFIX = "gazing_model."
+NAMES = {  # beginning of a published name -> beginning of ours
+    "vision_model.": "stem.",
+    "connector.pos_embed": "positions",
+    "gaze_decoder.model.": "decoder.",
+    "gaze_decoder.lm_head.": "token_head.",
+    "gaze_decoder.task_loss_prediction_head.": "loss_head.",
+}
+
+
+def is_official(path: str | Path) -> bool:
+    """Whether a file or model folder in the published layout is meant."""
+    files = _files(Path(path).expanduser())
+    return bool(files) and any(name.startswith(PREFIX) for name in Stored(files))
+
+
+def load(path: str | Path, config: GazeConfig | None = None) -> Gaze:
+    """The model of a published folder or file, in evaluation mode; ValueError naming what does not fit."""
+    place = Path(path).expanduser()
+    files = _files(place)
+    if not files:
+        raise ValueError(f"{path} holds no weights: neither model.safetensors nor pytorch_model.bin")
+    return from_tensors(Stored(files), str(path), config)
+
+
+def from_tensors(tensors: Mapping[str, Tensor], source: str, config: GazeConfig | None = None) -> Gaze:
+    """The model out of tensors by their published names; `config` is the published one unless given."""
+    gaze = Gaze.random(config or GazeConfig.official(), 0)
+    fill(gaze, {_ours(name): tensors[name] for name in tensors}, source)
+    return gaze
+
+
+def to_tensors(gaze: Gaze) -> dict[str, Tensor]:
+    """The weights by their published names."""
+    back = {ours: theirs for theirs, ours in NAMES.items()}
+    found = {}
+    for name, value in gaze.state_dict().items():
+        begin = next(ours for ours in back if name.startswith(ours))
+        found[PREFIX + back[begin] + name.removeprefix(begin)] = value.detach().cpu().contiguous()
+    return found
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Give a module these tensors. ValueError unless all are there, fit and are finite."""
+    own = {name: value.shape for name, value in module.state_dict().items()}
+    missing, unexpected = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    if missing or unexpected:
+        raise ValueError(
+            f"{source} does not fit: missing {', '.join(missing) or 'nothing'}; unexpected "
+            f"{', '.join(unexpected) or 'nothing'}"
+        )
+    for name, shape in own.items():
+        if tensors[name].shape != shape:
+            raise ValueError(f"{source}: {name} is {list(tensors[name].shape)}, {list(shape)} is needed")
+        if not bool(tensors[name].isfinite().all()):
+            raise ValueError(f"{source}: {name} holds numbers that are not finite")
+    module.load_state_dict(dict(tensors))
+
+
+def _ours(name: str) -> str:
+    short = name.removeprefix(PREFIX)
+    begin = next((theirs for theirs in NAMES if short.startswith(theirs)), None)
+    if short == name or begin is None:
+        return name  # of no model of ours: reported as unexpected
+    return NAMES[begin] + short.removeprefix(begin)
+
+
+def _files(place: Path) -> list[Path]:
+    return model_files(place) if place.is_dir() else [place] if place.is_file() else []

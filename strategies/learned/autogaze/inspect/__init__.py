@@ -1,0 +1,1 @@
+"""What a trained gaze keeps of a video: `sieve gaze`, its pictures and its numbers."""

@@ -1,0 +1,1 @@
+"""How a gaze is trained: reconstructor, labels, next-pick prediction, reinforcement."""

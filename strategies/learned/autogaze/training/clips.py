@@ -1,0 +1,238 @@
+"""Short square clips that gaze models learn from: made-up videos without end, or a folder of videos of one's own.
+
+A clip is a pure function of the source and its index. It knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from framework.core.errors import UsageError
+from framework.video.readers.base import Reader
+from strategies.learned.autogaze.gaze.pixels import resize
+from strategies.learned.autogaze.training.label_files import key_of
+from strategies.learned.autogaze.training.synthetic_render import render
+
+log = logging.getLogger(__name__)
+ENDINGS = {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v"}
+RATE_STREAM = 997
+WRITER = 1  # raise it when other pixels come out: stored clips of before are then left alone
+FOLDER_WRITER = 2  # the same, of a folder's videos
+REPORT = 512  # clips between lines of the log
+
+
+class Clips(ABC):
+    """Clips u8 [frames, size, size, 3] by index."""
+
+    count: int
+    frames: int
+    size: int
+
+    @abstractmethod
+    def clip(self, index: int) -> Tensor:
+        """The clip at `index`, 0 .. count - 1."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """What labels call it: three path components, and #n for the n-th clip of one video."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Says all that its pixels depend on."""
+
+
+class MadeClips(Clips):
+    """Made-up videos. Clips of two seeds have nothing in common."""
+
+    def __init__(self, seed: int, count: int, size: int, frames: int, fps: tuple[float, float]) -> None:
+        if not 0 < fps[0] <= fps[1]:
+            raise ValueError(f"gaze.clips.fps: 0 < low <= high is needed, got {fps[0]} and {fps[1]}")
+        _positive(count=count, size=size, frames=frames)
+        self.seed, self.count, self.size, self.frames, self.fps = seed, count, size, frames, fps
+
+    def clip(self, index: int) -> Tensor:
+        """Rendered anew; its frames a second are drawn log-uniformly within `fps`."""
+        share = np.random.default_rng([self.seed, index, RATE_STREAM]).random()
+        fps = math.exp(math.log(self.fps[0]) + share * math.log(self.fps[1] / self.fps[0]))
+        return render(self.seed, index, self.frames, self.size, fps)
+
+    def name(self, index: int) -> str:
+        """As if it were a file."""
+        return f"procedural/{self.seed}/{index}.mp4"
+
+    @property
+    def identity(self) -> str:
+        """Without the count: fewer clips are the first of more."""
+        return repr((WRITER, self.seed, self.size, self.frames, self.fps))
+
+
+class FolderClips(Clips):
+    """Videos of a folder, `per_video` clips from each, evenly spread over it: consecutive frames at about `fps`.
+
+    Frames are cut to their central square. A video that is too short repeats its last frame.
+    """
+
+    def __init__(
+        self, folder: str, reader: Reader, size: int, frames: int, fps: float | None, per_video: int, where: str
+    ) -> None:
+        _positive(size=size, frames=frames, per_video=per_video)
+        root = Path(folder).expanduser()
+        self.files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
+        if not self.files:
+            raise UsageError(f"{where}: got {folder}, expected a folder with videos ({', '.join(sorted(ENDINGS))})")
+        names = [key_of(path.resolve()) for path in self.files]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UsageError(f"{where}: labels are found by the last three parts of a path; several are {twice[0]}")
+        self.reader, self.size, self.frames, self.fps, self.per_video = reader, size, frames, fps, per_video
+        self.count = len(self.files) * per_video
+
+    def clip(self, index: int) -> Tensor:
+        """Decoded anew. VideoError if the file is no usable video."""
+        file, nth = divmod(index, self.per_video)
+        numbers = self._numbers(self.reader.info(str(self.files[file])).seconds, nth)
+        with closing(self.reader.decode(str(self.files[file]), np.unique(numbers).tolist())) as decoded:
+            pictures = {number: resize(square(picture), self.size, self.size) for number, picture in decoded}
+        return torch.stack([pictures[number] for number in numbers.tolist()]).permute(0, 2, 3, 1).contiguous()
+
+    def name(self, index: int) -> str:
+        """The last three parts of the path."""
+        file, nth = divmod(index, self.per_video)
+        return key_of(self.files[file].resolve()) + (f"#{nth}" if nth else "")
+
+    @property
+    def identity(self) -> str:
+        """The files as they are now."""
+        files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in self.files]
+        return repr((FOLDER_WRITER, files, self.size, self.frames, self.fps, self.per_video))
+
+    def _numbers(self, seconds: np.ndarray, nth: int) -> np.ndarray:
+        last = len(seconds) - 1
+        if self.fps is None:
+            first = max(len(seconds) - self.frames, 0) * nth // self.per_video
+            return np.minimum(first + np.arange(self.frames), last)
+        step = 1 / self.fps
+        length = self.frames * step
+        start = seconds[0] + max(seconds[-1] - seconds[0] - length, 0) * nth / self.per_video
+        first = int(np.searchsorted(seconds, start))
+        times = seconds[first] + step * np.arange(self.frames)
+        return np.minimum(np.searchsorted(seconds, times - 0.5 * step / self.frames), last)
+
+
+class StoredClips(Clips):
+    """The clips of another source, made once and then read from one file in `folder`."""
+
+    def __init__(self, source: Clips, folder: Path) -> None:
+        self.source, self.count, self.frames, self.size = source, source.count, source.frames, source.size
+        told = f"{source.identity} {source.count}"
+        self.file = folder.expanduser() / f"clips_{hashlib.sha256(told.encode()).hexdigest()[:20]}.npy"
+        self._pixels: np.ndarray | None = None
+
+    def clip(self, index: int) -> Tensor:
+        """From the file, which is written first if it is not there."""
+        if self._pixels is None:
+            self.prepare()
+            self._pixels = np.load(self.file, mmap_mode="r")
+        return torch.from_numpy(np.array(self._pixels[index]))
+
+    def name(self, index: int) -> str:
+        """As in the source."""
+        return self.source.name(index)
+
+    @property
+    def identity(self) -> str:
+        """That of the source."""
+        return self.source.identity
+
+    def prepare(self) -> None:
+        """Write the file unless it is there; it appears under its name only when it is complete."""
+        if self.file.exists():
+            return
+        log.info("%d clips of %d frames are made: %s", self.count, self.frames, self.file)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
+        shape = (self.count, self.frames, self.size, self.size, 3)
+        try:
+            pixels = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
+            for index in range(self.count):
+                pixels[index] = self.source.clip(index).numpy()
+                if (index + 1) % REPORT == 0:
+                    log.info("%d of %d clips", index + 1, self.count)
+            pixels.flush()
+            del pixels
+            unfinished.replace(self.file)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """Which clips: made up (`seed`), or of a folder of videos."""
+
+    count: int  # made-up clips
+    held_out: int  # clips for measuring, which are never trained on
+    fps: tuple[float, float]  # of made-up clips, drawn log-uniformly between
+    seed: int
+    held_out_seed: int
+    folder: str | None  # of videos, in place of made-up ones
+    held_out_folder: str | None
+    folder_fps: float | None  # None: every frame
+    per_video: int
+
+    def __post_init__(self) -> None:
+        if self.seed == self.held_out_seed:
+            raise ValueError(f"gaze.clips.held_out_seed must differ from gaze.clips.seed, both are {self.seed}")
+        if self.folder is not None and self.folder == self.held_out_folder:
+            raise ValueError(f"gaze.clips.held_out_folder must differ from gaze.clips.folder, both are {self.folder}")
+        if self.folder_fps is not None and not 0 < self.folder_fps < math.inf:
+            raise ValueError(f"gaze.clips.folder_fps must be above 0, or null for every frame, got {self.folder_fps}")
+        if (self.folder is None) != (self.held_out_folder is None):
+            raise ValueError(
+                "gaze.clips.folder and gaze.clips.held_out_folder go together: give both, or neither for made-up clips"
+            )
+
+
+def clips(
+    settings: ClipSettings, size: int, frames: int, make_reader: Callable[[], Reader], cache: Path
+) -> tuple[StoredClips, StoredClips]:
+    """(To train on, held out) as the settings say, stored in `cache`."""
+    sources: list[Clips]
+    if settings.folder is not None and settings.held_out_folder is not None:
+        reader = make_reader()
+        rest = (size, frames, settings.folder_fps, settings.per_video)
+        sources = [
+            FolderClips(settings.folder, reader, *rest, "gaze.clips.folder"),
+            FolderClips(settings.held_out_folder, reader, *rest, "gaze.clips.held_out_folder"),
+        ]
+    else:
+        sources = [
+            MadeClips(settings.seed, settings.count, size, frames, settings.fps),
+            MadeClips(settings.held_out_seed, settings.held_out, size, frames, settings.fps),
+        ]
+    train, held_out = (StoredClips(source, cache) for source in sources)
+    return train, held_out
+
+
+def square(picture: Tensor) -> Tensor:
+    """The central square of [3, H, W]."""
+    side = min(picture.shape[1:])
+    top, left = ((length - side) // 2 for length in picture.shape[1:])
+    return picture[:, top : top + side, left : left + side]
+
+
+def _positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"gaze.clips: {name} must be at least 1, got {number}")

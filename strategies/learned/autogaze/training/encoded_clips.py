@@ -1,0 +1,25 @@
+"""A gaze that has watched its clips: they are read once however often they are asked about. Knows no training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from strategies.learned.autogaze.gaze.model import Gaze
+from strategies.learned.autogaze.gaze.stem import State
+
+
+class Watched:
+    """A gaze that has watched its clips: what it saw is computed once and serves `times` rollouts of each, in a row,
+    while they are drawn and while they are scored. For the rest it is that gaze."""
+
+    def __init__(self, gaze: Gaze, pixels: Tensor, times: int) -> None:
+        self.gaze, self.tokens = gaze, gaze.vision(pixels)[0].repeat_interleave(times, 0)
+
+    def vision(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """The same whatever is shown."""
+        return self.tokens, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.gaze, name)

@@ -1,0 +1,139 @@
+"""Which selector `qtsplus.checkpoint` means: trained by us, published, shipped, or random weights to compare with.
+
+Headers are looked at first, so that a wrong checkpoint or mode is refused before anything heavy; weights are read when
+they are needed, and only those of the part that is. Knows no strategy and no backbone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from framework.core.weight_files import locate, random_weights
+from strategies.learned.qtsplus import checkpoint as ours
+from strategies.learned.qtsplus import official
+from strategies.learned.qtsplus.checkpoint import About
+from strategies.learned.qtsplus.selector import Part, Selector, Shape
+
+KEY = "qtsplus.checkpoint"
+MODES = {"compat": "sequential", "paper": "kept"}  # mode -> positions that the selector was trained with
+DEPTH = 128  # of an attention head of random weights, where the width allows it
+
+
+class Source:
+    """A selector that is there and was trained in the wanted mode; its weights are read when they are first needed.
+
+    ValueError naming the key to change, when there is none or it was trained in the other mode.
+    """
+
+    def __init__(self, checkpoint: str | None, mode: str) -> None:
+        if mode not in MODES:
+            raise ValueError(f"qtsplus.mode must be one of {', '.join(MODES)}; got {mode!r}")
+        self.checkpoint = _given(checkpoint)
+        self.about = describe(self.checkpoint)
+        if self.about is not None and self.about.positions != MODES[mode]:
+            fitting = next(name for name, positions in MODES.items() if positions == self.about.positions)
+            raise ValueError(
+                f"qtsplus.mode is {mode}, but {checkpoint} was trained with {self.about.positions} positions: set "
+                f"qtsplus.mode={fitting} (answer_positions=... alone compares positions)"
+            )
+        self._read: dict[tuple[object, ...], Selector] = {}
+
+    def shape(self, width: int) -> Shape:
+        """Its sizes; `width` is that of the tokens, which random weights adapt to."""
+        return random_shape(width) if self.about is None else self.about.shape
+
+    def scoring(self, like: Tensor) -> Selector:
+        """The scoring layers and the budget head in fp32, near `like` [N, D], the tokens that they are to score."""
+        return self._part("scoring", like, torch.float32)
+
+    def reencoding(self, like: Tensor) -> Selector:
+        """The re-encoding layers and time, near `like` [N, D] and in its dtype."""
+        return self._part("reencoding", like, like.dtype)
+
+    def _part(self, part: Part, like: Tensor, dtype: torch.dtype) -> Selector:
+        device = (torch.accelerator.current_accelerator(True) or like.device) if like.is_cpu else like.device
+        key = (part, like.shape[1], device, dtype)  # tokens that were only parked in main memory go to the accelerator
+        if key not in self._read:
+            selector = _weights(self.checkpoint, self.about, part, like.shape[1])
+            self._read = {key: selector.to(device, dtype).requires_grad_(False).eval()}
+        return self._read[key]
+
+
+def describe(checkpoint: str) -> About | None:
+    """What is known of the selector before its weights are read; None for `random:SEED`."""
+    if random_weights(checkpoint):
+        return None
+    place = locate(checkpoint)
+    if not place.exists():
+        raise ValueError(
+            f"{KEY}: there is no {place}; expected a file or folder of `sieve train selector=qtsplus`, a folder with a "
+            "published checkpoint, asset:NAME or random:SEED"
+        )
+    try:
+        return official.read(place) if official.is_official(place) else ours.read(place)
+    except ValueError as error:
+        raise ValueError(f"{KEY}: {error}") from error
+
+
+def check_width(checkpoint: str, about: About, width: int, whose: str) -> None:
+    """ValueError unless the selector reads tokens of `width`; `whose` they are is for the message."""
+    if about.shape.width != width:
+        raise ValueError(
+            f"{KEY}: the selector at {checkpoint} reads tokens of width {about.shape.width}, {whose} have {width}: "
+            "choose the backbone that it was trained with, or another checkpoint"
+        )
+
+
+def published_folder(checkpoint: str | None) -> Path | None:
+    """The folder of a published checkpoint, which holds a language model and a vision tower too; None for others."""
+    if checkpoint is None or random_weights(checkpoint):
+        return None
+    place = locate(checkpoint)
+    return place if official.is_official(place) else None
+
+
+def _given(checkpoint: str | None) -> str:
+    if checkpoint is None:
+        raise ValueError(
+            f"{KEY} is not set: QTSplus is a trained selector. {KEY}=PATH takes one of `sieve train selector=qtsplus` "
+            f"or a published folder; {KEY}=random:0 has random weights, to compare with"
+        )
+    return checkpoint
+
+
+def _weights(checkpoint: str, about: About | None, part: Part, width: int) -> Selector:
+    """A part of the selector, read from disk or made up."""
+    if made_up := random_weights(checkpoint):
+        selector = random(made_up[0], width)
+        selector.keep(part)
+        return selector
+    assert about is not None, "only random weights have no description"
+    check_width(checkpoint, about, width, "these")
+    place, selector = locate(checkpoint), about.selector()
+    if official.is_official(place):
+        stored = official.open_weights(place)
+        ours.fill(selector, stored, official.selector_names(stored), checkpoint, part)
+    else:
+        stored = ours.open_weights(place)
+        ours.fill(selector, stored, ours.names(stored), checkpoint, part)
+    return selector
+
+
+def random(seed: int, width: int) -> Selector:
+    """Untrained: random comparisons, a ratio in the middle of 0.05..0.5, and a re-encoder that changes nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        selector = Selector(random_shape(width), 0.05, 0.5, scaled=True, dropout=0.0, chunk=ours.CHUNK)
+    for name, parameter in selector.reencode_layers.named_parameters():
+        if ".o_proj." in name or ".ffn.net.2." in name:
+            nn.init.zeros_(parameter)
+    return selector
+
+
+def random_shape(width: int) -> Shape:
+    """Sizes of random weights for tokens of `width`."""
+    heads = width // DEPTH if width % DEPTH == 0 else 1
+    return Shape(width, heads, 1, scoring_layers=1, reencode_layers=2, time=False, official=False)

@@ -1,0 +1,1 @@
+"""How a selector is trained on top of a backbone, alone or with its language model."""

@@ -1,0 +1,85 @@
+"""The evidence for QTSplus at toy size: arms are trained once and asked once, and the tables are the CSV's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from experiments.common import interval, read
+from experiments.qtsplus import __main__ as qtsplus
+from experiments.qtsplus import arms as qtsplus_arms
+from experiments.qtsplus import when as qtsplus_when
+
+TOY = (
+    "selector.schedule.steps=2 selector.schedule.warmup=1 selector.draw.videos=1 selector.draw.questions=2 "
+    "selector.needles.train.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.train.frames=64 "
+    "selector.needles.measure.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.measure.frames=64"
+)
+
+
+@pytest.fixture
+def here(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workplace where subprocesses find the project."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setattr(qtsplus, "LENGTHS", (64,))
+    return workplace
+
+
+def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["kept=6,52", "videos=2", "splits=when", "backbone=lab_subsets", f"results={here}", f"words={TOY}"]
+    qtsplus.main([*words, "arms=official Gumbel gate;learned ratio"])
+    said, rows = capsys.readouterr().out, read(here / "qtsplus.csv")
+    names = [
+        "all tokens",
+        "oracle",
+        "uniform",
+        "random",
+        "random weights",
+        "start",
+        "attention",
+        "attention of all words",
+        "official Gumbel gate",
+    ]
+    assert [(row["kept"], row["run"]) for row in rows] == [(n, name) for n in (6, 52) for name in names]
+    assert {row["questions"] for row in rows} == {4} and {row["videos"] for row in rows} == {2}
+    full = [row["accuracy"] for row in rows if row["run"] == "all tokens"]
+    assert full[0] == full[1], "all tokens are the same tokens whatever others keep"
+    cell = {(row["run"], row["kept"]): row for row in rows}
+    gate, even = (cell[name, 52] for name in ("official Gumbel gate", "uniform"))
+    assert gate["minus_uniform"] == pytest.approx(gate["accuracy"] - even["accuracy"]) and even["minus_random"] is None
+    assert qtsplus.accuracy_table(rows, "when") in said and interval(gate) in said
+    assert qtsplus.difference_table(rows, 52) in said
+    lengths = read(here / "qtsplus_lengths.csv")
+    assert {(row["split"], row["frames"], row["kept"]) for row in lengths} == {
+        (s, 64, 13) for s in qtsplus.LENGTH_SPLITS
+    }
+    ratios = read(here / "qtsplus_ratio.csv")
+    assert [row["frames"] for row in ratios] == [256, 64, 64] and {row["same_in_training"] for row in ratios} == {1}
+    assert all(row["fewest"] <= row["mean"] <= row["most"] <= 128 for row in ratios)
+    assert Image.open(here / "qtsplus.png").width > 200
+    answers = {path: path.stat().st_mtime_ns for path in (here / "outputs/qtsplus").rglob("*") if path.is_file()}
+    qtsplus.main([*words, "arms=official Gumbel gate;learned ratio"])
+    assert {path: path.stat().st_mtime_ns for path in answers} == answers, "nothing is trained or asked twice"
+
+
+def test_when(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qtsplus_when, "STAGES", {2: ("time, kept", qtsplus_when.CONTROL)})
+    qtsplus_when.main(["kept=6", "videos=2", "backbone=lab_hard", f"results={here}", f"words={TOY}"])
+    rows = read(here / "qtsplus_when.csv")
+    assert [(row["arm"], row["tokens"]) for row in rows] == [
+        ("language model alone, kept", "given"),
+        ("language model alone, sequential", "given"),
+        ("time, kept", "own"),
+        ("time, kept", "given"),
+        (qtsplus_when.CONTROL, "own"),
+        (qtsplus_when.CONTROL, "given"),
+    ]
+    assert [row["arm"] for row in rows if row["minus_control"] is not None] == ["time, kept"] * 2
+    assert qtsplus_when.table(rows) in capsys.readouterr().out
+
+
+def test_an_arm_that_does_not_exist() -> None:
+    with pytest.raises(SystemExit, match="only=none: there is no such arm; known: qtsplus; "):
+        qtsplus_arms.main(["only=none"])

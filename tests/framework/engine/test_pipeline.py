@@ -1,0 +1,205 @@
+"""The whole loop with the lab model on a short made video: what is found, what is decoded, what never changes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from framework.benchmarks.base import VideoItem
+from framework.config.build import build_pipeline
+from framework.core.interfaces import TokenScorer
+from framework.core.outcome import Outcome
+from framework.core.types import Frames, Layout, Scores, Tokens
+from framework.core.view import GroupView, Needs
+from framework.engine.live import LiveSession
+from framework.engine.pipeline import Pipeline
+from framework.engine.session import best
+
+Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture
+def pipeline(composed: Compose) -> Callable[..., Pipeline]:
+    return lambda *overrides: build_pipeline(composed(*overrides))
+
+
+def facts(outcome: Outcome) -> str:
+    """All that must not change, as text: answer, groups and kept places; not the costs."""
+    groups = [replace(g, visited=g.visited is not None) for g in outcome.trace.groups]  # type: ignore[arg-type]
+    kept = outcome.selection
+    places = [kept.tokens.tick.tolist(), kept.tokens.row.tolist(), kept.tokens.column.tolist()] if kept else []
+    rounded = [round(p, 5) for p in outcome.answer.probabilities]
+    return json.dumps([outcome.answer.choice, rounded, [(g.quota, g.kept, g.visited) for g in groups], places])
+
+
+def test_adapttoken_finds_what_uniform_cannot(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    questions = [item.question for item in needle_video.items]
+    right = ["ABCD".index(item.right) for item in needle_video.items]
+    found = {}
+    for preset in ("adapttoken", "uniform"):
+        outcomes = pipeline(f"preset={preset}").answer(needle_video.path, questions)
+        found[preset] = sum(o.answer.choice == r for o, r in zip(outcomes, right, strict=True))
+    assert found["adapttoken"] == 5
+    assert found["uniform"] < 5
+
+
+@pytest.mark.parametrize("budget", [1, 4, 511, 512, 600])
+def test_the_budget_is_spent_exactly(budget: int, pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    outcome = pipeline("preset=adapttoken", f"budget={budget}").answer(
+        needle_video.path, [needle_video.items[0].question]
+    )[0]
+    assert outcome.trace.tokens_total == 512
+    assert outcome.trace.tokens_kept == sum(g.kept for g in outcome.trace.groups) == min(budget, 512)
+    assert sum(g.quota for g in outcome.trace.groups) == min(budget, 512)
+
+
+def test_uniform_decodes_and_encodes_only_what_it_keeps(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    outcome = pipeline("preset=uniform", "budget=32").answer(needle_video.path, [needle_video.items[0].question])[0]
+    assert outcome.trace.tokens_seen == outcome.trace.tokens_kept == 32
+    assert outcome.trace.frames_decoded == 16
+    assert "probe" not in outcome.trace.stages
+    assert outcome.selection is not None
+    assert outcome.selection.tokens.tick.unique().tolist() == [0, 18, 36, 54, 73, 91, 109, 127]  # linspace(0, 127, 8)
+
+
+def test_every_frame_is_decoded_once_for_interleaved_groups(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    outcome = pipeline("preset=adapttoken").answer(needle_video.path, [needle_video.items[0].question])[0]
+    assert outcome.trace.frames_decoded == 256
+    assert outcome.trace.tokens_seen == 512
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("preset=adapttoken",),
+        ("preset=adapttoken_lite",),
+        ("preset=adapttoken", "scheduler=upper_confidence", "stopping=certain"),
+        ("preset=high_entropy",),
+        ("preset=uniform",),
+        ("preset=vote",),
+    ],
+    ids=" ".join,
+)
+def test_sharing_changes_no_answer(
+    overrides: tuple[str, ...], pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    questions = [item.question for item in needle_video.items[:3]]
+    together = pipeline(*overrides).answer(needle_video.path, questions)
+    alone = pipeline(*overrides, "share=false").answer(needle_video.path, questions)
+    assert [facts(o) for o in together] == [facts(o) for o in alone]
+
+
+def test_shared_groups_are_encoded_once(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when an adaptive order sends the questions to the groups at different times."""
+    built = pipeline("preset=adapttoken", "scheduler=upper_confidence")
+    seen: Counter[int] = Counter()
+    stock = built.backbone.encode
+
+    def counting(frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
+        seen.update(layout.tick.unique().tolist())
+        return stock(frames, layout, keep)
+
+    monkeypatch.setattr(built.backbone, "encode", counting)
+    built.answer(needle_video.path, [item.question for item in needle_video.items])
+    assert set(seen.values()) == {1} and len(seen) == 128
+
+
+def test_the_order_changes_nothing_without_stopping(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    question = [needle_video.items[1].question]
+    orders = ["natural", "reversed", "random", "van_der_corput"]
+    results = [
+        facts(pipeline("preset=adapttoken", f"scheduler={o}").answer(needle_video.path, question)[0]) for o in orders
+    ]
+    assert len(set(results)) == 1
+
+
+def test_lite_visits_fewer_groups_and_only_those_get_tokens(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    outcomes = pipeline("preset=adapttoken_lite").answer(needle_video.path, [i.question for i in needle_video.items])
+    assert sum(o.trace.visited_share for o in outcomes) / len(outcomes) < 1
+    for outcome in outcomes:
+        skipped = [g for g in outcome.trace.groups if g.visited is None]
+        assert all(g.kept == g.quota == 0 and g.relevance is None for g in skipped)
+        assert outcome.trace.tokens_seen < outcome.trace.tokens_total or not skipped
+
+
+def test_same_seed_same_answer(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    question = [needle_video.items[0].question]
+    first, second, other = (
+        facts(pipeline("preset=random", f"seed={seed}").answer(needle_video.path, question)[0]) for seed in (1, 1, 2)
+    )
+    assert first == second != other
+
+
+def test_voting_never_runs_the_final_pass(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    outcome = pipeline("preset=vote").answer(needle_video.path, [needle_video.items[0].question])[0]
+    assert outcome.selection is None and "answer" not in outcome.trace.stages
+
+
+class LeftColumn(TokenScorer):
+    """Refuses every token outside the left column; looks at pixels only."""
+
+    before_tower = True
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(pixels=True)
+
+    def score(self, view: GroupView) -> Scores:
+        assert len(view.frames.pixels) == len(view.group)
+        return Scores(torch.where(view.layout.column == 0, 1.0, -torch.inf))
+
+
+def test_a_pixel_scorer_drops_before_the_tower(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    built = replace(pipeline("preset=adapttoken"), scorer=LeftColumn())
+    outcome = built.answer(needle_video.path, [needle_video.items[0].question])[0]
+    assert outcome.trace.tokens_seen == 256
+    assert outcome.selection is not None and set(outcome.selection.tokens.column.tolist()) == {0}
+
+
+def test_the_prior_is_probed_once_per_question(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    built = pipeline("preset=adapttoken", "relevance.prior=subtract")
+    outcome = built.answer(needle_video.path, [needle_video.items[0].question])[0]
+    assert outcome.trace.stages["prior"].passes == 1
+
+
+@pytest.mark.parametrize("order", ["scheduler=natural", "scheduler=upper_confidence"])
+def test_what_is_parked_is_bounded(
+    order: str, pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a visited group nothing stays but the tokens that some question may keep; pixels are gone."""
+    looks: list[Any] = []
+    stock = LiveSession.secure
+    monkeypatch.setattr(LiveSession, "secure", lambda self, wanted: (looks.append(self), stock(self, wanted))[1])
+    built = pipeline("preset=adapttoken", "stopping=certain", order, "budget=4")
+    built.answer(needle_video.path, [i.question for i in needle_video.items[:2]])
+    for shown in looks[0]._shown.values():
+        assert shown.frames is None
+        assert len(shown.tokens) <= 2 * 5  # two questions, ceil(1.1 x 4) tokens each
+
+
+def test_questions_need_ids_of_their_own(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    question = needle_video.items[0].question
+    with pytest.raises(ValueError, match="ids of their own"):
+        pipeline("preset=uniform").answer(needle_video.path, [question, question])
+
+
+def test_best_breaks_ties_by_place_and_never_takes_the_refused() -> None:
+    scores = torch.tensor([1.0, 3.0, 3.0, -torch.inf, 3.0])
+    assert best(scores, 2).tolist() == [1, 2]
+    assert best(scores, 9).tolist() == [0, 1, 2, 4]

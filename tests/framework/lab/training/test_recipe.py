@@ -1,0 +1,117 @@
+"""The recipe end to end in miniature: every phase trains what it should, and an interrupted run ends like any other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback
+from safetensors.torch import load_file
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from framework.lab.model import build_model, object_words, save_checkpoint
+from framework.lab.training import recipe as lab
+from framework.lab.training.recipe import Recipe, load, train
+from framework.training.main import LOGGERS, recipe
+from framework.training.running import Running
+
+CONF = Path(__file__).parents[4] / "conf" / "recipe"
+
+
+def tiny(name: str, steps: int) -> Recipe:
+    """A shipped recipe with almost no steps, and its last curriculum from the start."""
+    node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    for phase in node["phases"].values():
+        phase["schedule"].update(steps=steps, warmup=1)
+        if "vision" in phase:
+            phase["vision"] = {"clips": 1, "frames": 8}
+        else:
+            phase["batches"].update(clips=2, questions=3, frames=[[0, 8]])
+    return recipe(node, seed=0)
+
+
+def running(folder: Path, save_every: int = 2) -> Running:
+    return Running(
+        folder=folder,
+        threads=1,
+        workers=0,
+        accelerator="cpu",
+        progress=False,
+        save_every=save_every,
+        measure_every=2,
+        measure_batches=1,
+        logger=LOGGERS["csv"],
+        cache=folder / "features",
+    )
+
+
+def test_every_phase_trains_its_parts(tmp_path: Path) -> None:
+    made = tiny("lab_hard", steps=2)  # its first phases are those of lab
+    folder = train(made, running(tmp_path))
+    fresh, tokenizer = build_model(seed=0)
+    before = dict(fresh.named_parameters())
+    states = [{k: before[k].detach() for k in before}]
+    for phase in made.phases:
+        saved = load_file(tmp_path / phase.name / "finished.safetensors")
+        states.append(
+            {k: saved[k] if k in saved else saved["lm_head.weight"] for k in before}
+        )  # the tied pair is saved once
+    rows = tokenizer.convert_tokens_to_ids(list(object_words()))
+    for phase, old, new in zip(made.phases, states, states[1:], strict=False):
+        assert all(bool(torch.isfinite(value).all()) for value in new.values())
+        moved = {k for k in new if not torch.equal(old[k], new[k])}
+        vision = {k for k in new if ".visual." in k}
+        oracle = phase.batches is not None and phase.batches.oracle
+        # what carries no gradient: the key bias, to which softmax attention is blind but for rotation
+        expected = vision if phase.vision else set(new) - vision if oracle else set(new)
+        assert moved <= expected and len(expected - moved) == 0
+        if oracle:
+            embedding = "model.language_model.embed_tokens.weight"
+            assert torch.equal(old[embedding][rows], new[embedding][rows])
+    loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder)
+    assert torch.equal(loaded.lm_head.weight, states[-1]["model.language_model.embed_tokens.weight"])
+    measured = [json.loads(line) for line in (tmp_path / "joint" / "measured.jsonl").read_text().splitlines()]
+    assert measured[-1]["step"] == 2 and measured[-1]["attribute"]["questions"] > 0
+
+
+class Interrupt(Callback):
+    """Stops everything in the middle of a phase, as a killed process would."""
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        if trainer.global_step == 3 and "joint" in str(trainer.default_root_dir):
+            raise OSError("power failure")
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tiny("lab", steps=4)
+    made = Recipe(whole.phases[-1:], whole.seed)
+    straight = train(made, running(tmp_path / "straight"))
+    stock = lightning.Trainer
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            lab.lightning, "Trainer", lambda callbacks, **rest: stock(callbacks=[*callbacks, Interrupt()], **rest)
+        )
+        with pytest.raises(OSError, match="power failure"):
+            train(made, running(tmp_path / "broken"))
+    assert not (tmp_path / "broken" / "checkpoint").exists()
+    continued = train(made, running(tmp_path / "broken"))
+    one, two = (load_file(folder / "model.safetensors") for folder in (straight, continued))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_checkpoint_with_another_rotary_base(tmp_path: Path) -> None:
+    plain, _ = load("asset:lab_hard")
+    model, tokenizer = load("asset:lab_hard", rope_theta=1e9)
+    kept, slowest = (m.model.language_model.rotary_emb.inv_freq for m in (plain, model))
+    pairs = model.config.text_config.hidden_size // model.config.text_config.num_attention_heads // 2
+    assert torch.allclose(slowest, 1e9 ** (-torch.arange(pairs) / pairs)) and not torch.allclose(slowest, kept)
+    # the slowest of the four frequencies of time: half a turn must be longer than the 254 positions of 128 ticks
+    assert torch.pi / float(slowest[3]) > 150 > torch.pi / float(kept[3])
+    again, _ = load(str(save_checkpoint(model, tokenizer, tmp_path)))
+    assert again.config.text_config.rope_parameters["rope_theta"] == 1e9

@@ -1,0 +1,90 @@
+"""One fit by steps: ends at its last step, measures when asked, and goes on from a checkpoint to the same weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+
+from framework.training.fit import Fit, Whole, fit
+from framework.training.running import Running
+from framework.training.schedule import Schedule, optimizer
+
+
+class Line(lightning.LightningModule):
+    """y = a x + b, with noise on the way that a resumed run must not see twice."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.line, self.schedule = torch.nn.Linear(1, 1), schedule
+        self.seen: list[float] = []
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        self.seen.append(float(batch[0]))
+        return (self.line(batch) - 3 * batch).square().mean()
+
+    def configure_optimizers(self) -> Any:
+        return optimizer(self.line, self.schedule)
+
+
+def running(folder: Path) -> Running:
+    return Running(folder, 1, 0, "cpu", False, 2, 2, 1, lambda place: CSVLogger(place, name="curves"), folder / "cache")
+
+
+def make(generator: np.random.Generator, step: int) -> Tensor:
+    return torch.from_numpy(generator.normal(size=(4, 1)).astype(np.float32)) + step
+
+
+def run(folder: Path, steps: int, until: int | None = None) -> Line:
+    """A fit of `steps`, cut off in the step after `until`."""
+    schedule = Schedule(steps, 1e-2, 1, 1.0, 0.0, 1.0)
+    module = Line(schedule)
+
+    def cut_off(generator: np.random.Generator, step: int) -> Tensor:
+        if step == until:
+            raise KeyboardInterrupt
+        return make(generator, step)
+
+    fit(module, cut_off, lambda made: {"slope": float(made.line.weight)}, Fit(schedule, (5,)), running(folder))
+    return module
+
+
+def test_steps_and_measurements(tmp_path: Path) -> None:
+    module = run(tmp_path, 5)
+    wanted = [float(make(np.random.default_rng([5, step]), step)[0]) for step in range(5)]
+    assert module.seen == wanted
+    rows = [json.loads(row) for row in (tmp_path / "measured.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 5]
+    assert rows[-1]["slope"] == pytest.approx(float(module.line.weight), abs=1e-4)
+    assert module.line.training
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", 7)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run(tmp_path / "parts", 7, until=5)
+    resumed = run(tmp_path / "parts", 7)
+    assert resumed.seen == whole.seen[4:]  # the last checkpoint is that of step 4
+    assert torch.equal(resumed.line.weight, whole.line.weight) and torch.equal(resumed.line.bias, whole.line.bias)
+
+
+def test_a_torn_checkpoint_never_bears_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "last.ckpt"
+    Whole().save_checkpoint({"step": 1}, place)
+
+    def torn(*_: Any, **__: Any) -> None:
+        Path(f"{place}.part").write_bytes(b"half")
+        raise OSError("full")
+
+    monkeypatch.setattr("lightning.pytorch.plugins.io.TorchCheckpointIO.save_checkpoint", torn)
+    with pytest.raises(OSError, match="full"):
+        Whole().save_checkpoint({"step": 2}, place)
+    assert torch.load(place, weights_only=False) == {"step": 1}
