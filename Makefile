@@ -37,7 +37,7 @@ format: $(STAMP)  ## let ruff rewrite the files
 	$(BIN)/ruff format .
 
 bench: $(STAMP)  ## the table of docs/results/needle.md, again (hours)
-	$(BIN)/python -m experiments.needle
+	$(BIN)/python -m experiments.adapttoken.needle
 
 clean:  ## remove the environment and caches; results in outputs/ stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

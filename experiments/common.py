@@ -1,7 +1,6 @@
 """What the experiments share: run a composed row like `sieve eval` does, compare rows, keep numbers, draw lines.
 
-Figures and tables are made from the numbers on disk (CSV), never from what happens to be in memory. Knows no question
-that an experiment asks.
+Figures and tables are made from the numbers on disk (CSV), never from what happens to be in memory.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ from rich.console import Console
 
 from framework.benchmarks.base import Benchmark
 from framework.config import plugins
-from framework.config.build import build, build_pipeline
+from framework.config.build import build
 from framework.config.identity import claim, identity, register_resolvers, whole
+from framework.config.parts import build_pipeline
 from framework.evaluation.comparison import versus
 from framework.evaluation.journal import Journal
 from framework.evaluation.runner import Runner, Status
@@ -50,26 +50,68 @@ STYLES = {
     "adapttoken": ("#1b7f5c", "o", "-"),
     "adapttoken_lite": ("#66ccee", "X", "--"),
 }  # colour, marker and line of a preset, the same in every figure
+MEANINGS = {
+    "backbone": "which backbone: an option of conf/backbone",
+    "cache": "folder in which encoded videos are kept",
+    "clips": "number of made-up clips",
+    "folder": "folder that the results are written into",
+    "frames": "frames of a video",
+    "gaze": "weights of the gaze: a path, asset:NAME or random:SEED",
+    "opacity": "opacities of the needles, 0 to 1; below 0.2 they are hard to see",
+    "questions": "questions about each video",
+    "reconstructor": "weights of the reconstructor: a path, asset:NAME or random:SEED",
+    "results": "folder that the results are written into",
+    "seed": "every random choice starts here",
+    "splits": "kinds of questions, each with videos of its own",
+    "threads": "threads of this process",
+    "videos": "number of videos",
+    "words": "words that are added to `sieve train`, with blanks between them",
+}  # of keys that several programs take; a program may say something else of one
 Row = Mapping[str, Any]
 
 
-def arguments(given: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
-    """`key=value` words over their defaults; SystemExit names unknown keys."""
+def arguments(
+    given: Sequence[str],
+    defaults: Mapping[str, str],
+    about: str | None = None,
+    meanings: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Reads `key=value` words over their defaults. SystemExit names unknown keys.
+
+    `--help` or `-h` prints what `explain` returns, and exits with status 0.
+    """
+    if {"--help", "-h"} & set(given):
+        print(explain(defaults, about, meanings))
+        raise SystemExit(0)
+    if bare := [word for word in given if "=" not in word]:
+        raise SystemExit(f"{', '.join(bare)}: expected key=value; --help lists the keys")
     words = dict(word.partition("=")[::2] for word in given)
     if unknown := sorted(set(words) - set(defaults)):
         known = " ".join(f"{key}={value}" for key, value in defaults.items())
-        raise SystemExit(f"unknown: {', '.join(unknown)}; keys with their defaults: {known}")
+        raise SystemExit(f"unknown: {', '.join(unknown)}; keys with their defaults: {known}; --help explains them")
     return {**defaults, **words}
 
 
+def explain(defaults: Mapping[str, str], about: str | None = None, meanings: Mapping[str, str] | None = None) -> str:
+    """Returns the help of a program: `about` (its module's docstring), then every key with its default and meaning.
+
+    What `meanings` says of a key goes before what MEANINGS says.
+    """
+    known = {**MEANINGS, **(meanings or {})}
+    parts = [(about or "").strip(), "", "Keys and their defaults, each given as key=value:"]
+    for key, value in defaults.items():
+        parts += [f"  {key}={value}", *([f"      {known[key]}"] if key in known else [])]
+    return "\n".join(parts).lstrip()
+
+
 def numbers(text: str) -> list[int]:
-    """`8,16` as numbers."""
+    """Reads `8,16` as numbers."""
     return [int(word) for word in text.split(",")]
 
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Inside, `composed` and `run` find the project's configuration."""
+    """Lets `compose_root`, `run` and `replay` find the project's configuration inside its block."""
     register_resolvers()
     plugins.register()
     with initialize_config_dir(config_dir=str(plugins.CONF), version_base="1.3"):
@@ -77,13 +119,14 @@ def composing() -> Iterator[None]:
 
 
 def compose_root(overrides: Sequence[str]) -> DictConfig:
-    """The configuration that `sieve eval OVERRIDES` runs, without what changes no result."""
+    """Composes the configuration that `sieve eval OVERRIDES` runs, without what changes no result."""
     return compose(config_name="config", overrides=list(overrides))
 
 
 def run(overrides: Sequence[str], title: str, record: bool = False) -> Path:
-    """Run one row, or go on with it; its folder, the one that `sieve eval OVERRIDES` uses. With `record` the probes of
-    all groups are kept, for `replay`.
+    """Runs one row, or goes on with it, and returns its folder: the one that `sieve eval OVERRIDES` uses.
+
+    With `record` the probes of all groups are kept, for `replay`. SystemExit where a question failed.
     """
     cfg = compose_root(overrides)
     folder = OUTPUTS / cfg.benchmark.name / identity(cfg)
@@ -94,10 +137,10 @@ def run(overrides: Sequence[str], title: str, record: bool = False) -> Path:
 
 
 def replay(recording: Path, overrides: Sequence[str], title: str) -> Path:
-    """Run one row on the probes that the run in `recording` kept; its folder, the one that `sieve replay` uses.
+    """Runs one row on the probes that the run in `recording` kept, and returns the folder that `sieve replay` uses.
 
-    A larger budget than the recorded one works as long as all tokens that it wants were kept, as the lab's groups of 32
-    are; where they were not, reading them is an error.
+    A larger budget than the recorded one works as long as all tokens that it wants were kept. In the lab's groups,
+    which have 32 tokens, they were. Reading tokens that were not kept is an error.
     """
     cfg = compose_root(overrides)
     check_same(recording, cfg)
@@ -125,7 +168,10 @@ def _conduct(cfg: DictConfig, overrides: Sequence[str], runner: Runner, title: s
 
 @contextmanager
 def progress(title: str) -> Iterator[Any]:
-    """A watcher for a runner: one line on standard error, rewritten on a terminal, else written at the end."""
+    """Yields a watcher for a runner that shows one line on standard error.
+
+    On a terminal the line is rewritten; otherwise it is written at the end.
+    """
     out: Console = console(stderr=True)
     start, last = time.perf_counter(), [""]
 
@@ -141,13 +187,16 @@ def progress(title: str) -> Iterator[Any]:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """The answered questions of a run."""
+    """Returns the answered questions of a run."""
     return Journal(folder / "questions.jsonl").lines
 
 
 def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
-    """One row per run over the same questions: accuracy and paired difference to `reference` with 95 % intervals
-    (bootstrap over videos), McNemar's p, what it looked at, kept, found of the evidence, took. `setting` leads each.
+    """Returns one row per run over the same questions, led by `setting`.
+
+    A row has accuracy and the paired difference to `reference`, each with 95 % intervals (bootstrap over videos), and
+    McNemar's p. It also says what the run looked at, kept, found of the evidence and took. SystemExit where the runs
+    have not answered the same questions.
     """
     runs = {name: load(folder, name) for name, folder in folders.items()}
     theirs = list(runs[reference].lines.values())
@@ -186,18 +235,18 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows with Holm's correction over all their p-values."""
+    """Returns the rows with Holm's correction over all their p-values."""
     corrected = iter(holm([row["p"] for row in rows if row["p"] is not None]))
     return [{**row, "p_holm": next(corrected) if row["p"] is not None else None} for row in rows]
 
 
 def without(rows: Sequence[Row], *columns: str) -> list[dict[str, Any]]:
-    """The rows with some columns less."""
+    """Returns the rows without some of their columns."""
     return [{key: value for key, value in row.items() if key not in columns} for row in rows]
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Rows as CSV, numbers with six significant digits, None as nothing."""
+    """Writes rows as CSV: numbers with six significant digits, None as an empty cell."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cells = [[_cell(value) for value in row.values()] for row in rows]
     whole(path, "".join(",".join(line) + "\n" for line in [list(rows[0]), *cells]))
@@ -209,7 +258,7 @@ def _cell(value: Any) -> str:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Rows of a CSV: what reads as a number is one, nothing is None."""
+    """Reads the rows of a CSV: a text that reads as a number becomes one, an empty cell becomes None."""
     with open(path, encoding="utf-8", newline="") as file:
         return [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
 
@@ -224,24 +273,24 @@ def _value(text: str) -> Any:
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table."""
+    """Returns a Markdown table."""
     return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (columns, ["---"] * len(columns), *rows))
 
 
 def interval(row: Row, name: str = "") -> str:
-    """`.930 [.880, .970]` of a row: its accuracy, or its `difference`."""
+    """Formats a row's accuracy, or its column `name` such as `difference`, as `.930 [.880, .970]`."""
     keys = (name, f"{name}_low", f"{name}_high") if name else ("accuracy", "low", "high")
     value, low, high = (row[key] for key in keys)
     return "" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def commits(folders: Sequence[Path]) -> str:
-    """The commits of the code that began these runs, as run.json has them."""
+    """Returns the commits of the code that began these runs, as run.json has them."""
     return ", ".join(sorted({load(folder).versions.get("commit", "unknown") for folder in folders}))
 
 
 def curve(axes: Axes, rows: Sequence[Row], x: str, preset: str) -> None:
-    """Accuracy of a preset's `rows` over their column `x`, its 95 % interval shaded."""
+    """Draws the accuracy of a preset's `rows` over their column `x`, its 95 % interval shaded."""
     color, marker, line = STYLES[preset]
     ordered = sorted(rows, key=lambda row: row[x])
     places, middle, low, high = ([row[key] for row in ordered] for key in (x, "accuracy", "low", "high"))
@@ -250,18 +299,18 @@ def curve(axes: Axes, rows: Sequence[Row], x: str, preset: str) -> None:
 
 
 def chance_line(axes: Axes, chance: float = CHANCE) -> None:
-    """What guessing among the options gives."""
+    """Draws the accuracy that guessing among the options gives."""
     axes.axhline(chance, color="#444444", linestyle=":", linewidth=1, label=f"chance, {chance:.2f}")
 
 
 def doubling(axes: Axes, places: Sequence[int]) -> None:
-    """A logarithmic axis that shows `places` and nothing else."""
+    """Makes the x axis logarithmic, with marks at `places` and nowhere else."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(places, [f"{place:,}" for place in places])
     axes.minorticks_off()
 
 
 def save(figure: Figure, path: Path) -> None:
-    """The figure as PNG."""
+    """Saves the figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(str(path))

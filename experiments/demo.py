@@ -1,6 +1,6 @@
 """Can evenly spaced frames answer what a long video shows for four seconds? Five questions, three presets, one table.
 
-    make demo        or        python -m experiments.demo [checkpoint]
+    make demo        or        python -m experiments.demo checkpoint=asset:lab
 
 Renders one 4,096-frame video from a fixed seed, chosen before any result was seen. Writes into outputs/demo: the video,
 demo.json with every outcome, demo.png with the first question as AdaptToken saw it.
@@ -18,8 +18,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from experiments.common import arguments
 from framework.benchmarks.base import Benchmark, Item, VideoItem
-from framework.config.build import build, build_pipeline
+from framework.config.build import build
+from framework.config.parts import build_pipeline
 from framework.config.plugins import CONF, register
 from framework.core.outcome import Outcome
 from framework.core.types import Answer
@@ -35,12 +37,14 @@ SEED = 2026
 FRAMES = 4096
 PRESETS = ("uniform", "adapttoken", "adapttoken_lite")
 FOLDER = Path("outputs/demo")
+DEFAULTS = {"checkpoint": "asset:lab"}
+MEANINGS = {"checkpoint": "weights of the lab model: a folder or asset:NAME"}
 
 
-def main() -> None:
-    """Render, ask, compare."""
+def main(given: list[str]) -> None:
+    """Renders the video, asks each preset five questions and compares the answers."""
+    checkpoint = arguments(given, DEFAULTS, __doc__, MEANINGS)["checkpoint"]
     out = console()
-    checkpoint = sys.argv[1] if len(sys.argv) > 1 else "asset:lab"
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         configs = {preset: _config(preset, checkpoint) for preset in PRESETS}
@@ -146,4 +150,4 @@ def _write(out: Console, video: VideoItem, pipeline: Pipeline, outcomes: dict[st
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

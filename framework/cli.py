@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from framework.commands.catalogue import COMMANDS, Command
+from framework.commands.catalogue import Command, commands
 from framework.config.quoting import protect
 from framework.core.errors import Failure, RunError, UsageError
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from importlib.metadata import version
 
         sys.stdout.write(f"tokensieve {version('tokensieve')}\n")
-    elif (command := COMMANDS.get(words[0])) is None:
+    elif (command := commands().get(words[0])) is None:
         sys.exit(_explained(UsageError(_unknown(words[0]))).status)
     elif any(word in ("-h", "--help") for word in words[1:]):
         from framework.commands.help import show
@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    close = difflib.get_close_matches(name, commands(), n=1)
     meant = f"; did you mean `sieve {close[0]}`?" if close else ""
-    return f"there is no command {name!r}; expected one of {', '.join(COMMANDS)}{meant}"
+    return f"there is no command {name!r}; expected one of {', '.join(commands())}{meant}"
 
 
 def _run(command: Command, words: Sequence[str], debug: bool) -> None:

@@ -11,7 +11,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config import plugins
-from framework.config.build import INTERFACES, build
+from framework.config.build import build
+from framework.config.parts import INTERFACES
 from framework.core.interfaces import GroupSplitter
 from framework.testing import contracts, toys
 

@@ -18,6 +18,8 @@ def _public(body: list[ast.stmt], inside: str = "") -> Iterator[tuple[str, str]]
     """(name, docstring) of every public class, function, method and property."""
     for node in body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
+            if any(getattr(d, "id", "") == "overload" for d in node.decorator_list):
+                continue
             name = f"{inside}{node.name}"
             yield name, ast.get_docstring(node) or ""
             if isinstance(node, ast.ClassDef):

@@ -53,10 +53,13 @@ DEFAULTS = {
     "seed": "1",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "budgets": "visual tokens kept in total, one row of the table for each preset and number",
+}
 
 
 def measure(budgets: Sequence[int], opacity: str, frames: int, videos: int, seed: int) -> list[dict[str, Any]]:
-    """One row per budget and preset at one opacity, with the folder of its run."""
+    """Returns one row per budget and preset at one opacity, with the folder of its run."""
     common = [
         "benchmark=needle",
         f"benchmark.frames={frames}",
@@ -85,7 +88,7 @@ def measure(budgets: Sequence[int], opacity: str, frames: int, videos: int, seed
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Accuracy over the budget, one panel per opacity."""
+    """Draws accuracy over the budget, one panel per opacity."""
     opacities = list(dict.fromkeys(row["opacity"] for row in rows))
     figure = Figure(figsize=(5.2 * len(opacities), 4.2), dpi=90, layout="constrained")
     panels = figure.subplots(1, len(opacities), sharey=True, squeeze=False)[0]
@@ -103,7 +106,7 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 
 def table(rows: Sequence[Row], opacity: float) -> str:
-    """Markdown: presets down, budgets across."""
+    """Returns a Markdown table of accuracies at one opacity: presets down, budgets across."""
     here = [row for row in rows if row["opacity"] == opacity]
     budgets = sorted({row["budget"] for row in here})
     cells = {(row["run"], row["budget"]): interval(row) for row in here}
@@ -114,8 +117,8 @@ def table(rows: Sequence[Row], opacity: float) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all rows, writes their numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     frames, videos, seed = (int(chosen[key]) for key in ("frames", "videos", "seed"))
     rows: list[dict[str, Any]] = []
     with composing():

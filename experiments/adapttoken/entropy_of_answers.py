@@ -44,13 +44,20 @@ DEFAULTS = {
     "seed": "1",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "group_ticks": "sizes of a group, in ticks of two frames",
+}
 EDGES = np.linspace(0, 1.5, 31)  # nats; ln 4 = 1.386
 RESAMPLES = 500
 RIGHT, WRONG = "#1b7f5c", "#ee6677"
 
 
 def figures(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
-    """Accuracy, median entropy (nats) and AUROC of right against wrong answers: with the needle, without, both."""
+    """Returns three rows about the answers: with the needle in the shown group, without it, and both together.
+
+    Each has accuracy, the median entropy (nats) of right and of wrong answers, and the AUROC of right against wrong
+    ones.
+    """
     rows = []
     parts = {"shown": probes.shown, "not shown": ~probes.shown, "either": np.ones(len(probes), bool)}
     for needle, where in parts.items():
@@ -82,7 +89,7 @@ def _median(values: np.ndarray) -> float | None:
 
 
 def histogram(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
-    """How many answers fall into each bin of entropy, by needle and by right or wrong; empty bins are left out."""
+    """Counts the answers in each bin of entropy, by needle and by right or wrong; empty bins are left out."""
     rows = []
     for needle, where in (("shown", probes.shown), ("not shown", ~probes.shown)):
         for answer, good in (("right", probes.right), ("wrong", ~probes.right)):
@@ -96,7 +103,7 @@ def histogram(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
 
 
 def draw(summary: Sequence[Row], bins: Sequence[Row]) -> Figure:
-    """One panel per opacity (down) and group size with and without needle (across)."""
+    """Draws histograms of entropy: a row of panels per opacity, a column per group size with and without needle."""
     opacities = list(dict.fromkeys(one["opacity"] for one in summary))
     sizes = list(dict.fromkeys(one["group_frames"] for one in summary))
     panels = [(size, needle) for needle in ("shown", "not shown") for size in sizes]
@@ -133,7 +140,7 @@ def _matches(one: Row, chosen: Row) -> bool:
 
 
 def table(summary: Sequence[Row]) -> str:
-    """Markdown."""
+    """Returns the summary as a Markdown table."""
     columns = ("opacity", "group", "needle", "answers", "right [95 %]", "median right", "median wrong", "AUROC [95 %]")
     return markdown(
         columns,
@@ -158,8 +165,8 @@ def _number(value: float | None) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run, write numbers, draw them, print the table."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all settings, writes their numbers, draws them and prints the table."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     frames, videos, seed = (int(chosen[key]) for key in ("frames", "videos", "seed"))
     folder, folders = Path(chosen["folder"]), []
     summary: list[dict[str, Any]] = []

@@ -54,14 +54,16 @@ KINDS = {
 
 
 def per_question(probes: Probed, values: np.ndarray) -> list[np.ndarray]:
-    """`values` [P] of each question's groups."""
+    """Splits `values` [P] into one array per question, each with the values of that question's groups."""
     names = np.array(probes.question)
     return [values[names == name] for name in dict.fromkeys(probes.question)]
 
 
 def by_signal(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
-    """Of every signal: the share of questions whose most certain group shows the needle, or is right; and the AUROC of
-    groups with the needle against groups without it, over all questions.
+    """Returns one row per signal: how well it finds groups that show the needle.
+
+    A row has the share of questions whose most certain group shows the needle, and the share where that group is right.
+    It also has the AUROC of groups with the needle against groups without it, over all questions.
     """
     videos = [video[0] for video in per_question(probes, np.array(probes.video))]
     rows = []
@@ -95,13 +97,13 @@ def by_signal(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
 
 
 def kinds(probes: Probed) -> list[np.ndarray]:
-    """One bool [P] for each of KINDS."""
+    """Returns one mask, bool [P], for each of KINDS."""
     shown, right = probes.shown, probes.right
     return [shown & right, shown & ~right, ~shown & right, ~shown & ~right]
 
 
 def histogram(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
-    """Groups in each bin of entropy, by kind; empty bins are left out."""
+    """Counts the groups in each bin of entropy, by kind; empty bins are left out."""
     rows = []
     for kind, where in zip(KINDS, kinds(probes), strict=True):
         counts, _ = np.histogram(np.minimum(probes.signals["entropy"][where], EDGES[-1]), EDGES)
@@ -114,8 +116,10 @@ def histogram(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
 
 
 def rank(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
-    """The groups of every question from the lowest entropy up: per rank the spread of entropy over questions, and how
-    many questions have there a group that shows the needle, or is right.
+    """Ranks the groups of every question from the lowest entropy up and returns one row per rank.
+
+    A row has the spread of entropy over questions (10, 50 and 90 %). It also has the share of questions whose group at
+    this rank shows the needle, and the share whose group is right.
     """
     entropies = per_question(probes, probes.signals["entropy"])
     orders = [values.argsort(kind="stable") for values in entropies]
@@ -139,8 +143,10 @@ def rank(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
 
 
 def thresholds(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
-    """Below each threshold (nats): the share of all groups, and of these the shares that show the needle and are right;
-    of the groups that show it, the share below.
+    """Returns one row per threshold (nats) about the groups whose entropy is at or below it.
+
+    A row has their share of all groups, and which shares of them show the needle and are right. `found` is the share of
+    the groups with the needle that lie below.
     """
     rows = []
     for limit in THRESHOLDS:
@@ -161,7 +167,7 @@ def thresholds(probes: Probed, **setting: Any) -> list[dict[str, Any]]:
 
 
 def draw(signals: Sequence[Row], bins: Sequence[Row], ranks: Sequence[Row]) -> Figure:
-    """Per opacity: entropies of the groups by kind, ranked entropies, what lies at each rank."""
+    """Draws three panels per opacity: entropies of the groups by kind, ranked entropies, what lies at each rank."""
     opacities = list(dict.fromkeys(one["opacity"] for one in signals))
     figure = Figure(figsize=(12, 3.1 * len(opacities)), dpi=80, layout="constrained")
     axes = figure.subplots(len(opacities), 3, squeeze=False)
@@ -210,7 +216,7 @@ def _at_rank(axes: Axes, ranks: Sequence[Row]) -> None:
 
 
 def signal_table(signals: Sequence[Row]) -> str:
-    """Markdown."""
+    """Returns the rows of `by_signal` as a Markdown table."""
     columns = (
         "opacity",
         "signal",
@@ -228,7 +234,7 @@ def signal_table(signals: Sequence[Row]) -> str:
 
 
 def threshold_table(rows: Sequence[Row]) -> str:
-    """Markdown."""
+    """Returns the rows of `thresholds` as a Markdown table."""
     columns = (
         "opacity",
         "entropy at most, nats",
@@ -254,8 +260,8 @@ def threshold_table(rows: Sequence[Row]) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all settings, writes their numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__)
     frames, videos, seed = (int(chosen[key]) for key in ("frames", "videos", "seed"))
     folder, folders = Path(chosen["folder"]), []
     found: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}

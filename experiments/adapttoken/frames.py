@@ -49,10 +49,15 @@ DEFAULTS = {
     "seed": "1",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "frames": "frames of a video, one length after another",
+    "videos": "number of videos at each length, in the same order",
+    "budget": "visual tokens kept in total",
+}
 
 
 def measure(frames: int, videos: int, budget: int, seed: int) -> list[dict[str, Any]]:
-    """One row per preset at one length, with the folder of its run."""
+    """Returns one row per preset at one length, with the folder of its run."""
     common = [
         "benchmark=needle",
         f"benchmark.frames={frames}",
@@ -69,7 +74,7 @@ def measure(frames: int, videos: int, budget: int, seed: int) -> list[dict[str, 
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Accuracy over frames, and the share of the groups that Lite visited."""
+    """Draws accuracy over frames, and the share of the groups that Lite visited."""
     lengths = sorted({row["frames"] for row in rows})
     figure = Figure(figsize=(10.5, 4.3), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
@@ -88,7 +93,10 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: presets down, lengths across; then how many questions, and what Lite visited."""
+    """Returns a Markdown table of accuracies: presets down, lengths across.
+
+    It also says how many videos and questions there were, and which share of the groups Lite visited.
+    """
     lengths = sorted({row["frames"] for row in rows})
     at = {(row["run"], row["frames"]): row for row in rows}
     of = [at[REFERENCE, length] for length in lengths]
@@ -103,7 +111,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def differences(rows: Sequence[Row]) -> str:
-    """Markdown: paired differences to AdaptToken with Holm's p."""
+    """Returns a Markdown table of paired differences to AdaptToken, with Holm's p."""
     return markdown(
         ["frames", "", f"minus {REFERENCE} [95 %]", "McNemar p", "p, Holm"],
         [
@@ -115,8 +123,8 @@ def differences(rows: Sequence[Row]) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all lengths, writes their numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     budget, seed = int(chosen["budget"]), int(chosen["seed"])
     path = Path(chosen["folder"]) / f"{NAME}.csv"
     rows: list[dict[str, Any]] = []

@@ -55,10 +55,14 @@ DEFAULTS = {
     "seed": "1",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "entropies": "nats; a group whose entropy is at or below counts as certain",
+    "groups": "certain groups with one answer that are enough to stop",
+}
 
 
 def cells(entropies: Sequence[str], groups: Sequence[int]) -> dict[str, list[str]]:
-    """Name -> overrides of every stopping rule in every order."""
+    """Returns the overrides of every stopping rule in every order, by name."""
     return {
         f"{order} {entropy} {count}": [
             "preset=adapttoken_lite",
@@ -76,7 +80,10 @@ def cells(entropies: Sequence[str], groups: Sequence[int]) -> dict[str, list[str
 def measure(
     setting: str, swept: dict[str, list[str]], frames: int, videos: int, seed: int
 ) -> tuple[list[dict[str, Any]], list[Path]]:
-    """One row per cell of one setting, led by the run that looks at everything; and the folders."""
+    """Returns one row per stopping rule and order in one setting, and the folders of their runs.
+
+    The first row is the run that looks at everything.
+    """
     common = [
         "benchmark=needle",
         *SETTINGS[setting],
@@ -97,8 +104,10 @@ def measure(
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Accuracy over the share of groups visited, one panel per setting: colour for the order, marker for how many
-    certain groups must agree, size growing with the entropy that still counts as certain.
+    """Draws accuracy over the share of groups visited, one panel per setting.
+
+    Colour stands for the order, the marker for how many certain groups must agree. Its size grows with the entropy that
+    still counts as certain.
     """
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     entropies = sorted({row["entropy"] for row in rows if row["entropy"] is not None})
@@ -139,7 +148,10 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 
 def table(rows: Sequence[Row], setting: str) -> str:
-    """Markdown: one line per rule, share of groups visited and difference to looking at everything in each order."""
+    """Returns a Markdown table of one setting: a line per stopping rule, a column per order.
+
+    A cell has the share of groups visited and the difference to looking at everything.
+    """
     here = [row for row in rows if row["setting"] == setting]
     at = {(row["order"], row["entropy"], row["groups"]): row for row in here}
     rules = dict.fromkeys((row["entropy"], row["groups"]) for row in here if row["order"] != NEVER)
@@ -154,8 +166,8 @@ def _both(row: Row) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all settings, writes their numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     frames, videos, seed = (int(chosen[key]) for key in ("frames", "videos", "seed"))
     swept = cells(chosen["entropies"].split(","), numbers(chosen["groups"]))
     path = Path(chosen["folder"]) / f"{NAME}.csv"

@@ -37,17 +37,22 @@ COLUMNS = (
     "seconds",
 )
 DEFAULTS = {"frames": "256,1024,4096", "videos": "40", "seed": "1"}
+MEANINGS = {"frames": "frames of a video, one table for each length"}
 
 
 def measure(frames: int, videos: int, seed: int) -> list[dict[str, Any]]:
-    """All rows of the table at one length."""
+    """Runs all rows of the table at one length and returns how they compare."""
     common = ["benchmark=needle", f"benchmark.videos={videos}", f"benchmark.frames={frames}", f"seed={seed}"]
     folders = {row: run([*chosen, *common], f"{frames:>6} frames  {row}") for row, chosen in ROWS.items()}
     return compare(folders, REFERENCE)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: accuracy, paired difference to the reference, share of groups visited, tokens kept, seconds."""
+    """Returns the rows as a Markdown table.
+
+    Its columns are accuracy, paired difference to the reference, McNemar's p, share of groups visited, tokens kept and
+    seconds.
+    """
     return markdown(
         COLUMNS,
         [
@@ -66,8 +71,8 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run all rows at all lengths, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all rows at all lengths and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     videos, seed = int(chosen["videos"]), int(chosen["seed"])
     with composing():
         for frames in numbers(chosen["frames"]):

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from experiments.common import compose_root, lines
 from framework.benchmarks.base import Benchmark
-from framework.config.build import build, build_pipeline
+from framework.config.build import build
+from framework.config.parts import build_pipeline
 from framework.core.types import Group
 from framework.video.timeline import timeline
 
@@ -28,7 +29,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Probed:
-    """P probes in the order of questions, and of groups within each."""
+    """Holds P probes, in the order of questions, and of groups within each question."""
 
     video: list[str]
     question: list[str]
@@ -37,7 +38,7 @@ class Probed:
     signals: Mapping[str, Floats]  # [P] each; entropy in nats
 
     def __getitem__(self, where: Bools) -> Probed:
-        """The probes at `where` (bool [P])."""
+        """Returns the probes at `where` (bool [P])."""
         places = np.flatnonzero(where)
         return Probed(
             [self.video[place] for place in places],
@@ -52,8 +53,9 @@ class Probed:
 
 
 def shows(groups: Sequence[Group], seconds: Tensor, spans: Sequence[tuple[float, float]]) -> list[bool]:
-    """Whether each group holds a tick of some span. `seconds` f64 [T] of the timeline's ticks; spans end before
-    their second number.
+    """Says of each group whether it holds a tick of some span.
+
+    `seconds` f64 [T] are those of the timeline's ticks; a span ends before its second number.
     """
     inside = torch.zeros(len(seconds), dtype=torch.bool)
     for start, end in spans:
@@ -62,7 +64,10 @@ def shows(groups: Sequence[Group], seconds: Tensor, spans: Sequence[tuple[float,
 
 
 def evidence(overrides: Sequence[str]) -> dict[str, list[bool]]:
-    """Question -> whether each of its video's groups shows the needle, in the configuration of a run."""
+    """Returns for every question whether each of its video's groups shows the needle.
+
+    `overrides` are the configuration of a run.
+    """
     cfg = compose_root(overrides)
     pipeline = build_pipeline(cfg)
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
@@ -76,7 +81,10 @@ def evidence(overrides: Sequence[str]) -> dict[str, list[bool]]:
 
 
 def read_groups(answered: Sequence[Mapping[str, Any]], shown: Mapping[str, Sequence[bool]]) -> Probed:
-    """The groups of answered questions (lines of questions.jsonl, every group visited)."""
+    """Returns the groups of answered questions as probes.
+
+    `answered` are lines of questions.jsonl with every group visited; `shown` is what `evidence` returns.
+    """
     video, question, right = [], [], []
     for line in answered:
         video += [line["video"]] * line["groups_total"]
@@ -92,12 +100,15 @@ def read_groups(answered: Sequence[Mapping[str, Any]], shown: Mapping[str, Seque
 
 
 def record_run(folder: Path, overrides: Sequence[str]) -> Probed:
-    """The groups of a finished run."""
+    """Returns the groups of a finished run as probes."""
     return read_groups(lines(folder), evidence(overrides))
 
 
 def row(opacity: str, ticks: int, frames: int, videos: int, seed: int) -> list[str]:
-    """AdaptToken over groups of `ticks` ticks: every group is probed once per question."""
+    """Returns the overrides of AdaptToken over groups of `ticks` ticks.
+
+    Every group is then probed once per question.
+    """
     return [
         "preset=adapttoken",
         "benchmark=needle",

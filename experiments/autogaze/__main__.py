@@ -4,12 +4,13 @@
 
 Clips that nothing was trained or calibrated on; the errors are the reconstructor's losses at so many random picks, as
 stored with its weights (a plain number is a loss). Fixed budgets: as many picks in every frame. Own stopping: a gaze
-ends a frame by the loss that it predicts, at several thresholds. True stopping, which nobody has in use: the others are
-told the true loss. grpo_elsewhere: what grpo picks on another clip (of the real ones: of another video), so what it
-gains by content is the difference; coarse_first: one fixed order for every clip. Greedy is a search that tries what should help most, not all. Real clips: fixed budgets only. Writes
-autogaze.csv, _needed, _predicted and _epsilon, and autogaze.png into docs/results; what was measured stays in
-outputs/autogaze. Trained arms are looked for in folder=outputs/train; arms=ntp,random takes some. What one scale is
-taught: sieve train gaze=labels gaze.search.shortlist=[0,0,24] folder=outputs/train/labels_single_scale
+ends a frame by the loss that it predicts, at several thresholds. True stopping: the others are told the true loss,
+which is not known in use. grpo_elsewhere: what grpo picks on another clip (of the real ones: of another video), so what
+it gains by content is the difference; coarse_first: one fixed order for every clip. Greedy is a search that tries what
+should help most, not all. Real clips: fixed budgets only. Writes autogaze.csv, _needed, _predicted and _epsilon, and
+autogaze.png into docs/results; what was measured stays in outputs/autogaze. Trained arms are looked for in
+folder=outputs/train; arms=ntp,random takes some. What one scale is taught:
+sieve train recipe=autogaze_labels recipe.search.shortlist=[0,0,24] folder=outputs/train/autogaze_labels_single_scale
 """  # noqa: E501
 
 from __future__ import annotations
@@ -59,11 +60,23 @@ DEFAULTS = {
     "folder": "outputs/train",
     "results": str(RESULTS),
 }
+MEANINGS = {
+    "seed": "seed of the made-up clips and of the random orders",
+    "budgets": "picks of every frame, one setting for each number",
+    "most": "most picks of a frame that ends by a loss",
+    "errors": "losses to be reached: a number, or as N% the reconstructor's own at so many random picks",
+    "videos": "folder of the real videos",
+    "arms": "policies that are measured",
+    "folder": "folder in which the trained arms are looked for",
+}
 Stops = tuple[str, str]  # how a frame ends, who picks
 
 
 def reconstructor(name: str) -> tuple[Reconstructor, Mapping[str, float], str]:
-    """(Frozen, its losses on held-out clips, what identifies it). SystemExit where there is none."""
+    """Loads a frozen reconstructor and returns (network, its losses on held-out clips, what identifies it).
+
+    SystemExit where there is none.
+    """
     try:
         if name.startswith("random:"):
             return Source(name, ReconstructorConfig.lab().vocabulary).network, {}, name
@@ -74,7 +87,10 @@ def reconstructor(name: str) -> tuple[Reconstructor, Mapping[str, float], str]:
 
 
 def errors_of(text: str, held_out: Mapping[str, float]) -> dict[str, float]:
-    """Name -> loss: `5%` is the reconstructor's at so many random picks, `0.3` is one. SystemExit otherwise."""
+    """Reads errors as losses, by name: `5%` is the reconstructor's loss at so many random picks, `0.3` is a loss.
+
+    SystemExit where nothing is known of such a percentage.
+    """
     errors = {}
     for word in text.split(","):
         if word.endswith("%") and f"loss at {word}" not in held_out:
@@ -85,12 +101,12 @@ def errors_of(text: str, held_out: Mapping[str, float]) -> dict[str, float]:
 
 
 def points(arrays: Arrays, stop: str) -> Points:
-    """Per clip, of one kind of stopping."""
+    """Returns the picks of every clip and its mean loss, under one kind of stopping."""
     return Points(arrays[f"{stop}_picks"].sum(2), arrays[f"{stop}_loss"].mean(2))
 
 
 def curves(measured: Mapping[str, Arrays]) -> dict[Stops, Points]:
-    """All of them."""
+    """Returns the points of every policy under every kind of stopping."""
     found = {}
     for policy, arrays in measured.items():
         found[FIXED, policy] = points(arrays, FIXED)
@@ -100,7 +116,10 @@ def curves(measured: Mapping[str, Arrays]) -> dict[Stops, Points]:
 
 
 def curve_rows(measured: Mapping[str, Arrays], clips: str) -> list[dict[str, Any]]:
-    """One row per policy, stopping and setting: picks and loss with its interval over clips."""
+    """Returns one row per policy, stopping and setting: picks, and loss with its interval over clips.
+
+    Real clips have no interval.
+    """
     rows = []
     for (stop, policy), curve in curves(measured).items():
         settings = measured[policy][f"{FIXED if stop == FIXED else OWN}_settings"]
@@ -115,9 +134,10 @@ def curve_rows(measured: Mapping[str, Arrays], clips: str) -> list[dict[str, Any
 
 
 def needed_rows(measured: Mapping[str, Arrays], errors: Mapping[str, float], clips: str) -> list[dict[str, Any]]:
-    """One row per error, policy and stopping: picks of a clip that it takes, and how many times those of NTP + RL.
+    """Returns one row per error, policy and stopping: the picks of a clip that it takes.
 
-    Where one of the two meets the error with its fewest picks the ratio is a bound, where both do there is none.
+    A row also says how many times the picks of NTP + RL these are. Where one of the two meets the error with its fewest
+    picks the ratio is a bound; where both do there is none.
     """
     rows, found = [], curves(measured)
     for name, error in errors.items():
@@ -139,7 +159,10 @@ def needed_rows(measured: Mapping[str, Arrays], errors: Mapping[str, float], cli
 
 
 def predicted_rows(measured: Mapping[str, Arrays]) -> list[dict[str, Any]]:
-    """Predicted against true loss, over clips and frames: at fixed budgets and where epsilon ends frames."""
+    """Compares predicted with true loss, over clips and frames, and returns one row per policy and setting.
+
+    Settings are fixed budgets, and epsilons that end frames.
+    """
     rows = []
     for policy, arrays in measured.items():
         for stop in (FIXED, "epsilon") if "epsilon_settings" in arrays else ():
@@ -161,7 +184,10 @@ def predicted_rows(measured: Mapping[str, Arrays]) -> list[dict[str, Any]]:
 
 
 def epsilon_rows(measured: Mapping[str, Arrays], nothing: np.ndarray) -> list[dict[str, Any]]:
-    """The error asked for, and the one that came out: a clip's loss over that of keeping nothing, mean over clips."""
+    """Returns one row per policy and epsilon: the error asked for, and the one that came out.
+
+    What came out is a clip's loss over the loss of keeping nothing, as a mean over clips.
+    """
     rows = []
     for policy, arrays in measured.items():
         for place, epsilon in enumerate(arrays.get("epsilon_settings", ())):
@@ -175,8 +201,8 @@ def epsilon_rows(measured: Mapping[str, Arrays], nothing: np.ndarray) -> list[di
 
 
 def main(given: list[str]) -> None:
-    """Measure what is missing, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Measures what is missing, writes its numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     folder, results, arms = Path(chosen["folder"]), Path(chosen["results"]), chosen["arms"].split(",")
     if unknown := [arm for arm in arms if arm not in POLICIES]:
         raise SystemExit(f"arms: there is no {', '.join(unknown)}; known: {', '.join(POLICIES)}")
@@ -209,7 +235,7 @@ def main(given: list[str]) -> None:
 
 
 def show(results: Path, parts: Sequence[str]) -> None:
-    """Print all tables, from what is on disk."""
+    """Prints all tables, from what is on disk."""
     rows = {part: read(results / f"{NAME}{part}.csv") for part in parts}
     print(f"### fixed budgets\n\n{needed_table(rows['_needed'], FIXED)}\n")
     print(f"### own stopping\n\n{needed_table(rows['_needed'], OWN)}\n")

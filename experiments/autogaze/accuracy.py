@@ -39,11 +39,21 @@ DEFAULTS = {
     "seed": "9100",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "checkpoint": "weights of the gaze: a path, asset:NAME or random:SEED",
+    "stop": "what ends a frame: epsilon, or loss_threshold for weights without a calibration",
+    "thresholds": "values of what ends a frame, one run for each",
+    "kept": "visual tokens kept in total",
+    "settings": "how visible the needles are: some of `as it is` and `faint`",
+}
 Lines = Sequence[Mapping[str, Any]]
 
 
 def ways(checkpoint: str) -> dict[str, list[str]]:
-    """Row -> its overrides. AdaptToken chooses inside groups and shares the budget by what the groups answer."""
+    """Returns the overrides of every way to choose tokens, by name.
+
+    AdaptToken chooses inside groups and shares the budget by what the groups answer.
+    """
     whole, loop = ["preset=flexselect", "splitter=whole"], ["preset=adapttoken"]
     gaze = f"autogaze.checkpoint={checkpoint}"
     pixels, features, asked = (
@@ -67,7 +77,7 @@ def ways(checkpoint: str) -> dict[str, list[str]]:
 
 
 class Setting:
-    """One setting's videos, and everything that is asked about them."""
+    """Holds the videos of one setting, and asks everything about them."""
 
     def __init__(self, name: str, chosen: Mapping[str, str]) -> None:
         self.name, self.chosen, self.shown = name, chosen, SETTINGS[name]
@@ -78,7 +88,7 @@ class Setting:
         self.commits: set[str] = set()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every way at every number kept, then the gaze's own stopping."""
+        """Returns the rows of every way at every number kept, then those of the gaze's own stopping."""
         rows = []
         wide = wide_oracle.Wide.of({**wide_oracle.DEFAULTS, **self.shown, **self._of("videos", "seed")})
         for kept in numbers(self.chosen["kept"]):
@@ -96,7 +106,10 @@ class Setting:
         return rows
 
     def answered(self, way: str, kept: int) -> Lines:
-        """All questions, from `kept` tokens: a row that is run once, with the most, and replayed with fewer."""
+        """Answers all questions from `kept` tokens and returns their lines.
+
+        A way is run once, with the most tokens, and replayed with fewer; ways in UNPROBED are run with `kept` tokens.
+        """
         words, title = [*self.ways[way], *self.common], f"{self.name}  {kept} kept  {way}"
         if way in UNPROBED:
             return self._lines(run([*words, f"budget={kept}"], title))
@@ -113,8 +126,9 @@ class Setting:
 
 
 def compare(found: Mapping[str, Lines], **setting: Any) -> list[dict[str, Any]]:
-    """One row per way, led by `setting`: accuracy and paired differences with the references. Intervals and p-values
-    draw and flip whole videos.
+    """Returns one row per way, led by `setting`: accuracy and paired differences with the references.
+
+    Intervals and p-values draw and flip whole videos.
     """
     videos = [str(line["video"]) for line in found[REFERENCES[0]]]
     right = {way: [float(line["correct"]) for line in own] for way, own in found.items()}
@@ -135,7 +149,7 @@ def compare(found: Mapping[str, Lines], **setting: Any) -> list[dict[str, Any]]:
 
 
 def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows with Holm's correction over all comparisons of a setting, with either reference."""
+    """Returns the rows with Holm's correction over all comparisons of a setting, with either reference."""
     found = [{**row, **{f"{other}_p_holm": None for other in REFERENCES}} for row in rows]
     for setting in {row["setting"] for row in found}:
         family = [(row, f"{other}_p") for row in found if row["setting"] == setting for other in REFERENCES]
@@ -146,8 +160,8 @@ def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def main(given: list[str]) -> None:
-    """Run, write the numbers, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all settings, writes their numbers and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     with composing():
         settings = [Setting(name, chosen) for name in chosen["settings"].split(",")]
         rows = [row for setting in settings for row in setting.rows()]

@@ -11,7 +11,10 @@ SHOWN = 0.05  # a corrected p below it
 
 
 def tables(rows: Sequence[Row]) -> list[str]:
-    """Markdown, for each setting: accuracy, differences with uniform and with attention, the gaze's own stopping."""
+    """Returns Markdown tables for each setting.
+
+    They show accuracy, differences with uniform and with attention, and the gaze's own stopping.
+    """
     found = []
     for setting in dict.fromkeys(row["setting"] for row in rows):
         here = [row for row in rows if row["setting"] == setting]
@@ -22,23 +25,26 @@ def tables(rows: Sequence[Row]) -> list[str]:
 
 
 def accuracy(rows: Sequence[Row]) -> str:
-    """Every way at every number kept."""
+    """Returns a Markdown table of the accuracy of every way at every number kept."""
     return _grid(rows, "accuracy [95 %]", {(row["run"], row["kept"]): interval(row) for row in rows})
 
 
 def difference(rows: Sequence[Row], other: str) -> str:
-    """Every way minus one of them; a star where Holm's corrected p is below .05."""
+    """Returns a Markdown table of every way minus `other`, with a star where Holm's corrected p is below .05."""
     others = [row for row in rows if row["run"] != other]
     return _grid(others, f"minus {other} [95 %]", {(row["run"], row["kept"]): apart(row, other) for row in others})
 
 
 def apart(row: Row, other: str) -> str:
-    """`.120 [.050, .190] *`."""
+    """Formats a row's difference with `other` as `.120 [.050, .190] *`; the star stands for a corrected p below .05."""
     return interval(row, other) + (" *" if row[f"{other}_p_holm"] < SHOWN else "")
 
 
 def stopping(rows: Sequence[Row]) -> str:
-    """What the gaze keeps by its own threshold, and the references with as many tokens."""
+    """Returns a Markdown table of what the gaze keeps by its own threshold.
+
+    Beside it stand the references with as many tokens.
+    """
     cell = {(row["ends"], row["run"]): row for row in rows}
     stops = list(dict.fromkeys(row["ends"] for row in rows))
     lines = []

@@ -35,10 +35,18 @@ DEFAULTS = {
     "whole": "896",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "sizes": "pixels along a side of a frame",
+    "rounds": "rounds at each size, in the same order; every arm runs once in each",
+    "shares": "shares of the patches or tokens that the gaze leaves, above 0 up to 1",
+    "frames": "frames of the clip",
+    "layers": "layers of each tower that run, from the first",
+    "whole": "size at which all layers of Qwen's tower run, too; 0: none",
+}
 
 
 def plans(chosen: dict[str, str]) -> list[dict[str, Any]]:
-    """What is measured, one after the other; `layers` None: all."""
+    """Returns what is measured, one after the other; `layers` is None where all layers run."""
     shared = {"frames": int(chosen["frames"]), "llm_layers": LLM_LAYERS, "layers": int(chosen["layers"])}
     sizes = zip(numbers(chosen["sizes"]), numbers(chosen["rounds"]), strict=True)
     found = [{**shared, "tower": t, "size": size, "rounds": rounds} for size, rounds in sizes for t in TOWERS]
@@ -48,7 +56,7 @@ def plans(chosen: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def measure(plan: dict[str, Any], shares: str) -> list[dict[str, Any]]:
-    """The bench's rows, led by what was run."""
+    """Runs the bench and returns its rows, led by what was run."""
     words = {"towers": f"[{plan['tower']}]", "sizes": f"[{plan['size']}]", "shares": f"[{shares}]", "device": "cpu"}
     words |= {key: plan[key] for key in ("frames", "llm_layers", "rounds")}
     words["layers"] = plan["layers"] or "null"
@@ -59,8 +67,10 @@ def measure(plan: dict[str, Any], shares: str) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[Row], whole: bool = False) -> str:
-    """Markdown: processor's seconds of every stage as run, of vision and of everything with all layers, and how many
-    times more they are without a gaze; `whole`: the rows whose towers ran with all layers.
+    """Returns a Markdown table of processor's seconds, and of how many times more they are without a gaze.
+
+    Seconds are those of every stage as run, and of vision and of everything with all layers. With `whole` it shows the
+    rows whose towers ran with all layers.
     """
     head = ["tower", "px", "kept", "patches", "tokens", "gaze", "tower", "LLM"]
     head += ["gaze + tower, all layers", "dense / this", "with the LLM", "dense / this"]
@@ -81,7 +91,10 @@ def _share(kept: float | str) -> str:
 
 
 def paying(rows: Sequence[Row], tower: str, kept: float, column: str) -> str:
-    """The smallest size from which on the gaze pays, `column` being `vision x` or `all x`; or that there is none."""
+    """Returns the smallest size from which on the gaze pays, or says that there is none.
+
+    `column` is `vision x` or `all x`.
+    """
     mine = [row for row in rows if (row["tower"], row["kept"]) == (tower, kept) and row["layers"] != "all"]
     sizes = sorted(mine, key=lambda row: row["pixels"])
     losing = [place for place, row in enumerate(sizes) if row[column] <= 1]
@@ -90,7 +103,10 @@ def paying(rows: Sequence[Row], tower: str, kept: float, column: str) -> str:
 
 
 def paying_table(rows: Sequence[Row]) -> str:
-    """Markdown: from which size on the gaze pays, before the language model and with it."""
+    """Returns a Markdown table of the sizes from which on the gaze pays.
+
+    One column leaves the language model out, the other counts it, too.
+    """
     lines = []
     for tower, name in TOWERS.items():
         for kept in dict.fromkeys(row["kept"] for row in rows if row["kept"] != WHOLE):
@@ -100,7 +116,7 @@ def paying_table(rows: Sequence[Row]) -> str:
 
 
 def tables(rows: Sequence[Row]) -> list[str]:
-    """All of them; that of whole towers where one was run."""
+    """Returns all tables; that of whole towers only where one was run."""
     whole = [table(rows, whole=True)] if any(row["layers"] == "all" for row in rows) else []
     return [table(rows), *whole, paying_table(rows)]
 
@@ -111,8 +127,8 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def main(given: list[str]) -> None:
-    """Measure what is missing, write after every size, print the tables of what was asked."""
-    chosen = arguments(given, DEFAULTS)
+    """Measures what is missing, writes after every size and prints the tables of what was asked."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     torch.set_num_threads(1)
     path = Path(chosen["folder"]) / f"{NAME}.csv"
     rows: list[dict[str, Any]] = read(path) if path.exists() else []

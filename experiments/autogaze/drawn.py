@@ -38,17 +38,22 @@ DEFAULTS = {
     "threads": "1",
     "results": str(RESULTS),
 }
+MEANINGS = {
+    "seed": "seed of the made-up clips, the random picks and the random weights",
+    "random": "shares of a clip's patches that are picked at random",
+    "budgets": "picks of every frame, in the fixed order and by the gaze",
+}
 
 
 def row(name: str, picked: Tensor, trained: Judge, untrained: Judge) -> dict[str, Any]:
-    """Of picks bool [N, T, V]."""
+    """Returns one row about picks, bool [N, T, V]: the share that is drawn, and the losses of both judges."""
     drawn = (trained.source(picked) == UNSEEN).float().mean(2)  # [N, T]
     losses = {"trained": float(trained.loss(picked).mean()), "untrained": float(untrained.loss(picked).mean())}
     return {"picks": name, "drawn": float(drawn.mean()), "drawn_last": float(drawn[:, -1].mean()), **losses}
 
 
 def rows(chosen: dict[str, str]) -> list[dict[str, Any]]:
-    """Random picks, then a fixed order and the gaze at every budget."""
+    """Returns the rows of random picks, then those of a fixed order and of the gaze at every budget."""
     words = Gaze(chosen["gaze"], "gaze").about.config.vocabulary
     network = Source(chosen["reconstructor"], words).network
     torch.manual_seed(int(chosen["seed"]))
@@ -68,7 +73,7 @@ def rows(chosen: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def table(found: Sequence[Row]) -> str:
-    """Markdown."""
+    """Returns the rows as a Markdown table."""
     head = ["picks", "pixels drawn", "in the last frame", "loss, trained weights", "loss, random weights"]
     lines = [
         [r["picks"], f"{r['drawn']:.0%}", f"{r['drawn_last']:.0%}", f"{r['trained']:.3f}", f"{r['untrained']:.3f}"]
@@ -78,8 +83,8 @@ def table(found: Sequence[Row]) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Measure, write, print."""
-    chosen = arguments(given, DEFAULTS)
+    """Measures, writes the numbers and prints the table."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     torch.set_num_threads(int(chosen["threads"]))
     try:
         found = rows(chosen)

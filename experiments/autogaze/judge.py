@@ -3,7 +3,7 @@
 The lab's reconstructor shows every pixel as it was last seen and draws itself only what never was. Where a clip has
 been seen whole, the loss of a frame follows from which frame and scale lie on top where: one table per clip, over
 blocks of pixels that no patch cuts. Before that the network is asked. The numbers are those of
-strategies.learned.autogaze.training.metrics.true_loss. It knows no gaze.
+strategies.learned.autogaze.training.metrics.true_loss.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ UNSEEN = -1
 
 
 class Judge:
-    """Losses over a few dozen clips, normalised f32 [N, T, 3, S, S]. ValueError where a reconstructor has no canvas."""
+    """Computes losses over a few dozen clips, normalised f32 [N, T, 3, S, S].
+
+    Raises ValueError where a reconstructor has no `canvas`, is not `lean`, or has teachers.
+    """
 
     def __init__(self, network: Reconstructor, pixels: Tensor) -> None:
         if not network.config.canvas or not network.config.lean or network.teachers:
@@ -49,7 +52,7 @@ class Judge:
 
     @torch.no_grad()
     def loss(self, picked: Tensor) -> Tensor:
-        """f32 [N, T] of bool [N, T, V]: of every frame, from the picks up to it."""
+        """Returns the loss f32 [N, T] of every frame, from the picks bool [N, T, V] up to it."""
         source = self.source(picked)
         loss = self.errors.gather(2, source.clamp_min(0)[:, :, None])[:, :, 0].mean(2)
         unseen = (source < 0).any(2).sum(1)
@@ -61,13 +64,19 @@ class Judge:
         return loss
 
     def source(self, picked: Tensor) -> Tensor:
-        """i64 [N, T, blocks] of bool [N, T, V]: which frame and scale lie on top, as in the table; UNSEEN: none yet."""
+        """Returns which frame and scale lie on top of each block, i64 [N, T, blocks], numbered as in the table.
+
+        `picked` is bool [N, T, V]; UNSEEN stands where nothing lies on a block yet.
+        """
         when = torch.arange(picked.shape[1])[:, None] * len(self.vocabulary.scales)
         level = self.level(picked)
         return torch.where(level < 0, UNSEEN, level + when).cummax(1).values
 
     def level(self, picked: Tensor) -> Tensor:
-        """i64 [..., blocks]: the finest scale of the picks bool [..., V] over each block, -1 where there is none."""
+        """Returns the finest scale of the picks over each block, i64 [..., blocks], -1 where there is none.
+
+        `picked` is bool [..., V].
+        """
         level = torch.full((*picked.shape[:-1], self.blocks), -1)
         for scale, (grid, start) in enumerate(zip(self.vocabulary.grids, self.vocabulary.starts, strict=True)):
             cells = picked[..., start : start + grid**2].unflatten(-1, (grid, grid))
@@ -77,7 +86,7 @@ class Judge:
 
 
 class Watched:
-    """R rows, each of one clip and with picks of its own so far, all at the same frame."""
+    """Follows R rows, each of one clip and with picks of its own so far, all at the same frame."""
 
     def __init__(self, judge: Judge, clips: Tensor) -> None:
         self.judge, self.clips, self.frame = judge, clips, 0
@@ -100,13 +109,16 @@ class Watched:
             self.shown = enlarge(judge.patches[:, self.frame], judge.vocabulary, judge.pixels[:, self.frame])
 
     def errors(self, rows: Tensor, picked: Tensor) -> Tensor:
-        """f32 [Q, blocks] of this frame with the picks bool [Q, V] of rows i64 [Q]; NaN where nothing was ever seen."""
+        """Returns the errors f32 [Q, blocks] of this frame, NaN where nothing was ever seen.
+
+        `rows` is i64 [Q], and `picked` is bool [Q, V].
+        """
         level = self.judge.level(picked)
         own = self.own[rows].gather(1, level.clamp_min(0)[:, None])[:, 0]
         return torch.where(level < 0, self.before[rows], own)
 
     def loss(self, rows: Tensor, picked: Tensor) -> Tensor:
-        """f32 [Q] of this frame, with picks bool [Q, V] of rows i64 [Q]."""
+        """Returns the loss f32 [Q] of this frame, with picks bool [Q, V] of rows i64 [Q]."""
         loss = self.errors(rows, picked).mean(1)
         asked = torch.nonzero(loss.isnan()).flatten()
         for at in asked.split(ASKED) if len(asked) else ():
@@ -116,20 +128,23 @@ class Watched:
         return loss
 
     def images(self, rows: Tensor, picked: Tensor) -> Tensor:
-        """The network's own [Q, 3, S, S], of open rows i64 [Q]."""
+        """Returns the network's own pictures [Q, 3, S, S], of open rows i64 [Q] with picks bool [Q, V]."""
         past = self.past[self.place[rows]]
         assert past.canvas is not None
         canvas = paint(past.canvas, self.shown, picked, self.judge.vocabulary, self.clips[rows])
         return self.judge.network.rebuilt(past, self._tokens(rows, picked), self.frame, canvas)
 
     def drawn(self, rows: Tensor, picked: Tensor) -> Tensor:
-        """f32 [Q, blocks]: errors of open rows with what the network draws where nothing was ever seen."""
+        """Returns the errors f32 [Q, blocks] of what the network draws for open rows.
+
+        They count where nothing was ever seen.
+        """
         pixels = self.judge.pixels[self.clips[rows], self.frame]
         wrong = (pixels - self.images(rows, picked)).abs().mean(1)
         return avg_pool2d(wrong, pixels.shape[-1] // self.judge.grid).flatten(1)
 
     def forked(self, rows: Tensor) -> Watched:
-        """Those rows, i64 [R'], each as often as it is named; the frame begins anew."""
+        """Copies some rows, i64 [R'], each as often as it is named, and begins the frame anew."""
         twin = object.__new__(Watched)
         twin.judge, twin.frame, twin.clips, twin.source = self.judge, self.frame, self.clips[rows], self.source[rows]
         twin.open = torch.nonzero(self.place[rows] >= 0).flatten()
@@ -138,7 +153,7 @@ class Watched:
         return twin
 
     def close(self, picked: Tensor) -> None:
-        """The frame ends with these picks, bool [R, V]; the next begins."""
+        """Ends the frame with these picks, bool [R, V], and begins the next one."""
         level = self.judge.level(picked)
         now = level + self.frame * len(self.judge.vocabulary.scales)
         self.source = torch.where(level < 0, self.source, now)

@@ -2,7 +2,7 @@
 
     outputs/autogaze/CLIPS-POLICY-DIGEST.npz       picks, true and predicted loss, each [settings, clips, frames]
 
-The digest is of all that the numbers depend on. It knows neither tables nor figures.
+The digest is of all that the numbers depend on.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ NEVER = -1.0  # a loss threshold that no loss meets
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured."""
+    """Says what is measured."""
 
     budgets: tuple[int, ...]
     most: int  # picks of a frame where its own stopping ends it
@@ -71,13 +71,16 @@ class Plan:
 
 
 def made_clips(seed: int, count: int, side: int) -> Tensor:
-    """Normalised f32 [count, T, 3, S, S]."""
+    """Renders made-up clips, normalised f32 [count, T, 3, S, S]."""
     clips = MadeClips(seed, count, side, FRAMES, FPS)
     return prepare(torch.stack([clips.clip(index) for index in range(count)]), side)
 
 
 def real_clips(folder: Path, side: int) -> Tensor:
-    """Normalised: consecutive frames of the real videos, central squares, clips evenly spread over each."""
+    """Reads clips of the real videos, normalised f32 [N, T, 3, S, S].
+
+    A clip has consecutive frames, cut to their central squares; clips are evenly spread over each video.
+    """
     reader, found = PyAVReader(1), []
     for name in VIDEOS:
         path = str(folder / name)
@@ -91,7 +94,7 @@ def real_clips(folder: Path, side: int) -> Tensor:
 
 
 class Bench:
-    """Clips under one reconstructor."""
+    """Measures policies on clips, under one reconstructor."""
 
     def __init__(self, name: str, network: Reconstructor, pixels: Tensor, identity: str, folder: Path) -> None:
         self.name, self.network, self.pixels, self.identity, self.folder = name, network, pixels, identity, folder
@@ -99,18 +102,18 @@ class Bench:
 
     @property
     def judges(self) -> list[Judge]:
-        """The clips, a few dozen at a time."""
+        """Returns the judges of the clips, each of a few dozen."""
         if not self._judges:
             self._judges = [Judge(self.network, part) for part in self.pixels.split(TOGETHER)]
         return self._judges
 
     @cached_property
     def shown(self) -> str:
-        """Says what the clips show."""
+        """Returns a digest (SHA-256) of what the clips show."""
         return hashlib.sha256(self.pixels.contiguous().numpy().tobytes()).hexdigest()
 
     def measured(self, policy: str, checkpoint: str | None, plan: Plan) -> Arrays:
-        """Of a policy, from disk where it was measured before."""
+        """Returns the arrays of a policy, from disk where it was measured before."""
         weights = fingerprint(file_at(checkpoint)) if policy in TAUGHT and checkpoint else checkpoint
         constants = (WRITER, TRIED, SWEPT, SWEEP, STOPS, PREDICTED, EPSILONS)
         depends = plan if checkpoint is None else replace(plan, errors=(), seed=0)  # a gaze is told neither
@@ -126,7 +129,7 @@ class Bench:
             return {name: stored[name] for name in stored.files}
 
     def nothing(self) -> NDArray[np.float64]:
-        """f64 [N, T]: the loss of keeping nothing."""
+        """Returns the loss of keeping nothing, f64 [N, T]."""
         size = self.network.vocabulary.size
         return _array([j.loss(torch.zeros(*j.pixels.shape[:2], size, dtype=torch.bool)) for j in self.judges])
 

@@ -1,7 +1,4 @@
-"""How many patches are needed for an error, read off a curve of picks and losses, with intervals over clips.
-
-It knows arrays and nothing of who picked.
-"""
+"""How many patches are needed for an error, read off a curve of picks and losses, with intervals over clips."""
 
 from __future__ import annotations
 
@@ -20,17 +17,17 @@ AT_MOST, AT_LEAST, NOT_REACHED = "at most", "at least", "not reached"
 
 @dataclass(frozen=True)
 class Points:
-    """Every clip at every setting of a policy: picks and mean loss, each f64 [S, N]."""
+    """Holds picks and mean loss of every clip at every setting of a policy, each f64 [S, N]."""
 
     picks: Floats
     loss: Floats
 
 
 def crossing(picks: Floats, loss: Floats, error: float) -> Floats:
-    """f64 [R]: the fewest picks at which curves [R, S] come down to the error, linear in log picks between points.
+    """Returns the fewest picks at which curves [R, S] come down to the error, f64 [R].
 
-    Points are taken in order of their picks. At the first point where it is already below: the picks of that point.
-    NaN where it is never reached.
+    Points are taken in order of their picks. Between points a curve is linear in log picks. Where the first point is
+    already below, its picks count. NaN stands where the error is never reached.
     """
     order = picks.argsort(1, kind="stable")
     x, y = np.log(np.take_along_axis(picks, order, 1)), np.take_along_axis(loss, order, 1)
@@ -51,7 +48,11 @@ def _of_drawn(points: Points, drawn: Floats, error: float) -> Floats:
 
 
 def needed(points: Points, error: float) -> tuple[Interval, str]:
-    """Picks of a clip, and AT_MOST where the curve begins below the error, NOT_REACHED (NaN) where it ends above."""
+    """Returns how many picks a clip needs for the error, and a note.
+
+    The note is AT_MOST where the curve begins at or below the error. It is NOT_REACHED, with NaN, where the curve ends
+    above, and empty otherwise.
+    """
     found = cluster_interval(lambda drawn: _of_drawn(points, drawn, error), points.picks.shape[1], RESAMPLES, SEED)
     first = points.picks.mean(1).argmin()
     if math.isnan(found.value):
@@ -60,7 +61,10 @@ def needed(points: Points, error: float) -> tuple[Interval, str]:
 
 
 def times(points: Points, other: Points, error: float) -> Interval:
-    """How many times the picks that the other needs, on the same clips."""
+    """Returns how many times the picks of `other` are needed for the error, on the same clips.
+
+    Raises ValueError where the numbers of clips differ.
+    """
     if points.picks.shape[1] != other.picks.shape[1]:
         raise ValueError(f"the same clips are needed, got {points.picks.shape[1]} and {other.picks.shape[1]}")
     return cluster_interval(

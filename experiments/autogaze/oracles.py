@@ -3,7 +3,7 @@
 Both make the picks of a frame one after the other. A frame ends at its limit, or as soon as its true loss is not above
 a threshold; it gets at least one pick, as a gaze gives it. The first frame is the same for all limits and thresholds
 and is made once. Greedy: the patch that lowers the frame's loss most, of all patches once the whole picture has been
-seen, before that of those over which the present image is worst. It knows no gaze.
+seen, before that of those over which the present image is worst.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Chooser = Callable[[Watched, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Made:
-    """Picks of S settings."""
+    """Holds the picks of S settings: how many there are in every frame, and the true loss after them."""
 
     counts: Tensor  # i64 [S, N, T]
     loss: Tensor  # f32 [S, N, T]
@@ -29,7 +29,7 @@ class Made:
 
 @torch.no_grad()
 def roll_out(judge: Judge, choose: Chooser, limits: Sequence[int], thresholds: Sequence[float]) -> Made:
-    """Setting s ends a frame at limits[s] picks, or at a true loss of thresholds[s]."""
+    """Makes picks frame by frame: setting s ends a frame at limits[s] picks, or at a true loss of thresholds[s]."""
     count, frames = judge.pixels.shape[:2]
     settings = len(limits)
     rows = Watched(judge, torch.arange(count))
@@ -75,7 +75,7 @@ def _stop(losses: Tensor, until: Tensor) -> Tensor:
 
 
 def in_order(orders: Tensor) -> Chooser:
-    """Picks in the order of i64 [N, T, V']."""
+    """Returns a chooser that picks in the order of i64 [N, T, V']."""
 
     def choose(rows: Watched, active: Tensor, picked: Tensor, made: int) -> tuple[Tensor, Tensor]:
         ids = orders[rows.clips[active], rows.frame, made]
@@ -87,9 +87,10 @@ def in_order(orders: Tensor) -> Chooser:
 
 
 def greedy(tried: int) -> Chooser:
-    """Of the patches that should lower the loss most, if what the network draws elsewhere stayed, the best of `tried`.
+    """Returns a chooser that looks for the patch which lowers the loss most.
 
-    Where all was seen that is exact, and none needs to be tried.
+    It first reckons as if what the network draws elsewhere stayed. Of the `tried` patches that look best it then picks
+    the one with the lowest true loss. Where all was seen the reckoning is exact, and none needs to be tried.
     """
 
     def choose(rows: Watched, active: Tensor, picked: Tensor, made: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Who picks patches in the AutoGaze experiments, and where trained ones lie.
 
 A policy is asked for picks at a budget; one with trained loss heads also for those of its own stopping. Picks come in
-the ids of the reconstructor. It knows nothing of losses.
+the ids of the reconstructor.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ UNTRAINED, GREEDY = "untrained", "greedy"
 ORDERED = (ALL_SCALES, FINEST_ONLY, COARSE, DIFFERENCE)
 STEPS = 3000  # of next-pick prediction and reinforcement together
 ARMS = {  # what `sieve train` is told, beside the folder
-    "ntp": "gaze=ntp",
-    "grpo_only": f"gaze=grpo gaze.start=null gaze.schedule.steps={STEPS}",
-    "grpo": "gaze=grpo",
-    "ntp_one_head": "gaze=ntp gaze.network.heads_ahead=1",
-    "ntp_single_scale": "gaze=ntp gaze.labels=[{folder}/labels_single_scale/labels.json]",  # see autogaze.py
+    "ntp": "recipe=autogaze_ntp",
+    "grpo_only": f"recipe=autogaze_grpo recipe.start=null recipe.schedule.steps={STEPS}",
+    "grpo": "recipe=autogaze_grpo",
+    "ntp_one_head": "recipe=autogaze_ntp recipe.network.heads_ahead=1",
+    "ntp_single_scale": "recipe=autogaze_ntp recipe.labels=[{folder}/autogaze_labels_single_scale/labels.json]",
 }
 SHUFFLED = {"grpo_elsewhere": "grpo"}  # picks of one policy for one clip, used on another
 POLICIES = (UNTRAINED, *ORDERED, *ARMS, *SHUFFLED, GREEDY)
@@ -42,32 +42,35 @@ SINGLE_STREAMS = {ALL_SCALES: 0, FINEST_ONLY: 1}  # of random orders
 
 
 def checkpoint_of(name: str, folder: Path) -> str:
-    """The checkpoint of a learned policy. SystemExit with the command that makes it, where there is none."""
+    """Returns the checkpoint of a learned policy.
+
+    SystemExit with the command that makes it, where there is none.
+    """
     if name == UNTRAINED:
         return "random:0"
     name = SHUFFLED.get(name, name)
-    place = folder / name / "checkpoint"
+    place = folder / f"autogaze_{name}" / "checkpoint"
     if not (place / FILE).is_file():
-        words = f"{ARMS[name]} folder={{folder}}/{name}".format(folder=folder)
+        words = f"{ARMS[name]} folder={{folder}}/autogaze_{name}".format(folder=folder)
         raise SystemExit(f"arms: {name} is not at {place}: `sieve train {words}` makes it, or leave it out of arms=")
     return str(place)
 
 
 def fingerprint(path: Path) -> str:
-    """Says what a file holds."""
+    """Returns the first 16 digits of the SHA-256 of what a file holds."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """A gaze model, and the vocabulary of the reconstructor that judges it."""
+    """Holds a gaze model, and the vocabulary of the reconstructor that judges it."""
 
     checkpoint: str
     judge: Vocabulary
 
     @cached_property
     def source(self) -> Source:
-        """Its weights. ValueError where they are none, or frames are of another size."""
+        """Reads its weights. Raises ValueError where there are none, or where its frames are of another size."""
         source = Source(self.checkpoint, "arms")
         source.gaze.cpu()  # where the clips are
         if source.about.config.side != self.judge.scales[-1]:
@@ -76,11 +79,14 @@ class Learned:
 
     @cached_property
     def ids(self) -> Tensor:
-        """The reconstructor's ids of its own."""
+        """Returns the id of the reconstructor for each id of its own, i64 [size + 1]."""
         return translation(self.source.about.config.vocabulary, self.judge)
 
     def picks(self, pixels: Tensor, most: int, threshold: float | None = None, predicted: bool = False) -> Picks:
-        """Of normalised clips; with the loss predicted after each, in the reconstructor's units, if that is asked."""
+        """Picks patches of normalised clips: at most `most` in a frame, or until the predicted loss meets `threshold`.
+
+        With `predicted` the picks come with the loss predicted after each, in the reconstructor's units.
+        """
         gaze, about = self.source.gaze, self.source.about
         picks = gaze_clip(gaze, pixels, Control(min(most, gaze.vocabulary.size), threshold, about.rope_mode))
         losses = None
@@ -90,7 +96,10 @@ class Learned:
         return Picks(self.ids[picks.ids], picks.valid, losses)
 
     def thresholds(self, pixels: Tensor, most: int, count: int) -> list[float]:
-        """Loss thresholds, rising, in the units of its heads: quantiles of what they say along `most` picks a frame."""
+        """Returns rising loss thresholds, in the units of its heads.
+
+        They are `count` quantiles of what the heads predict along `most` picks a frame.
+        """
         gaze = self.source.gaze
         picks = gaze_clip(gaze, pixels, Control(min(most, gaze.vocabulary.size), None, self.source.about.rope_mode))
         said = score_picks(gaze, pixels, picks).predicted
@@ -99,7 +108,10 @@ class Learned:
 
 
 def translation(own: Vocabulary, other: Vocabulary) -> Tensor:
-    """i64 [size + 1]: the id in `other` of each id of `own`, eos last. ValueError where a scale is missing there."""
+    """Returns the id in `other` of each id of `own`, i64 [size + 1], eos last.
+
+    Raises ValueError where a scale is missing there, or where patches are of another size.
+    """
     if own.patch != other.patch or not set(own.scales) <= set(other.scales):
         raise ValueError(
             f"the gaze picks patches of {own.patch} pixels at {list(own.scales)}, the reconstructor reads patches of "
@@ -111,7 +123,10 @@ def translation(own: Vocabulary, other: Vocabulary) -> Tensor:
 
 
 def orders(name: str, pixels: Tensor, clips: Iterable[int], vocabulary: Vocabulary, seed: int) -> Tensor:
-    """i64 [N, T, V']: the order in which a policy picks, of clips with these numbers; a budget takes the first."""
+    """Returns the order in which a policy picks, i64 [N, T, V'], of clips with these numbers.
+
+    A budget takes the first of them.
+    """
     if name == DIFFERENCE:
         return by_difference(pixels, vocabulary)
     if name == COARSE:
@@ -123,8 +138,10 @@ def orders(name: str, pixels: Tensor, clips: Iterable[int], vocabulary: Vocabula
 
 
 def coarse_first(frames: int, vocabulary: Vocabulary) -> Tensor:
-    """i64 [T, V]: the same for every clip: coarse before fine, each scale row by row from a quarter further on in every
-    frame, so that four frames which take a quarter of the coarsest scale each see all of it.
+    """Returns one order for every clip, coarse patches before fine ones, i64 [T, V].
+
+    A scale goes row by row, and begins a quarter further on in every frame. So four frames that take a quarter of the
+    coarsest scale each see all of it.
     """
     scales = [torch.arange(grid**2) + start for grid, start in zip(vocabulary.grids, vocabulary.starts, strict=True)]
     return torch.stack(
@@ -133,7 +150,10 @@ def coarse_first(frames: int, vocabulary: Vocabulary) -> Tensor:
 
 
 def by_difference(pixels: Tensor, vocabulary: Vocabulary) -> Tensor:
-    """i64 [N, T, g * g]: finest patches, those first that changed most since the last frame; the first against grey."""
+    """Orders the finest patches by how much they changed since the last frame, most first, i64 [N, T, g * g].
+
+    The first frame is compared with grey.
+    """
     grey = normalise(torch.full(pixels.shape[2:], 127.5)).expand(len(pixels), 1, -1, -1, -1)
     change = (pixels - torch.cat([grey, pixels[:, :-1]], 1)).abs().mean(2)
     cells = adaptive_avg_pool2d(change, vocabulary.grids[-1]).flatten(2)
@@ -141,5 +161,5 @@ def by_difference(pixels: Tensor, vocabulary: Vocabulary) -> Tensor:
 
 
 def sizes(budgets: Sequence[int], size: int) -> list[int]:
-    """The budgets that a policy with so many patches has; those above it become all of them."""
+    """Returns the budgets of a policy that has `size` patches; budgets above it become all of them."""
     return sorted({min(budget, size) for budget in budgets})

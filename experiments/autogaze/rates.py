@@ -81,12 +81,21 @@ DEFAULTS = {
     "threads": "1",
     "results": str(RESULTS),
 }
+MEANINGS = {
+    "fps": "frames a second of the made-up clips whose side is one tile",
+    "sizes": "pixels along a side, multiples of the side of a tile",
+    "sized": "frames a second at which made-up clips of every size are shown",
+    "epsilon": "errors that may remain, relative to keeping nothing",
+    "clips": "number of made-up clips whose side is one tile; of larger ones there are fewer",
+    "seed": "seed of the made-up clips",
+    "videos": "folder of the real videos",
+}
 COLOURS = {MADE: "#1b7f5c", **dict(zip(VIDEOS, ("#4477aa", "#aa3377", "#ee7733"), strict=True))}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Clips of one kind."""
+    """Describes clips of one kind."""
 
     video: str  # MADE, or the name of a file
     fps: float
@@ -96,7 +105,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Looking:
-    """The gaze, what judges it, and where frames end."""
+    """Holds the gaze, the reconstructor that judges it, and where frames end."""
 
     source: Source
     network: Reconstructor
@@ -104,7 +113,10 @@ class Looking:
 
     @torch.no_grad()
     def clip(self, frames: Tensor) -> tuple[int, float, float]:
-        """(Picks, sum of losses, sum of those of keeping nothing) of u8 [T, 3, S, S]; sums over frames and tiles."""
+        """Returns (picks, sum of losses, sum of the losses of keeping nothing) of a clip u8 [T, 3, S, S].
+
+        The sums go over frames and tiles.
+        """
         side = self.source.about.config.side
         tiled = gaze_tiles(self.source.gaze, frames, self.control, side, TOGETHER)
         tiles = cut(frames, side)
@@ -118,7 +130,10 @@ class Looking:
 
 
 def settings(chosen: dict[str, str], side: int) -> list[Setting]:
-    """Of made-up clips, and of real ones. SystemExit where a size is no whole number of tiles."""
+    """Returns the settings of made-up clips, then those of real ones.
+
+    SystemExit where a size is no whole number of tiles.
+    """
     sizes, most = numbers(chosen["sizes"]), int(chosen["clips"])
     if wrong := [size for size in sizes if size < side or size % side]:
         raise SystemExit(f"sizes: got {wrong}, expected multiples of {side}, the side of a tile of this gaze")
@@ -140,7 +155,7 @@ def settings(chosen: dict[str, str], side: int) -> list[Setting]:
 
 
 def clips_of(setting: Setting, seed: int, videos: Path) -> Iterator[Tensor]:
-    """u8 [T, 3, size, size], one after the other."""
+    """Yields the clips of a setting, u8 [T, 3, size, size], one after the other."""
     if setting.video == MADE:
         for index in range(setting.clips):
             yield render(seed, index, FRAMES, setting.size, setting.fps).permute(0, 3, 1, 2)
@@ -157,7 +172,7 @@ def clips_of(setting: Setting, seed: int, videos: Path) -> Iterator[Tensor]:
 
 
 def row_of(setting: Setting, found: Sequence[tuple[int, float, float]], side: int, finest: int) -> dict[str, Any]:
-    """Means over clips, with intervals where there are enough made-up ones."""
+    """Returns one row about a setting: means over clips, with intervals where there are enough made-up ones."""
     picks, lost, empty = (np.array(column, float) for column in zip(*found, strict=True))
     tiles = (setting.size // side) ** 2
     patches = FRAMES * tiles * finest
@@ -177,7 +192,10 @@ def row_of(setting: Setting, found: Sequence[tuple[int, float, float]], side: in
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Reduction over the rate at the side of one tile, and over the size; each epsilon in a line style of its own."""
+    """Draws the reduction over the rate at the side of one tile, and over the size.
+
+    Each epsilon has a line style of its own.
+    """
     figure = Figure(figsize=(9, 3.8), dpi=72, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     smallest = min(row["size"] for row in rows)
@@ -207,7 +225,7 @@ def _line(rows: Sequence[Row], x: str) -> tuple[list[float], list[float]]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: every setting."""
+    """Returns a Markdown table of every setting."""
     head = [
         "epsilon",
         "clips",
@@ -237,7 +255,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def looking(chosen: dict[str, str], epsilon: str) -> Looking:
-    """The two networks, and where frames end. SystemExit where one is missing, does not fit, or is uncalibrated."""
+    """Returns the two networks, and where frames end.
+
+    SystemExit where one is missing, does not fit, or is uncalibrated.
+    """
     try:
         source = Source(chosen["gaze"], "gaze")
         threshold = source.threshold(None, float(epsilon))
@@ -251,8 +272,8 @@ def looking(chosen: dict[str, str], epsilon: str) -> Looking:
 
 
 def main(given: list[str]) -> None:
-    """Measure what is missing, write numbers, draw them, print the table."""
-    chosen = arguments(given, DEFAULTS)
+    """Measures what is missing, writes its numbers, draws them and prints the table."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     torch.set_num_threads(int(chosen["threads"]))
     looks = {epsilon: looking(chosen, epsilon) for epsilon in chosen["epsilon"].split(",")}
     results, videos, seed = Path(chosen["results"]), Path(chosen["videos"]), int(chosen["seed"])

@@ -1,4 +1,4 @@
-"""The figure and the tables of the AutoGaze experiment, from rows on disk. Knows nothing of how they were measured."""
+"""The figure and the tables of the AutoGaze experiment, from rows on disk: nothing is measured here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ COLOURS = {
 
 
 def draw(rows: Sequence[Row], errors: Mapping[str, float]) -> Figure:
-    """Loss over picks: fixed budgets, and what ends frames otherwise; the errors as lines."""
+    """Draws loss over picks: at fixed budgets, and where something else ends frames.
+
+    The errors are drawn as lines.
+    """
     figure = Figure(figsize=(10.5, 4.8), dpi=72, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for row_of, axes, title in (((FIXED,), left, "fixed budgets"), ((OWN, TRUE), right, "own stopping (dotted: true)")):
@@ -60,7 +63,11 @@ def _line(axes: Axes, rows: Sequence[Row], colour: str, line: str, label: str) -
 
 
 def needed_table(rows: Sequence[Row], stopping: str, clips: str = MADE) -> str:
-    """Markdown: picks of a clip at every error, and in brackets how many times those of NTP + RL; `true` in `own`."""
+    """Returns a Markdown table of the picks of a clip at every error.
+
+    A second column says how many times those of NTP + RL they are. `own` stopping also shows the rows of `true`
+    stopping.
+    """
     stops = (FIXED,) if stopping == FIXED else (OWN, TRUE)
     here = [row for row in rows if row["stopping"] in stops and row["clips"] == clips]
     losses = {row["error"]: row["loss"] for row in here}
@@ -92,7 +99,7 @@ def _times(row: Row) -> str:
 
 
 def loss_table(rows: Sequence[Row], clips: str) -> str:
-    """Markdown: the loss at fixed budgets, picks of a frame."""
+    """Returns a Markdown table of the loss at fixed budgets, picks of a frame."""
     here = [row for row in rows if row["stopping"] == FIXED and row["clips"] == clips]
     budgets = sorted({row["setting"] for row in here})
     cell = {(row["policy"], row["setting"]): row for row in here}
@@ -104,7 +111,7 @@ def loss_table(rows: Sequence[Row], clips: str) -> str:
 
 
 def predicted_table(rows: Sequence[Row]) -> str:
-    """Markdown: predicted against true loss."""
+    """Returns a Markdown table of predicted against true loss."""
     frames = [key for key in rows[0] if key.startswith("frame_")]
     head = ["", "ended by", "picks", "r", "mean of abs(log ratio)", *(f"true / predicted, {key[6:]}" for key in frames)]
     body = [
@@ -120,7 +127,7 @@ def predicted_table(rows: Sequence[Row]) -> str:
 
 
 def epsilon_table(rows: Sequence[Row]) -> str:
-    """Markdown: epsilon asked for, error reached."""
+    """Returns a Markdown table of the epsilon asked for and the error reached."""
     head = ["", "epsilon", "error reached", "clips within", "picks"]
     body = [
         [row["policy"], f"{row['epsilon']:g}", interval(row, "reached"), f"{row['within']:.0%}", f"{row['picks']:.1f}"]

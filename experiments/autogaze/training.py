@@ -2,8 +2,8 @@
 
     python -m experiments.autogaze.training folder=outputs/train stages=reconstructor,ntp,grpo,grpo_only,ntp_one_head
 
-Reads `measured.jsonl` of every folder that `sieve train gaze=...` made; writes docs/results/autogaze_training.csv
-and .png. Nothing is trained here. Any other folder may be named, too.
+Reads `measured.jsonl` of every folder that `sieve train recipe=autogaze_...` made.
+Writes docs/results/autogaze_training.csv and .png. Nothing is trained here. Any other folder may be named, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ DEFAULTS = {
     "stages": "reconstructor,ntp,grpo,grpo_only,ntp_one_head",
     "results": str(RESULTS),
 }
+MEANINGS = {
+    "folder": "folder that holds one folder for each stage, as `sieve train` made them",
+    "stages": "names of the stages' folders",
+}
 STAGE0 = "reconstructor"
 STYLE = {
     "ntp": ("#4477aa", "--"),
@@ -35,8 +39,8 @@ SHADES = (0.35, 0.55, 0.8, 1.0)
 
 
 def main(given: Sequence[str]) -> None:
-    """Gather, write, draw and print."""
-    chosen = arguments(given, DEFAULTS)
+    """Collects the measurements, writes them, draws them and prints the table."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     rows = gather(Path(chosen["folder"]), chosen["stages"].split(","))
     results = Path(chosen["results"])
     write(results / f"{NAME}.csv", rows)
@@ -46,12 +50,16 @@ def main(given: Sequence[str]) -> None:
 
 
 def gather(folder: Path, stages: Sequence[str]) -> list[Row]:
-    """One row per stage, step and measure; a step that a resumed run measured again counts once."""
+    """Returns one row per stage, step and measure; a step that a resumed run measured again counts once.
+
+    SystemExit where a stage has left no measurements.
+    """
     rows: list[Row] = []
     for stage in stages:
-        file = folder / stage / "measured.jsonl"
+        place = folder / f"autogaze_{stage}"
+        file = place / "measured.jsonl"
         if not file.is_file():
-            raise SystemExit(f"{file} is missing: `sieve train gaze=... folder={folder / stage}` makes it")
+            raise SystemExit(f"{file} is missing: `sieve train recipe=autogaze_... folder={place}` makes it")
         steps = {node.pop("step"): node for node in map(json.loads, file.read_text().splitlines())}
         for step in sorted(steps):
             rows += [{"stage": stage, "step": step, "measure": name, "value": v} for name, v in steps[step].items()]
@@ -59,7 +67,7 @@ def gather(folder: Path, stages: Sequence[str]) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """First and last measurement of every stage."""
+    """Returns a Markdown table of the first and the last measurement of every stage."""
     cells = []
     for stage in dict.fromkeys(row["stage"] for row in rows):
         own = [row for row in rows if row["stage"] == stage]
@@ -73,7 +81,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Loss over steps: stage 0 at random picks, and policies at fixed picks a frame."""
+    """Draws loss over steps: stage 0 at random picks, and policies at fixed picks a frame."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _lines(left, [row for row in rows if row["stage"] == STAGE0])

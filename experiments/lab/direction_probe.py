@@ -22,6 +22,11 @@ from framework.lab.features import NeedleFeatures, NeedleSettings, needle_tokens
 from framework.lab.training.recipe import load
 
 DEFAULTS = {"train": "80,400", "test": "40", "checkpoint": "asset:lab_hard", "cache": "~/.cache/tokensieve/features"}
+MEANINGS = {
+    "train": "numbers of videos that the probe learns from, one table row for each",
+    "test": "number of other videos that it is tested on",
+    "checkpoint": "lab model whose vision tower is probed: a folder or asset:NAME",
+}
 FRAMES, SPAN, QUESTIONS, DIRECTIONS = 128, 8, 5, 4
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 READINGS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -33,7 +38,7 @@ READINGS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def needles(features: NeedleFeatures) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Tokens f32 [needles, ticks, D], directions i64 [needles], and the video of each."""
+    """Returns tokens f32 [needles, ticks, D], directions i64 [needles], and the video of each needle."""
     videos = [features[index] for index in range(len(features))]
     found = [(video, question) for video in videos for question in video.questions]
     tokens = np.stack([video.features[needle_tokens(question.evidence[0])] for video, question in found])
@@ -42,7 +47,10 @@ def needles(features: NeedleFeatures) -> tuple[np.ndarray, np.ndarray, list[str]
 
 
 def ridge(train: np.ndarray, truth: np.ndarray, test: np.ndarray, penalty: float) -> np.ndarray:
-    """The likeliest class of every row of `test`, i64 [n]; columns are standardised by those of `train`."""
+    """Returns the likeliest class of every row of `test`, i64 [n], by ridge regression.
+
+    Columns are standardised by those of `train`.
+    """
     mean, spread = train.mean(0), train.std(0) + 1e-6
     known, asked = (train - mean) / spread, (test - mean) / spread
     target = np.eye(DIRECTIONS)[truth]
@@ -51,15 +59,18 @@ def ridge(train: np.ndarray, truth: np.ndarray, test: np.ndarray, penalty: float
 
 
 def probe(train: np.ndarray, truth: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """`ridge` with the penalty that is best on the last fifth of the training needles."""
+    """Returns what `ridge` says of `test`, with the best of PENALTIES.
+
+    The best one is right most often on the last fifth of the training needles.
+    """
     cut = len(train) * 4 // 5
     right = [(ridge(train[:cut], truth[:cut], train[cut:], p) == truth[cut:]).mean() for p in PENALTIES]
     return ridge(train, truth, test, PENALTIES[int(np.argmax(right))])
 
 
 def main(given: list[str]) -> None:
-    """Print accuracies on held-out needles."""
-    chosen = arguments(given, DEFAULTS)
+    """Prints accuracies on held-out needles."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     model, _ = load(chosen["checkpoint"])
 
     def drawn(videos: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

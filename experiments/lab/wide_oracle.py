@@ -18,7 +18,8 @@ from pathlib import Path
 
 from experiments.common import arguments, compose_root, composing, markdown
 from framework.backbones.base import DecoderBackbone
-from framework.config.build import build, build_backbone, prompt_template
+from framework.config.build import build
+from framework.config.parts import build_backbone, prompt_template
 from framework.core.interfaces import TokenScorer
 from framework.core.prompts import PromptTemplate
 from framework.evaluation.statistics import mean_interval
@@ -38,13 +39,22 @@ DEFAULTS = {
     "seed": "9000",
     "cache": "~/.cache/tokensieve/features",
 }
+MEANINGS = {
+    "checkpoint": "weights in place of the backbone's own: a folder or asset:NAME; empty: its own",
+    "kept": "shares of a video's visual tokens that are kept, above 0 up to 1",
+    "ways": "who chooses the tokens: some of oracle, random and attention",
+    "opacity": "opacity of the needles, 0 to 1; below 0.2 they are hard to see",
+    "noise": "standard deviation of a pixel, on the scale 0 to 1",
+    "density": "share of the places that are filled with distractors, 0 to 1",
+    "seed": "seed of the videos and their questions",
+}
 SPAN, QUESTIONS = 8, 5
 WAYS = ("oracle", "random", "attention")
 
 
 @dataclass(frozen=True)
 class Wide:
-    """Videos of the split `wide`, encoded, and the language model that is asked about them."""
+    """Holds encoded videos of the split `wide`, and the language model that is asked about them."""
 
     backbone: DecoderBackbone
     prompt: PromptTemplate
@@ -53,7 +63,7 @@ class Wide:
 
     @classmethod
     def of(cls, chosen: Mapping[str, str]) -> Wide:
-        """As the keys of DEFAULTS say; inside `composing`."""
+        """Builds what the keys of DEFAULTS say; works inside `composing`."""
         other = [f"backbone.adapter.checkpoint={chosen['checkpoint']}"] if chosen["checkpoint"] else []
         cfg = compose_root([f"backbone={chosen['backbone']}", "scorer=attention", "answer_positions=original", *other])
         backbone, scorer = build_backbone(cfg), build(cfg.scorer, TokenScorer, "scorer")  # type: ignore[type-abstract]
@@ -65,18 +75,21 @@ class Wide:
         return cls(backbone, prompt_template(cfg), scorer, features)
 
     def picks(self) -> dict[str, Pick]:
-        """The ways to keep tokens, by name."""
+        """Returns the ways to keep tokens, by name."""
         attention = by_scorer(self.scorer, self.backbone, self.prompt)
         return dict(zip(WAYS, (oracle, random, attention), strict=True))
 
     def right(self, pick: Pick, count: int) -> list[bool]:
-        """Of every question of every video, in order: whether the answer from `count` picked tokens is right."""
+        """Says of every question of every video, in order, whether its answer is right.
+
+        The answer is given from `count` tokens that `pick` chose.
+        """
         return [bool(row["right"]) for row in table(self.backbone, self.prompt, self.features, pick, [count], "kept")]
 
 
 def main(given: list[str]) -> None:
-    """Print accuracies with video-clustered intervals."""
-    chosen = arguments(given, DEFAULTS)
+    """Prints accuracies with 95 % intervals that are drawn over videos."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     ways = chosen["ways"].split(",")
     if unknown := sorted(set(ways) - set(WAYS)):
         raise SystemExit(f"ways: got {', '.join(unknown)}, expected some of {', '.join(WAYS)}")

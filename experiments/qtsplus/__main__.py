@@ -40,8 +40,9 @@ from experiments.common import (
 )
 from experiments.qtsplus.arms import ARMS, FOLDER, train
 from framework.backbones.base import DecoderBackbone
-from framework.config.build import build, prompt_template
+from framework.config.build import build
 from framework.config.identity import whole
+from framework.config.parts import prompt_template
 from framework.core.interfaces import Backbone, TokenScorer
 from framework.evaluation.statistics import difference_interval, mean_interval
 from framework.lab.features import NeedleFeatures, NeedleSettings
@@ -58,7 +59,7 @@ from strategies.learned.qtsplus.training.evaluation import (
     uniform,
 )
 from strategies.learned.qtsplus.training.fit import build_selector
-from strategies.learned.qtsplus.training.recipe import read_recipe
+from strategies.learned.qtsplus.training.recipe import QTSplusRecipe
 
 NAME = "qtsplus"
 SPLITS = {"attribute": 0.25, "conjunction": 0.25, "two_evidence": 0.25, "when": 1 / 3, "order": 0.5, "direction": 0.25}
@@ -73,6 +74,13 @@ DEFAULTS = {
     "splits": ",".join(SPLITS),
     "words": "",
     "results": str(RESULTS),
+}
+MEANINGS = {
+    "kept": "visual tokens kept of 512",
+    "videos": "number of videos of each split",
+    "seed": "seed of the videos and their questions",
+    "folder": "folder in which trained arms and given answers are kept",
+    "arms": "arms that are compared, with semicolons between them",
 }
 OPACITY = {"attribute": 0.15}
 FRAMES, LENGTHS, LENGTH_SPLITS = 256, (64, 1024), ("attribute", "conjunction")
@@ -100,15 +108,15 @@ Answered = dict[tuple[int, int], float]  # (video, question) -> share of seeds t
 
 
 class Bench:
-    """A language model, the videos of one length and split, and what was answered before (kept on disk)."""
+    """Holds a language model, the videos of one length and split, and what was answered before (kept on disk)."""
 
     def __init__(self, chosen: dict[str, str], split: str, frames: int, model: Path | None = None) -> None:
         words = [f"backbone={chosen['backbone']}", "preset=flexselect"]
         cfg = compose_root([*words, f"backbone.adapter.checkpoint={model}"] if model else words)
         self.backbone: Any = build(cfg.backbone.adapter, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
         assert isinstance(self.backbone, DecoderBackbone)
-        training = compose("train", [f"backbone={chosen['backbone']}", "selector=qtsplus"])
-        self.recipe, _ = read_recipe(training.selector, 0)
+        training = compose("train", [f"backbone={chosen['backbone']}", "recipe=qtsplus"])
+        self.recipe = build(training.recipe, QTSplusRecipe, "recipe").selector(0)
         self.prompt = prompt_template(cfg)
         self.scorers = {
             name: build(compose_root([*words, *more]).scorer, TokenScorer, "scorer")  # type: ignore[type-abstract]
@@ -123,7 +131,10 @@ class Bench:
         self.folder = Path(chosen["folder"]) / "answers" / f"{split}-{frames}-{chosen['videos']}-{chosen['seed']}"
 
     def ask(self, name: str, pick: Callable[[], Pick], count: int, positions: str = "kept") -> list[dict[str, Any]]:
-        """What every question was answered from `count` tokens, from disk where it was asked before."""
+        """Asks every question from `count` tokens and returns one row per answer.
+
+        Answers come from disk where the same was asked before.
+        """
         file = self.folder / f"{name.replace(' ', '_')}-{count}.json"
         if not file.exists():
             rows = table(self.backbone, self.prompt, self.features, pick(), [count], positions)
@@ -137,7 +148,7 @@ Way = tuple[str, Callable[[], Pick]]  # a name, and what makes the way to choose
 
 
 def ways(bench: Bench, selectors: dict[str, list[Path]]) -> dict[str, list[Way]]:
-    """Row -> its seeds."""
+    """Returns the ways to choose of every row, by name: one for each of its seeds."""
     backbone, width = bench.backbone, bench.backbone.decoder.config.hidden_size
 
     def weights(make: Callable[[], Selector]) -> Callable[[], Pick]:
@@ -161,7 +172,7 @@ def ways(bench: Bench, selectors: dict[str, list[Path]]) -> dict[str, list[Way]]
 
 
 def right(seeds: Sequence[Sequence[dict[str, Any]]], questions: int) -> Answered:
-    """(video, question) -> share of seeds that were right."""
+    """Returns for every (video, question) the share of seeds that were right."""
     numbered = [{divmod(row["question"], questions): float(row["right"]) for row in rows} for rows in seeds]
     return {key: float(np.mean([one[key] for one in numbered])) for key in numbered[0]}
 
@@ -169,7 +180,10 @@ def right(seeds: Sequence[Sequence[dict[str, Any]]], questions: int) -> Answered
 def measure(
     bench: Bench, selectors: dict[str, list[Path]], counts: Sequence[int], split: str, frames: int
 ) -> list[dict[str, Any]]:
-    """One row per number kept and way to choose: accuracy, and paired differences of learned rows and attention."""
+    """Returns one row per number kept and way to choose.
+
+    A row has accuracy, and paired differences for learned rows and attention.
+    """
     questions = bench.settings.questions
     everything = right([bench.ask(EVERYTHING, lambda: uniform, bench.features.tokens)], questions)
     asked = [bench.ask("oracle", lambda: oracle, count) for count in counts]
@@ -201,7 +215,10 @@ def measure(
 
 
 def ratios(bench: Bench, path: Path, split: str, frames: int) -> dict[str, Any]:
-    """What a learned ratio makes of the questions: the tokens kept, at inference and under training's gate."""
+    """Returns one row about what a learned ratio makes of the questions.
+
+    It has the tokens kept at inference, whether they are as many under the gate of training, and accuracy.
+    """
     selector, most = checkpoint.load(path)[0], checkpoint.read(path).n_max
     asked = {
         gate: bench.ask(f"learned ratio {gate}", lambda gate=gate: by_ratio(selector, most, bench.backbone, gate), 0)  # type: ignore[misc]
@@ -228,7 +245,7 @@ def ratios(bench: Bench, path: Path, split: str, frames: int) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Accuracy over the number kept, one panel per split."""
+    """Draws accuracy over the number kept, one panel per split."""
     splits = list(dict.fromkeys(row["split"] for row in rows))
     columns = min(3, len(splits))
     lines = -(-len(splits) // columns)
@@ -252,7 +269,7 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 
 def accuracy_table(rows: Sequence[Row], split: str) -> str:
-    """Markdown: accuracy of every row at every number kept."""
+    """Returns a Markdown table of the accuracy of every row at every number kept."""
     here = [row for row in rows if row["split"] == split]
     kept, names = sorted({row["kept"] for row in here}), list(dict.fromkeys(row["run"] for row in here))
     cell = {(row["run"], row["kept"]): row for row in here}
@@ -261,14 +278,14 @@ def accuracy_table(rows: Sequence[Row], split: str) -> str:
 
 
 def difference_table(rows: Sequence[Row], kept: int) -> str:
-    """Markdown: paired differences at one number kept."""
+    """Returns a Markdown table of paired differences at one number kept."""
     here = [row for row in rows if row["kept"] == kept and row["minus_uniform"] is not None]
     head = ["split", "row", *(f"minus {other}" for other in AGAINST)]
     return markdown(head, [[r["split"], r["run"], *(interval(r, f"minus_{o}") for o in AGAINST)] for r in here])
 
 
 def length_table(rows: Sequence[Row]) -> str:
-    """Markdown: a tenth of the tokens at other lengths."""
+    """Returns a Markdown table of accuracy at other lengths, with a tenth of the tokens kept."""
     settings = list(dict.fromkeys((row["split"], row["frames"], row["kept"]) for row in rows))
     cell = {(row["run"], row["split"], row["frames"]): row for row in rows}
     head = ["", *(f"{split}, {frames:,} frames, {kept} kept" for split, frames, kept in settings)]
@@ -277,7 +294,7 @@ def length_table(rows: Sequence[Row]) -> str:
 
 
 def ratio_table(rows: Sequence[Row]) -> str:
-    """Markdown: what the learned ratio keeps."""
+    """Returns a Markdown table of what the learned ratio keeps."""
     head = ["split", "frames", "tokens", "mean ratio", "kept: fewest, mean, most", "same count in training", "accuracy"]
     body = [
         [
@@ -295,8 +312,8 @@ def ratio_table(rows: Sequence[Row]) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Train what is missing, measure, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Trains what is missing, measures, writes the numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     folder, results = Path(chosen["folder"]), Path(chosen["results"])
     selectors = {
         name: [train(folder, name, arm, seed, chosen["backbone"], chosen["words"]) for seed in arm.seeds]

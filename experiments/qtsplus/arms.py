@@ -2,8 +2,8 @@
 
     python -m experiments.qtsplus.arms                  # trains what is missing, one after another; go on any time
 
-Every arm is `sieve train selector=qtsplus` with some words changed; main arms have three seeds. A finished arm leaves
-`checkpoint/` in its folder. It knows nothing of what the arms are asked afterwards.
+Every arm is `sieve train recipe=qtsplus` with some words changed; main arms have three seeds. A finished arm leaves
+`checkpoint/` in its folder.
 """
 
 from __future__ import annotations
@@ -19,64 +19,68 @@ from framework.config.identity import whole
 
 FOLDER = Path("outputs/qtsplus")
 DEFAULTS = {"backbone": "lab_subsets", "only": "", "words": "", "folder": str(FOLDER)}
+MEANINGS = {
+    "only": "arms that are trained, with semicolons between them; empty: all",
+    "folder": "folder in which the trained arms are kept",
+}
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train a selector."""
+    """Describes one way to train a selector."""
 
-    words: tuple[str, ...] = ()  # added to `sieve train selector=qtsplus`
+    words: tuple[str, ...] = ()  # added to `sieve train recipe=qtsplus`
     seeds: tuple[int, ...] = (0,)
 
 
 MAIN = (0, 1, 2)
 WHEN = (
-    "selector.needles.train.kinds=[{split: when, opacity: 1.0, videos: 800}]",
-    "selector.needles.measure.kinds=[{split: when, opacity: 1.0, videos: 24}]",
-    "selector.training.gate=hard",  # the start finds these needles; to be learned is the way from time to answer
-    "selector.training.gate_on=tokens",
-    "selector.training.extra=0",
-    "selector.training.together=40",
-    "selector.training.reencode_rate=0.5",
-    "selector.training.llm_rate=0.3",
-    "selector.draw.videos=10",
-    "selector.draw.rho=[0.02,0.12]",
-    "selector.schedule.steps=300",
+    "recipe.needles.train.kinds=[{split: when, opacity: 1.0, videos: 800}]",
+    "recipe.needles.measure.kinds=[{split: when, opacity: 1.0, videos: 24}]",
+    "recipe.training.gate=hard",  # the start finds these needles; to be learned is the way from time to answer
+    "recipe.training.gate_on=tokens",
+    "recipe.training.extra=0",
+    "recipe.training.together=40",
+    "recipe.training.reencode_rate=0.5",
+    "recipe.training.llm_rate=0.3",
+    "recipe.draw.videos=10",
+    "recipe.draw.rho=[0.02,0.12]",
+    "recipe.schedule.steps=300",
 )
 TIMES = {
     "time, kept": (),
-    "no time, kept": ("selector.network.time=false",),
-    "time, sequential": ("selector.training.positions=sequential",),
-    "no time, sequential": ("selector.network.time=false", "selector.training.positions=sequential"),
+    "no time, kept": ("recipe.network.time=false",),
+    "time, sequential": ("recipe.training.positions=sequential",),
+    "no time, sequential": ("recipe.network.time=false", "recipe.training.positions=sequential"),
 }
 ARMS = {
     "qtsplus": Arm(seeds=MAIN),
-    "without re-encoder": Arm(("selector.network.reencode_layers=0",), MAIN),
-    "without time": Arm(("selector.network.time=false",)),
+    "without re-encoder": Arm(("recipe.network.reencode_layers=0",), MAIN),
+    "without time": Arm(("recipe.network.time=false",)),
     "official Gumbel gate": Arm(
-        ("selector.training.gate=gumbel", "selector.training.gate_on=tokens", "selector.training.extra=0")
+        ("recipe.training.gate=gumbel", "recipe.training.gate_on=tokens", "recipe.training.extra=0")
     ),
-    "learned ratio": Arm(("selector.training.rho=learned", "selector.training.most=128")),
+    "learned ratio": Arm(("recipe.training.rho=learned", "recipe.training.most=128")),
 }
 STAGES = {1: ("time, sequential",), 2: tuple(TIMES)}  # that the question of time is asked in, of which arms
 TIME_ARMS = {
-    f"{name}, stage {stage}": Arm((*TIMES[name], *WHEN, f"stage={stage}"))
+    f"{name}, stage {stage}": Arm((*TIMES[name], *WHEN, f"recipe.training.stage={stage}"))
     for stage, names in STAGES.items()
     for name in names
 }
 
 
 def place(folder: Path, name: str, seed: int) -> Path:
-    """Where a trained arm lies."""
+    """Returns the folder of a trained arm."""
     return folder / f"{name.replace(', ', '-').replace(' ', '_').lower()}-{seed}"
 
 
 def train(folder: Path, name: str, arm: Arm, seed: int, backbone: str, words: str = "") -> Path:
-    """The checkpoint of an arm, trained now unless it was before."""
+    """Trains an arm, unless it was trained before, and returns its checkpoint."""
     there = place(folder, name, seed)
     if not (there / "minutes.txt").exists():
         start = time.perf_counter()
-        command = [sys.executable, "-m", "framework.cli", "train", "selector=qtsplus", f"backbone={backbone}"]
+        command = [sys.executable, "-m", "framework.cli", "train", "recipe=qtsplus", f"backbone={backbone}"]
         command += [f"folder={there}", f"seed={seed}", "running.progress=false", *arm.words, *words.split()]
         print(f"{name}, seed {seed}: {' '.join(command[3:])}", file=sys.stderr, flush=True)
         subprocess.run(command, check=True)
@@ -85,8 +89,11 @@ def train(folder: Path, name: str, arm: Arm, seed: int, backbone: str, words: st
 
 
 def main(given: list[str]) -> None:
-    """Train every arm, or those named in `only` (a;b)."""
-    chosen = arguments(given, DEFAULTS)
+    """Trains every arm, or those named in `only` (a;b).
+
+    SystemExit where there is no such arm.
+    """
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     arms = {**ARMS, **TIME_ARMS}
     for name in chosen["only"].split(";") if chosen["only"] else arms:
         if name not in arms:

@@ -37,7 +37,8 @@ from experiments.common import (
 from experiments.qtsplus.encoded import ask, encode_first, peaks, total_cost
 from experiments.qtsplus.operations import compute, savings_table, shares, work_table
 from framework.benchmarks.base import Benchmark, VideoItem
-from framework.config.build import build, build_pipeline
+from framework.config.build import build
+from framework.config.parts import build_pipeline
 from framework.engine.pipeline import Pipeline
 
 NAME = "qtsplus_cost"
@@ -58,10 +59,16 @@ DEFAULTS = {
     "seed": "1",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "frames": "frames of the video, one length after another",
+    "kept": "share of the visual tokens that is kept",
+    "repeats": "how often each way answers; medians are shown",
+    "seed": "seed of the videos",
+}
 
 
 def build_ways(kept: float) -> dict[str, Pipeline]:
-    """Way -> its pipeline, all with one backbone; their budgets are still to come."""
+    """Builds the pipeline of every way, all with one backbone; their budgets are still to come."""
     common = ["backbone=lab_subsets", "backbone.adapter.device=cpu", "answer_positions=original", "splitter=whole"]
     learned = ["preset=qtsplus", f"qtsplus.rho={kept}"]
     words = {
@@ -75,7 +82,7 @@ def build_ways(kept: float) -> dict[str, Pipeline]:
 
 
 def video(frames: int, seed: int) -> VideoItem:
-    """A needle video with its questions; where it should be shorter than the shortest, the shortest."""
+    """Renders a needle video with its questions; it has SHORTEST frames where fewer are asked for."""
     length = f"benchmark.frames={max(frames, SHORTEST)}"
     cfg = compose_root(["backbone=lab_subsets", "benchmark=needle", length, f"seed={seed}"])
     return build(cfg.benchmark, Benchmark, "benchmark")[0]  # type: ignore[type-abstract]
@@ -84,7 +91,7 @@ def video(frames: int, seed: int) -> VideoItem:
 def measure(
     made: Mapping[str, Pipeline], shown: VideoItem, frames: int, kept: float, repeats: int
 ) -> list[dict[str, Any]]:
-    """One row per way to answer about `frames` frames of a video."""
+    """Returns one row per way to answer about `frames` frames of a video."""
     questions = [item.question for item in shown.items]
     sampling = replace(made["qtsplus"].sampling, max_frames=frames)
     look, opened, opening = encode_first(replace(made["qtsplus"], sampling=sampling), shown.path, questions[0])
@@ -123,8 +130,9 @@ def measure(
 
 
 def crossing(places: Sequence[float], saved: Sequence[float]) -> float | None:
-    """From which place on something is saved, between the last place without and the next linearly; the first place
-    where all save; None where the last one does not.
+    """Returns the place from which on something is saved, linear between the last place without and the next.
+
+    It is the first place where all save, and None where the last one does not.
     """
     without = [i for i, value in enumerate(saved) if value <= 0]
     if not without:
@@ -136,7 +144,7 @@ def crossing(places: Sequence[float], saved: Sequence[float]) -> float | None:
 
 
 def draw(measured: Sequence[Row], computed: Sequence[Row]) -> Figure:
-    """Seconds after the vision tower over frames, and what is saved of all operations, computed."""
+    """Draws the seconds after the vision tower over frames, and what is saved of all operations, as computed."""
     figure = Figure(figsize=(10.5, 4.3), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2)
     for way, color in WAYS.items():
@@ -152,7 +160,7 @@ def draw(measured: Sequence[Row], computed: Sequence[Row]) -> Figure:
 
 
 def measured_table(rows: Sequence[Row]) -> str:
-    """Markdown: what each way took at each length."""
+    """Returns a Markdown table of what each way took at each length."""
     cells = []
     for row in rows:
         stages = [f"{row[key]:.3f}" for key in ("choose", "answer")]
@@ -166,8 +174,10 @@ def measured_table(rows: Sequence[Row]) -> str:
 
 
 def pays_table(rows: Sequence[Row]) -> str:
-    """Markdown: processor seconds as a share of those of reading all tokens, in brackets with decoding and encoding;
-    and from how many frames on a way takes less.
+    """Returns a Markdown table of processor seconds, as a share of those of reading all tokens.
+
+    In brackets stands the share with decoding and encoding. The last column says from how many frames on a way takes
+    less.
     """
     lengths = sorted({row["frames"] for row in rows})
     at = {(row["way"], row["frames"]): row["seconds"] for row in rows}
@@ -186,13 +196,13 @@ def pays_table(rows: Sequence[Row]) -> str:
 
 
 def tables(measured: Sequence[Row], computed: Sequence[Row]) -> list[str]:
-    """All tables of the page, in its order."""
+    """Returns all tables of the page, in its order."""
     return [measured_table(measured), pays_table(measured), work_table(computed), savings_table(computed)]
 
 
 def main(given: list[str]) -> None:
-    """Measure, compute, write numbers, draw them, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Measures, computes, writes the numbers, draws them and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     folder, kept = Path(chosen["folder"]), float(chosen["kept"])
     repeats, seed = int(chosen["repeats"]), int(chosen["seed"])
     threads = torch.get_num_threads()

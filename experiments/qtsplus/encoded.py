@@ -1,8 +1,7 @@
 """A video that is encoded once and then asked again and again, and what each stage of that costs.
 
 Timing what comes after the vision tower needs neither decoding nor encoding repeated. Seconds are the processor's, all
-threads of this process together: with one thread, what a clock shows where nothing else runs. Knows the pipeline's
-loop, no strategy and no model.
+threads of this process together: with one thread, what a clock shows where nothing else runs.
 """
 
 from __future__ import annotations
@@ -26,10 +25,13 @@ STAGE = "stage "  # before a stage's name among the profiler's events
 
 
 class Encoded(LiveSession):
-    """Groups stay whole, so that any pipeline with this one's backbone and splitter may be shown them next."""
+    """Keeps groups whole, so that they may be shown to other pipelines.
+
+    Those need this pipeline's backbone and splitter.
+    """
 
     def release(self, awaited: set[int]) -> None:
-        """Nothing is let go of."""
+        """Releases nothing."""
 
     def serve(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:
         """Shows the video to another pipeline, as its `open_session`."""
@@ -38,11 +40,11 @@ class Encoded(LiveSession):
 
 
 class ProcessorLedger(Ledger):
-    """A ledger with the processor's clock, whose stages are among the profiler's events."""
+    """Records what stages cost by the processor's clock, and shows them among the profiler's events."""
 
     @contextmanager
     def stage(self, name: str, payers: Sequence[str], tokens: int = 0, flops: float = 0.0) -> Iterator[None]:
-        """As a ledger's."""
+        """Measures a stage as a ledger does, by the processor's clock."""
         with record_function(STAGE + name):
             start = time.process_time()
             try:
@@ -52,7 +54,10 @@ class ProcessorLedger(Ledger):
 
 
 def encode_first(pipeline: Pipeline, path: str, question: Question) -> tuple[Encoded, Outcome, float]:
-    """The video, encoded because `pipeline` was asked a first question; the outcome; processor seconds of all that."""
+    """Encodes a video by asking `pipeline` a first question.
+
+    Returns the encoded video, the outcome, and the processor seconds of all that.
+    """
     start = time.process_time()
     look = Encoded.open(pipeline.setup, path, [question], Ledger())
     outcome, _ = ask(pipeline, look, question)
@@ -60,19 +65,22 @@ def encode_first(pipeline: Pipeline, path: str, question: Question) -> tuple[Enc
 
 
 def ask(pipeline: Pipeline, look: Encoded, question: Question) -> tuple[Outcome, float]:
-    """What `pipeline` makes of the encoded video, and the processor seconds that it took."""
+    """Asks `pipeline` about the encoded video and returns the outcome and the processor seconds that it took."""
     start = time.process_time()
     (outcome,) = replace(pipeline, open_session=look.serve).answer(look.timeline.path, [question])
     return outcome, time.process_time() - start
 
 
 def total_cost(outcome: Outcome, *stages: str) -> Cost:
-    """Of those of the stages that there were, together."""
+    """Sums the costs of those of the stages that there were."""
     return sum((outcome.trace.stages[name] for name in stages if name in outcome.trace.stages), start=Cost())
 
 
 def peaks(run: Callable[[], object]) -> dict[str, int]:
-    """Stage -> most bytes of tensors that it held at once, beyond those that were there when it began; CPU only."""
+    """Returns for every stage the most bytes of tensors that it held at once; CPU only.
+
+    Tensors that were there when the stage began do not count.
+    """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         run()
     assert watched.profiler is not None

@@ -1,7 +1,6 @@
 """What a published model of the Qwen2.5-VL family computes: its sizes, and the matrix products of encoding and reading.
 
-Two operations per weight and position, plus attention; embeddings, norms and the head on one row are left out. It knows
-no weights and no selector.
+Two operations per weight and position, plus attention; embeddings, norms and the head on one row are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ FRAMES_PER_TICK, SIDE = 2, 448  # frames of 448 x 448 pixels
 
 @dataclass(frozen=True)
 class Decoder:
-    """The language model's layers."""
+    """Describes the language model's layers."""
 
     width: int
     layers: int
@@ -23,27 +22,30 @@ class Decoder:
 
     @property
     def keys(self) -> int:
-        """Width of all keys."""
+        """Returns the width of all keys together."""
         return self.kv_heads * self.width // self.heads
 
     @property
     def weights(self) -> int:
-        """In the matrices of one layer."""
+        """Counts the weights in the matrices of one layer."""
         return 2 * self.width**2 + 2 * self.width * self.keys + 3 * self.width * self.inner
 
     def read(self, tokens: int, layers: int | None = None) -> float:
-        """A pass over `tokens`, causal, through the first `layers` (None: all)."""
+        """Counts the operations of a causal pass over `tokens` through the first `layers` (None: all)."""
         return (self.layers if layers is None else layers) * 2.0 * (tokens * self.weights + tokens**2 * self.width)
 
     def point(self, tokens: int, text: int, layer: int) -> float:
-        """Attention from `text` tokens to the `tokens` before them at `layer`, counted from 0: the pass ends there."""
+        """Counts the operations of attention from `text` tokens to the `tokens` before them at `layer`.
+
+        Layers are counted from 0, and the pass ends at that one.
+        """
         rows = 2.0 * self.width * (text * self.width + (tokens + text) * self.keys + text * (tokens + text))
         return self.read(tokens + text, layer) + rows
 
 
 @dataclass(frozen=True)
 class Tower:
-    """The vision tower: most blocks attend within windows, some within a tick."""
+    """Describes the vision tower: most blocks attend within windows, some within a tick."""
 
     width: int
     depth: int
@@ -55,7 +57,7 @@ class Tower:
     out: int
 
     def encode(self, ticks: int, side: int = SIDE) -> float:
-        """`ticks` of square frames."""
+        """Counts the operations that encode `ticks` of square frames, `side` pixels wide."""
         patches, seen = (side // self.patch) ** 2, (self.window // self.patch) ** 2
         block = 4 * self.width**2 + 3 * self.width * self.inner
         attention = 2 * self.width * (self.full * patches + (self.depth - self.full) * seen)
@@ -65,13 +67,13 @@ class Tower:
         return 2.0 * ticks * patches * (self.depth * block + attention + embedding + merger)
 
     def tokens(self, side: int = SIDE) -> int:
-        """Of a tick."""
+        """Counts the tokens of a tick."""
         return (side // self.patch // self.merge) ** 2
 
 
 @dataclass(frozen=True)
 class Model:
-    """A size of Qwen2.5-VL; `reference_layer` as in conf/backbone."""
+    """Describes a size of Qwen2.5-VL; `reference_layer` is as in conf/backbone."""
 
     decoder: Decoder
     tower: Tower

@@ -24,7 +24,10 @@ FURTHEST = 2**20  # tokens up to which a break-even is looked for
 
 
 def operations(model: Model, tokens: int, ratio: float) -> dict[str, float]:
-    """Of everything after the vision tower, for `tokens` visual tokens of which the share `ratio` is kept."""
+    """Counts the operations of everything after the vision tower, by step.
+
+    There are `tokens` visual tokens, of which the share `ratio` is kept.
+    """
     decoder, kept = model.decoder, max(1, math.ceil(ratio * tokens - 1e-6))
     shape = Shape(decoder.width, decoder.heads, decoder.kv_heads, 1, 2, time=False, official=True)
     return {
@@ -37,14 +40,20 @@ def operations(model: Model, tokens: int, ratio: float) -> dict[str, float]:
 
 
 def operations_saved(model: Model, tokens: int, ratio: float) -> tuple[float, float]:
-    """Operations that QTSplus saves, and the attention scorer; below zero where they cost more."""
+    """Returns the operations that QTSplus saves, and those that the attention scorer saves.
+
+    They are below zero where more is spent than saved.
+    """
     o = operations(model, tokens, ratio)
     rest = o["read_all"] - o["read_kept"]
     return rest - o["score"] - o["reencode"], rest - o["attention"]
 
 
 def break_even(saves: Callable[[int], float]) -> int | None:
-    """Fewest tokens with which something is saved, if more of them save too; None if not up to 2^20 tokens."""
+    """Finds the fewest tokens with which something is saved, if more of them save too.
+
+    Returns None where nothing is saved with 2^20 tokens.
+    """
     if saves(FURTHEST) <= 0:
         return None
     low, high = 0, FURTHEST
@@ -55,7 +64,10 @@ def break_even(saves: Callable[[int], float]) -> int | None:
 
 
 def compute() -> list[dict[str, Any]]:
-    """One row per model, length and ratio, in TFLOP; shares are of the vision tower and reading all tokens."""
+    """Computes one row per model, length and ratio, in TFLOP.
+
+    Shares are of the vision tower and reading all tokens together.
+    """
     rows = []
     for name, model in MODELS.items():
         for ratio in RATIOS:
@@ -86,7 +98,7 @@ def compute() -> list[dict[str, Any]]:
 
 
 def shares(axes: Axes, computed: Sequence[Row]) -> None:
-    """What is saved of all operations, over frames."""
+    """Draws the share of all operations that is saved, over frames."""
     for (model, marker), line in zip((("3B", "o"), ("7B", "s")), ("-", "--"), strict=True):
         for ratio, color in zip(RATIOS, ("#1b7f5c", "#66ccaa", "#ddaa33", "#ee6677"), strict=True):
             mine = [row for row in computed if (row["model"], row["ratio"]) == (model, ratio)]
@@ -106,7 +118,7 @@ def shares(axes: Axes, computed: Sequence[Row]) -> None:
 
 
 def work_table(rows: Sequence[Row]) -> str:
-    """Markdown: computed operations at one ratio."""
+    """Returns a Markdown table of computed operations at one ratio."""
     head = ["", "frames", "tokens", "vision tower", "read all", "score", "re-encode", "read kept", "attention scorer"]
     keys = ("tower", "read_all", "score", "reencode", "read_kept", "attention")
     return markdown(
@@ -120,7 +132,10 @@ def work_table(rows: Sequence[Row]) -> str:
 
 
 def savings_table(rows: Sequence[Row]) -> str:
-    """Markdown: share of all operations, vision tower included, that is saved; break-even; shared questions."""
+    """Returns a Markdown table of the share of all operations, vision tower included, that is saved.
+
+    It also says from how many tokens on choosing pays, and how many questions cost what reading all tokens once costs.
+    """
     at = {(row["model"], row["ratio"], row["frames"]): row for row in rows}
     head = ["", "kept", *(f"{frames:,} frames" for frames in FRAMES), "pays from, tokens", "questions"]
     cells = []

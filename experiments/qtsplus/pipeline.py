@@ -45,10 +45,14 @@ DEFAULTS = {
     "backbone": "lab_subsets",
     "folder": str(RESULTS),
 }
+MEANINGS = {
+    "kept": "visual tokens kept of 512",
+    "videos": "number of videos of each split",
+}
 
 
 def overrides_of(kept: int) -> dict[str, list[str]]:
-    """How each row selects `kept` of the tokens."""
+    """Returns the overrides with which each row selects `kept` of the tokens."""
     budget, share = f"budget={kept}", f"qtsplus.rho={kept / TOKENS}"
     learned = ["preset=qtsplus", f"budget={TOKENS}", share]
     return {
@@ -61,7 +65,7 @@ def overrides_of(kept: int) -> dict[str, list[str]]:
 
 
 def measure(split: str, chosen: dict[str, str]) -> list[dict[str, Any]]:
-    """One row per number kept and way to select, on one split."""
+    """Returns one row per number kept and way to select, on one split."""
     common = [
         f"backbone={chosen['backbone']}",
         "benchmark=needle",
@@ -83,7 +87,10 @@ def measure(split: str, chosen: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def tables(rows: Sequence[Row], split: str) -> str:
-    """Markdown: accuracy of every row at every number kept, then QTSplus minus each of the others."""
+    """Returns two Markdown tables of one split.
+
+    They show the accuracy of every row at every number kept, then QTSplus minus each of the others.
+    """
     here = [row for row in rows if row["split"] == split]
     kept = sorted({row["kept"] for row in here})
     cell = {(row["run"], row["kept"]): row for row in here}
@@ -98,8 +105,8 @@ def tables(rows: Sequence[Row], split: str) -> str:
 
 
 def main(given: list[str]) -> None:
-    """Run, write the numbers, print the tables."""
-    chosen = arguments(given, DEFAULTS)
+    """Runs all rows, writes their numbers and prints the tables."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     with composing():
         rows = [row for split in chosen["splits"].split(",") for row in measure(split, chosen)]
     path = Path(chosen["folder"]) / f"{NAME}.csv"

@@ -37,12 +37,17 @@ DEFAULTS = {
     "words": "",
     "results": str(RESULTS),
 }
+MEANINGS = {
+    "kept": "visual tokens kept of 512",
+    "seed": "seed of the videos and their questions",
+    "folder": "folder in which trained arms and given answers are kept",
+}
 CONTROL = "no time, sequential"
 ALONE = "language model alone"
 
 
 def reencode_given(selector: Selector) -> Pick:
-    """The needle's tokens and random others, re-encoded by a selector."""
+    """Returns a way to choose: the needle's tokens and random others, re-encoded by a selector."""
     selector = selector.float().eval()
 
     def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
@@ -54,7 +59,7 @@ def reencode_given(selector: Selector) -> Pick:
 
 
 def measure(chosen: dict[str, str]) -> list[dict[str, Any]]:
-    """One row per arm, number kept and way to choose."""
+    """Returns one row per arm, number kept and way to choose."""
     settings = {**chosen, "folder": str(Path(chosen["folder"]) / "when")}
     bench = qtsplus.Bench(settings, "when", qtsplus.FRAMES)
     answers: dict[tuple[str, int, str, int], qtsplus.Answered] = {}
@@ -93,7 +98,7 @@ def measure(chosen: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: accuracy of every arm, and its paired difference to the control."""
+    """Returns a Markdown table of the accuracy of every arm, and its paired difference to the control."""
     kept = sorted({row["kept"] for row in rows})
     columns = [(way, count) for way in ("own", "given") for count in kept]
     cell = {(row["arm"], row["stage"], row["tokens"], row["kept"]): row for row in rows}
@@ -109,8 +114,8 @@ def table(rows: list[Row]) -> str:
 
 
 def main(given_words: list[str]) -> None:
-    """Train what is missing, measure, write the numbers, print the table."""
-    chosen = arguments(given_words, DEFAULTS)
+    """Trains what is missing, measures, writes the numbers and prints the table."""
+    chosen = arguments(given_words, DEFAULTS, __doc__, MEANINGS)
     path = Path(chosen["results"]) / f"{NAME}.csv"
     with composing():
         write(path, measure(chosen))

@@ -29,7 +29,7 @@ from framework.ops.certainty import entropy, probabilities
 
 @dataclass(frozen=True)
 class Prefix:
-    """All that stands before a question: the start of the chat and the visual tokens."""
+    """Holds all that stands before a question: the start of the chat and the visual tokens."""
 
     embeddings: Tensor  # [P, D]
     positions: Tensor  # i64 [A, P], A axes of rotary ids (1 for plain RoPE, 3 for time, row, column)
@@ -39,7 +39,7 @@ class Prefix:
 
 @dataclass
 class Reading:
-    """What one question revealed."""
+    """Holds what one question revealed."""
 
     attention: dict[int, Tensor] = field(default_factory=dict)  # layer -> f32 [heads, L, N]
     logits: Tensor | None = None  # f32 [R, V]
@@ -47,7 +47,10 @@ class Reading:
 
 
 class DecoderBackbone(Backbone):
-    """An adapter whose LLM is a stack of decoder layers; a family adds video, `prefix` and the constructor."""
+    """Implements an adapter whose LLM is a stack of decoder layers.
+
+    A family adds video, `prefix` and the constructor.
+    """
 
     model: Any  # a transformers model with get_input_embeddings() and lm_head
     tokenizer: Any
@@ -62,14 +65,17 @@ class DecoderBackbone(Backbone):
 
     @abstractmethod
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
-        """The text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order.
+        """Returns the prefix of the text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order.
 
         `end_seconds`: the last tick of the video that the tokens were selected from; None: they are all there is.
         """
 
     @torch.no_grad()
     def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
-        """One probe per question over N tokens; the visual prefix runs once. N = 0: the prompt without a video."""
+        """Returns one probe per question over N tokens; the visual prefix runs once.
+
+        N = 0 means the prompt without a video.
+        """
         prompts = [self.chat.split(question, len(tokens) > 0) for question in questions]
         steps = [min(question.max_new_tokens, self.probe_tokens) if needs.logits else 0 for question in questions]
         if not prompts or not needs.probe:
@@ -83,12 +89,15 @@ class DecoderBackbone(Backbone):
 
     @torch.no_grad()
     def query(self, question: Question) -> Tensor:
-        """f32 [L, D]: input embeddings of the bare question."""
+        """Returns the input embeddings of the bare question, f32 [L, D]."""
         return self._embedded(torch.tensor(self.chat.literal(question.bare)[0])).float()
 
     @torch.no_grad()
     def answer(self, selection: Selection, question: Question) -> Answer:
-        """The greedy answer from the K kept tokens; the choice is the likeliest option letter at its first token."""
+        """Returns the greedy answer from the K kept tokens.
+
+        The choice is the likeliest option letter at the first token of the answer.
+        """
         prompt = self.chat.split(question, len(selection) > 0)
         steps = [question.max_new_tokens]
         prefix = self.prefix(selection.tokens, prompt.before, self.answer_positions, selection.end_seconds)
@@ -97,17 +106,20 @@ class DecoderBackbone(Backbone):
         return self._answer(reading.logits, reading.response, prompt.option_ids)
 
     def group_answer(self, probe: Probe, question: Question) -> Answer:
-        """The answer that a group's own probe (with logits) amounts to."""
+        """Returns the answer that a group's own probe (with logits) amounts to."""
         return self._answer(probe.logits, probe.response, probe.option_ids)
 
     def lighten(self) -> bool:
-        """Half as many questions share a pass; False when it is one already."""
+        """Halves the number of questions that share a pass. Returns False when it is one already."""
         possible = self.questions_per_pass > 1
         self.questions_per_pass = max(1, self.questions_per_pass // 2)
         return possible
 
     def forward(self, tokens: Tokens, question: Question, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """(mean cross entropy over `labels` i64 [R], logits f32 [R, V]); differentiable, positions as in `answer`."""
+        """Returns (mean cross entropy over `labels` i64 [R], logits f32 [R, V]).
+
+        The pass is differentiable, with positions as in `answer`.
+        """
         prompt = self.chat.split(question, len(tokens) > 0)
         prefix = self.prefix(tokens, prompt.before, self.answer_positions)
         spoken = torch.cat([prompt.after, labels[:-1].cpu()])
@@ -211,6 +223,9 @@ class DecoderBackbone(Backbone):
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token id that ends a turn, according to the checkpoint's generation settings, model and tokenizer."""
+    """Returns every token id that ends a turn.
+
+    The ids are those of the checkpoint's generation settings, model and tokenizer.
+    """
     named = (model.generation_config.eos_token_id, model.config.get_text_config().eos_token_id, tokenizer.eos_token_id)
     return frozenset(i for ids in named if ids is not None for i in (ids if isinstance(ids, list) else [ids]))

@@ -14,7 +14,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 
 def widen(layer: CacheLayerMixin, batch: int) -> CacheLayerMixin:
-    """A copy of a cache layer of batch 1 for `batch` continuations: views, until something is appended."""
+    """Copies a cache layer of batch 1 for `batch` continuations. The copy holds views until something is appended."""
     layer = copy(layer)
     if layer.is_initialized:
         layer.keys = layer.keys.expand(batch, -1, -1, -1)
@@ -23,12 +23,12 @@ def widen(layer: CacheLayerMixin, batch: int) -> CacheLayerMixin:
 
 
 def branch(prefix: Cache, batch: int) -> Cache:
-    """A cache that continues `prefix` (batch 1) `batch` times and remembers what is appended."""
+    """Returns a cache that continues `prefix` (batch 1) `batch` times and remembers what is appended."""
     return Cache(layers=[widen(layer, batch) for layer in prefix.layers])
 
 
 class ReadOnlyPrefix(Cache):
-    """A prefix that is read by one pass and stays as it was: nothing appended is remembered.
+    """Lets one pass read a prefix that stays as it was: nothing appended is remembered.
 
     The memory of a pass is one layer of `batch` continuations, not all layers of them.
     """
@@ -39,6 +39,6 @@ class ReadOnlyPrefix(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Keys and values of prefix and new tokens of one layer, each [batch, heads, S, d]."""
+        """Returns keys and values of prefix and new tokens of one layer, each [batch, heads, S, d]."""
         layer = widen(self.layers[layer_idx], len(key_states))
         return layer.update(key_states, value_states, *args, **kwargs)

@@ -22,12 +22,12 @@ Seen = Callable[[int, Any, Tensor, Rotary], None]  # layer, attention module, hi
 
 
 class Enough(Exception):
-    """Raised by a hook to end a forward pass whose remaining layers nobody asked for."""
+    """Ends a forward pass whose remaining layers nobody asked for; a hook raises it."""
 
 
 @contextmanager
 def hook(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
-    """Inside the block, `seen` is called before each of `modules` (layer -> attention module) runs.
+    """Calls `seen` before each of `modules` (layer -> attention module) runs inside the block.
 
     `Enough` raised by `seen` ends the block quietly. The hooks are gone afterwards, whatever happened.
     """
@@ -54,7 +54,10 @@ def hook(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
 
 
 def rotate(projection: nn.Module, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
-    """Queries or keys with rotary embedding, [B, heads, S, d]; `projection` is the module's q_proj or k_proj."""
+    """Computes queries or keys with rotary embedding, [B, heads, S, d].
+
+    `projection` is the module's q_proj or k_proj.
+    """
     states = projection(hidden).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
     cos, sin = (part.unsqueeze(1) for part in rotary)
     first, second = states.chunk(2, dim=-1)
@@ -62,10 +65,11 @@ def rotate(projection: nn.Module, module: Any, hidden: Tensor, rotary: Rotary) -
 
 
 def attention_rows(queries: Tensor, keys: Tensor, scaling: float, window: int | None, columns: Tensor) -> Tensor:
-    """Attention weights f32 [heads, L, N] of the last L of S positions, at `columns` (i64 [N]).
+    """Computes attention weights f32 [heads, L, N] of the last L of S positions, at `columns` (i64 [N]).
 
-    `queries` [heads, L, d], `keys` [key heads, S, d]; query head h reads key head h // (heads / key heads). Softmax in
-    fp32 over everything the row may see: itself and what is earlier, in a sliding-window layer `window` positions.
+    `queries` are [heads, L, d] and `keys` [key heads, S, d]. Query head h reads key head h // (heads / key heads). The
+    softmax is in fp32 over everything the row may see: itself and what is earlier. In a sliding-window layer these are
+    `window` positions.
     """
     length, total = queries.shape[1], keys.shape[1]
     grouped = queries.float().unflatten(0, (len(keys), -1))  # [key heads, heads / key heads, L, d]
@@ -79,7 +83,7 @@ def attention_rows(queries: Tensor, keys: Tensor, scaling: float, window: int | 
 
 
 class TextAttention:
-    """Attention of text rows at the asked layers, where one prefix ran once and many texts continue it.
+    """Records attention of text rows at the asked layers, where one prefix ran once and many texts continue it.
 
     `modules`: layer -> attention module. `columns`: i64 [N], the visual tokens' places in the prefix. `stop`: end every
     pass at the last asked layer, before its attention.
@@ -91,7 +95,7 @@ class TextAttention:
         self.keys: dict[int, Tensor] = {}  # of the prefix: a sliding-window layer's cache forgets most of them
 
     def of_prefix(self) -> AbstractContextManager[None]:
-        """Run the prefix (batch 1) inside this block."""
+        """Returns a block to run the prefix (batch 1) in; its keys at the asked layers are recorded."""
 
         def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
             self.keys[layer] = rotate(module.k_proj, module, hidden, rotary)[0]
@@ -100,7 +104,7 @@ class TextAttention:
         return hook(self.modules, seen)
 
     def of_texts(self, lengths: Sequence[int], found: Sequence[dict[int, Tensor]]) -> AbstractContextManager[None]:
-        """Run right-padded texts of `lengths` inside this block; `found[i][layer]` becomes f32 [heads, L, N]."""
+        """Returns a block to run right-padded texts of `lengths` in; `found[i][layer]` becomes f32 [heads, L, N]."""
 
         def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
             if layer in found[0]:  # a response token, which is no row

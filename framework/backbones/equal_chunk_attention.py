@@ -31,10 +31,11 @@ def equal_chunk_attention(
     cu_seq_lens_q: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Bidirectional attention inside each chunk; query, key and value [1, heads, S, d], the result [1, S, heads, d].
+    """Computes bidirectional attention inside each chunk.
 
-    Chunks of one length share one call. Ragged ones (windows at an edge, or of which tokens were dropped) are brought
-    together first, so that there are as many calls as lengths, not as chunks.
+    Query, key and value are [1, heads, S, d]; the result is [1, S, heads, d]. Chunks of one length share one call.
+    Ragged ones (windows at an edge, or of which tokens were dropped) are brought together first. So there are as many
+    calls as lengths, not as chunks. Raises ValueError without chunk boundaries.
     """
     if cu_seq_lens_q is None:
         raise ValueError(
@@ -59,6 +60,6 @@ def equal_chunk_attention(
 
 
 def register() -> str:
-    """Make the implementation known to transformers; safe to call again. Returns its name."""
+    """Registers the implementation with transformers and returns its name. It is safe to call again."""
     AttentionInterface.register(NAME, equal_chunk_attention)
     return NAME

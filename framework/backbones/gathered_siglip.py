@@ -26,7 +26,10 @@ MASKS = ("block_causal", "bidirectional", "per_frame")
 
 
 class GatheredSiglip(nn.Module):
-    """`vit` on kept patches. ValueError for scales that are no whole number of patches, and for unknown masks."""
+    """Runs the vision tower `vit` on kept patches.
+
+    Raises ValueError for scales that are not ascending multiples of the patch, and for unknown masks.
+    """
 
     def __init__(self, vit: SiglipVisionModel, scales: tuple[int, ...], mask: str) -> None:
         super().__init__()
@@ -39,10 +42,11 @@ class GatheredSiglip(nn.Module):
         self.sizes = [(scale // patch) ** 2 for scale in scales]  # patches of each scale
 
     def forward(self, pixels: Tensor, keep: Tensor) -> list[Tensor]:
-        """Normalised pixels f32 [B, T, 3, H, W] and bool [B, T, V] -> per clip [K, D], after the last layer norm.
+        """Encodes normalised pixels f32 [B, T, 3, H, W] where bool [B, T, V] keeps them: per clip [K, D].
 
-        Frames are brought to every scale by bicubic interpolation, those that are not square, too.
-        Row k is the k-th kept patch of the clip, ordered by frame, then v. A clip of which nothing is kept has no rows.
+        The values are those after the last layer norm. Frames are brought to every scale by bicubic interpolation,
+        those that are not square, too. Row k is the k-th kept patch of the clip, ordered by frame, then v. A clip of
+        which nothing is kept has no rows.
         """
         clips, frames = pixels.shape[:2]
         if keep.shape != (clips, frames, sum(self.sizes)) or keep.dtype != torch.bool:

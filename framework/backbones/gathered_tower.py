@@ -23,10 +23,11 @@ from framework.video.preprocess import normalise, patchify
 
 
 def encode(tower: Any, pixels: Tensor, keep: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """u8 [Tg, F, 3, H, W] and bool [N], N cells tick by tick and row by row -> [K, D], the kept cells in that order.
+    """Encodes the kept cells: u8 [Tg, F, 3, H, W] and bool [N] -> [K, D].
 
-    `tower` is a stock `Qwen2_5_VisionTransformerPretrainedModel`. Only kept cells are cut out, normalised and sent
-    through it. Nothing kept: [0, D], and the tower does not run.
+    The N cells, and the K kept ones, go tick by tick and row by row. `tower` is a stock
+    `Qwen2_5_VisionTransformerPretrainedModel`. Only kept cells are cut out, normalised and sent through it. Where
+    nothing is kept, the result is [0, D] and the tower does not run.
     """
     config = tower.config
     patch, merge, frames = config.patch_size, config.spatial_merge_size, config.temporal_patch_size
@@ -44,10 +45,11 @@ def encode(tower: Any, pixels: Tensor, keep: Tensor, mean: Sequence[float], std:
 
 
 def tower_indices(tick: Tensor, row: Tensor, column: Tensor, merge: int, window: int) -> dict[str, Tensor]:
-    """What the stock forward needs to know of K cells (i64 [K] each, ordered by tick, then row, then column).
+    """Computes what the stock forward needs to know of K cells.
 
-    `window`: cells along a side. `position_ids` i64 [K * merge^2, 2]: row and column of each patch; `cu_seqlens`: where
-    ticks end, in patches; `window_index` i64 [K]: the cells window by window; `cu_window_seqlens`: where windows end.
+    `tick`, `row` and `column` are i64 [K] each, ordered by tick, then row, then column. `window`: cells along a side.
+    `position_ids` i64 [K * merge^2, 2]: row and column of each patch; `cu_seqlens`: where ticks end, in patches;
+    `window_index` i64 [K]: the cells window by window; `cu_window_seqlens`: where windows end.
     """
     inner = torch.cartesian_prod(*2 * [torch.arange(merge, device=tick.device)])  # [merge^2, 2], reading order
     cells = torch.stack([row, column], dim=1) * merge  # [K, 2]

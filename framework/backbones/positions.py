@@ -17,7 +17,7 @@ ROUNDING = 1e-6  # ids; a tick at 2.9999999 of 3 belongs to 3
 
 
 def time_ids(mode: str, tick: Tensor, seconds: Tensor, tokens_per_second: float, compact_step: int) -> Tensor:
-    """Time ids i64 [N], counted from the start of the video.
+    """Returns time ids i64 [N], counted from the start of the video.
 
     `original`: floor(seconds * tokens_per_second), multiplied before it is truncated; `seconds` f64 [N] counts from the
     start of the file. `compact`: the rank of a tick (i64 [N]) among those present, times `compact_step`, as if the
@@ -29,25 +29,28 @@ def time_ids(mode: str, tick: Tensor, seconds: Tensor, tokens_per_second: float,
 
 
 def visual_ids(time: Tensor, row: Tensor, column: Tensor, start: int) -> Tensor:
-    """Ids i64 [3, N] of visual tokens that follow `start` text tokens."""
+    """Returns ids i64 [3, N] of visual tokens that follow `start` text tokens."""
     return torch.stack([time, row, column]) + start
 
 
 def sequential_ids(start: int, tokens: int) -> tuple[Tensor, int]:
-    """(ids i64 [3, N] of `tokens` visual tokens after `start` text tokens, id of the text after them): as if all were
-    text, without time, row or column. So the published QTSplus weights were trained.
+    """Returns (ids i64 [3, N] of `tokens` visual tokens, id of the text after them), as if all were text.
+
+    The visual tokens follow `start` text tokens, without time, row or column. The published QTSplus weights were
+    trained like this.
     """
     return text_ids(start, tokens), start + tokens
 
 
 def text_start(offset: str, start: int, extent: int, last_time: int) -> int:
-    """First id of the text after a video whose ids begin at `start`.
+    """Returns the first id of the text after a video whose ids begin at `start`.
 
-    `grid` (transformers >= 5.3): `extent` = max(rows, columns) of the full frame's token grid later, whatever the
-    duration. `max_id` (Qwen's checkpoints, transformers < 5.3): one more than the largest id, where `last_time` is the
-    last time id, counted from `start`: of the whole video when tokens were selected from it (FlexSelect keeps the ids
-    of the full prompt, and so does AdaptToken's final pass), else of the tokens present. The grid counts in full, kept
-    or not.
+    `grid` (transformers >= 5.3): the text begins `extent` = max(rows, columns) of the full frame's token grid later,
+    whatever the duration. `max_id` (Qwen's checkpoints, transformers < 5.3): it begins one after the largest id.
+
+    `last_time` is the last time id, counted from `start`. It is that of the whole video when tokens were selected from
+    it, else that of the tokens present. FlexSelect keeps the ids of the full prompt, and so does AdaptToken's final
+    pass. The grid counts in full, kept or not.
 
     Question and response count on from there, as in `generate`; under `max_id` that is the largest id so far plus one.
     """
@@ -55,5 +58,5 @@ def text_start(offset: str, start: int, extent: int, last_time: int) -> int:
 
 
 def text_ids(start: int, length: int) -> Tensor:
-    """Ids i64 [3, L] of consecutive text tokens."""
+    """Returns ids i64 [3, L] of consecutive text tokens."""
     return torch.arange(start, start + length).expand(3, length)

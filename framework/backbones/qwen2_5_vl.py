@@ -14,6 +14,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import equal_chunk_attention, gathered_tower, loading
 from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
+from framework.backbones.overlay import WeightOverlay
 from framework.backbones.positions import (
     ANSWER_MODES,
     TEXT_OFFSETS,
@@ -27,7 +28,6 @@ from framework.backbones.positions import (
 from framework.backbones.text import ChatText
 from framework.core.types import Frames, Layout, Tokens
 from framework.video.resize import target_size
-from strategies.learned.qtsplus.overlay import overlay_weights
 
 PATCHES_PER_PASS = 2**14  # of the vision tower: 77 MB of fp32 pixels
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -44,7 +44,7 @@ class Qwen25VL(DecoderBackbone):
     def __init__(
         self,
         checkpoint: str,
-        overlay: str | None,
+        overlay: WeightOverlay | None,
         dtype: str,
         device: str,
         device_map: Any,
@@ -69,12 +69,12 @@ class Qwen25VL(DecoderBackbone):
         loading.at_least("max_pixels", max_pixels, min_pixels)
         at = loading.resolve_device(device, device_map)
         place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
-        weights = overlay_weights(overlay, place, local)
+        lay_over = None if overlay is None else overlay.prepare(place, local)
         self.model, self.tokenizer = loading.load(
             Qwen2_5_VLForConditionalGeneration, place, local, dtype, at, device_map, attention
         )
-        if weights is not None:
-            weights.lay_over(self.model)
+        if lay_over is not None:
+            lay_over(self.model)
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
         vision = self.model.config.vision_config

@@ -22,7 +22,7 @@ REMEMBERED = 512  # prompts; groups of one video ask the same questions again
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question as the model reads it."""
+    """Holds a question as the model reads it."""
 
     before: Tensor  # i64 [P], ids before the visual tokens
     after: Tensor  # i64 [L], ids after them, up to where the answer starts
@@ -61,11 +61,11 @@ class ChatText:
         return text
 
     def ids(self, text: str) -> list[int]:
-        """Ids of text of the template, special tokens included."""
+        """Returns the ids of text of the template, special tokens included."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def literal(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Ids of a user's text and the characters each stands for, without any special token."""
+        """Returns the ids of a user's text and the characters each stands for, without any special token."""
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
         return encoded["input_ids"], encoded["offset_mapping"]
 

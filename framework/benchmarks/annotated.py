@@ -8,7 +8,7 @@ together. A benchmark file says what is its own: where its files lie, how it ask
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,53 +28,68 @@ class _Survey:
     absent: Absent
 
 
+@dataclass(kw_only=True)
 class Annotated(Benchmark):
-    """A benchmark read from files under `root`; nothing is read before it is asked for.
+    """Reads a benchmark from files under `root`; nothing is read before it is asked for.
 
-    `limit`: at most so many videos (null = all). `only`: strata to keep, such as {duration: long}.
+    The fields are the keys of its configuration. A benchmark that is a dataclass inherits them and adds its own.
     """
 
-    annotations: tuple[str, ...]  # globs under root, in order of preference; all files of the first that matches
-    videos_under: tuple[str, ...] = ("",)  # folders under root where videos may lie
+    name: str
+    root: str | None  # the folder of its files
+    limit: int | None  # at most so many videos; null = all
+    only: dict[str, str | int] | None  # strata to keep, such as {duration: long}; null = all
 
-    def __init__(self, name: str, root: str | None, limit: int | None, only: dict[str, str] | None) -> None:
-        if limit is not None and limit < 1:
-            raise ValueError(f"limit must be at least 1 video or null, got {limit}")
-        self.name, self.limit, self.only = name, limit, only or {}
-        self.root = None if root is None else Path(root).expanduser()
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit must be at least 1 video or null, got {self.limit}")
+        self.root = None if self.root is None else str(Path(self.root).expanduser())
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Names the annotation files as globs under root, best first; all files of the first that matches are read."""
+        return ()
+
+    @property
+    def videos_under(self) -> tuple[str, ...]:
+        """Names the folders under root where videos may lie."""
+        return ("",)
 
     # The protocol: pure functions of rows and responses.
 
     @abstractmethod
     def question(self, row: Row) -> Question:
-        """The question of one row, with the exact prompt."""
+        """Returns the question of one row, with the exact prompt."""
 
     @abstractmethod
     def read(self, response: str, row: Row) -> tuple[float, str | None]:
-        """(score 0..1, what was read out of the response or None) of a stripped response."""
+        """Returns (score 0..1, what was read out of the stripped response, or None)."""
 
     @abstractmethod
     def right(self, row: Row) -> str:
-        """The right answer as the benchmark writes it."""
+        """Returns the right answer as the benchmark writes it."""
 
     @abstractmethod
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """File names under which the row's video may be found, the usual one first; the first also names the video."""
+        """Returns the file names under which the row's video may be found, the usual one first.
+
+        The first name also names the video.
+        """
 
     def strata(self, row: Row) -> Strata:
-        """The parts of the benchmark that the row belongs to."""
+        """Returns the parts of the benchmark that the row belongs to."""
         return {}
 
     def evidence(self, row: Row) -> tuple[tuple[float, float], ...]:
-        """Spans in seconds that hold the answer, where the annotations say so."""
+        """Returns the spans in seconds that hold the answer, where the annotations say so."""
         return ()
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
-        """One question per row, in order."""
+        """Returns one question per row, in order."""
         return [self.question(row) for row in rows]
 
     def result(self, response: str, row: Row) -> Result:
-        """The scored response to one row, read without its blocks of reasoning."""
+        """Scores the response to one row, without its blocks of reasoning."""
         text = clean(response)
         correct, parsed = self.read(text, row)
         return Result(correct, parsed, text, self.strata(row))
@@ -89,35 +104,46 @@ class Annotated(Benchmark):
 
     @property
     def absent(self) -> Absent:
-        """Videos that are not under root, and rows that cannot be read."""
+        """Returns the videos that are not under root, and the rows that cannot be read."""
         return self._survey.absent
 
     def score(self, item: Item, answer: Answer) -> Result:
-        """The score of what the model said."""
+        """Scores what the model said."""
         return self.result(answer.text, self._row_of[item.question.id])
 
     def rows(self) -> list[Row]:
-        """All rows of the annotation files. UsageError when there are none."""
+        """Reads all rows of the annotation files. Raises UsageError when there are no files."""
         return [row for path in self.files() for row in read_rows(path)]
 
     def files(self) -> list[Path]:
-        """The annotation files under root."""
+        """Returns the annotation files under root. Raises UsageError when root or the files are missing."""
         if self.root is None:
             raise UsageError(f"{self.name} is read from files: say where, benchmark.root=FOLDER")
-        if not self.root.is_dir():
+        root = Path(self.root)
+        if not root.is_dir():
             raise UsageError(f"benchmark.root={self.root}: no such folder; expected the files of {self.name}")
         for pattern in self.annotations:
-            if found := sorted(path for path in self.root.glob(pattern) if path.is_file()):
+            if found := sorted(path for path in root.glob(pattern) if path.is_file()):
                 return found
         raise UsageError(
             f"benchmark.root={self.root} holds no annotations of {self.name}; expected {' or '.join(self.annotations)}"
         )
 
     def find(self, row: Row) -> Path | None:
-        """The row's video under root, or None."""
+        """Returns the path of the row's video under root, or None."""
         assert self.root is not None
-        places = (self.root / folder / name for folder in self.videos_under for name in self.video_names(row))
+        root = Path(self.root)
+        places = (root / folder / name for folder in self.videos_under for name in self.video_names(row))
         return next((path for path in places if path.is_file()), None)
+
+    def wants(self, strata: Strata) -> bool:
+        """Says whether `only` keeps a question of these strata. Raises UsageError where it names others."""
+        only = self.only or {}
+        if unknown := set(only) - set(strata):
+            raise UsageError(
+                f"benchmark.only names {sorted(unknown)}, but {self.name} has {sorted(strata) or 'no strata'}"
+            )
+        return all(str(label) in strata[name] for name, label in only.items())
 
     @cached_property
     def _row_of(self) -> dict[str, Row]:
@@ -135,7 +161,7 @@ class Annotated(Benchmark):
             except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
                 broken[f"row {number}"] = f"{type(error).__name__}: {error}"
                 continue
-            if not self._wanted(item):
+            if not self.wants(item.strata):
                 continue
             if item.question.id in self._row_of:
                 broken[f"row {number}"] = f"a second question called {item.question.id}"
@@ -158,29 +184,16 @@ class Annotated(Benchmark):
     def _item(self, row: Row) -> Item:
         return Item(self.question(row), self.right(row), self.strata(row), self.evidence(row))
 
-    def _wanted(self, item: Item) -> bool:
-        if unknown := set(self.only) - set(item.strata):
-            raise UsageError(
-                f"benchmark.only names {sorted(unknown)}, but {self.name} has {sorted(item.strata) or 'no strata'}"
-            )
-        return all(label in item.strata[name] for name, label in self.only.items())
-
 
 def micro(results: Sequence[Result]) -> float:
-    """Share of right answers, 0 to 1; NaN without any."""
+    """Returns the share of right answers, 0 to 1; NaN without any result."""
     return sum(result.correct for result in results) / len(results) if results else float("nan")
 
 
 def by_label(results: Sequence[Result], dimension: str) -> dict[str, list[Result]]:
-    """Label -> its results; a result with several labels counts under each."""
+    """Groups results by their labels of a dimension; a result with several labels counts under each."""
     found: dict[str, list[Result]] = {}
     for result in results:
         for label in result.strata.get(dimension, ()):
             found.setdefault(label, []).append(result)
     return dict(sorted(found.items()))
-
-
-def macro(results: Sequence[Result], dimension: str, of: Callable[[Sequence[Result]], float] = micro) -> float:
-    """Unweighted mean over the labels of a dimension."""
-    parts = by_label(results, dimension)
-    return sum(of(part) for part in parts.values()) / len(parts) if parts else float("nan")

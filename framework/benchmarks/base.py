@@ -16,7 +16,7 @@ Strata = Mapping[str, tuple[str, ...]]  # dimension -> labels: {"duration": ("lo
 
 @dataclass(frozen=True)
 class Item:
-    """One question with what is needed to score its answer."""
+    """Holds one question with what is needed to score its answer."""
 
     question: Question
     right: str  # the right answer as the benchmark writes it; a letter wherever there are options
@@ -27,7 +27,7 @@ class Item:
 
 @dataclass(frozen=True)
 class VideoItem:
-    """One video with all its questions."""
+    """Holds one video with all its questions."""
 
     id: str
     path: str
@@ -36,7 +36,7 @@ class VideoItem:
 
 @dataclass(frozen=True)
 class Result:
-    """A scored response."""
+    """Holds a scored response."""
 
     correct: float  # 0 to 1, 1 = right
     parsed: str | None  # what was read out of the response; None: nothing could be, which counts as wrong
@@ -46,14 +46,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Absent:
-    """What a benchmark names but cannot ask, counted and shown instead of stopping a run."""
+    """Lists what a benchmark names but cannot ask; it is shown and does not stop an evaluation."""
 
     videos: Mapping[str, int] = field(default_factory=dict)  # missing video -> how many questions it takes along
     rows: Mapping[str, str] = field(default_factory=dict)  # row of the annotations -> why it cannot be read
 
 
 class Benchmark(ABC):
-    """Videos with questions. `len` is how many videos can be asked about; an index makes or finds one of them."""
+    """Defines videos with questions.
+
+    `len` says how many videos can be asked about. An index makes or finds one of them.
+    """
 
     name: str
     recorded: Callable[[Sequence[str]], bool] | None = None  # in a replay: whether any of these questions (ids) was
@@ -73,14 +76,14 @@ class Benchmark(ABC):
 
     @property
     def absent(self) -> Absent:
-        """What cannot be asked. Default: nothing is."""
+        """Returns what cannot be asked. By default, that is nothing."""
         return Absent()
 
     def score(self, item: Item, answer: Answer) -> Result:
-        """The score of an answer. Default: right when the likeliest option is the right one."""
+        """Scores an answer. By default, it is right when the likeliest option is the right one."""
         letter = None if answer.choice is None else item.question.letters[answer.choice]
         return Result(float(letter == item.right), letter, answer.text, item.strata)
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """The benchmark's own figures, named with their unit where that is not 0 to 1. Default: accuracy."""
+        """Returns the benchmark's own figures by name. By default, that is the accuracy, 0 to 1."""
         return {"accuracy": sum(result.correct for result in results) / len(results)} if results else {}

@@ -33,9 +33,10 @@ _LONGVIDEOBENCH_OPENINGS = (*_OPENINGS, "The best option is", "The correct optio
 
 
 def clean(response: str) -> str:
-    """The response without its complete blocks of reasoning and without white space around it.
+    """Removes complete blocks of reasoning from the response, and white space around it.
 
-    With an end tag alone (the start was part of the prompt), what stands after the last one. An unclosed block stays.
+    Where an end tag stands alone (the start was part of the prompt), what follows the last one is kept. An unclosed
+    block stays.
     """
     for start, end in REASONING_TAGS:
         response = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", "", response, flags=re.DOTALL)
@@ -45,10 +46,10 @@ def clean(response: str) -> str:
 
 
 def letter(response: str, choices: Sequence[str] = "ABCD") -> str:
-    """lmms-eval since 0.7.2 (VideoMME, LVBench, MLVU): the best placed of all letters, capital ones only.
+    """Reads a letter as lmms-eval since 0.7.2 does (VideoMME, LVBench, MLVU): the best placed of all capital letters.
 
-    A letter that opens or closes the response beats one after a phrase such as "the answer is", that beats "(A)",
-    "A.", "A:", "A)", "A " in this order, and any other A comes last. Of equals the last in the text.
+    A letter that opens or closes the response is best. Next is a letter after a phrase such as "the answer is". Then
+    come "(A)", "A.", "A:", "A)" and "A " in this order; any other A is last. Of equals, the last in the text counts.
     """
     text = response.strip()
     for char in ",.!?;:'\"":
@@ -74,12 +75,18 @@ def _after_phrases(text: str) -> list[int]:
 
 
 def legacy_letter(response: str) -> str:
-    """lmms-eval before 0.7.2 (VideoMME, LVBench): the first of A to D after some openings are deleted."""
+    """Reads a letter as lmms-eval before 0.7.2 does (VideoMME, LVBench).
+
+    It is the first of A to D after some openings are deleted.
+    """
     return _first(response, _LEGACY_OPENINGS, "[ABCD]")
 
 
 def longvideobench_letter(response: str) -> str:
-    """lmms-eval since November 2024 (LongVideoBench): the first of A to E after some openings are deleted."""
+    """Reads a letter as lmms-eval since November 2024 does (LongVideoBench).
+
+    It is the first of A to E after some openings are deleted.
+    """
     return _first(response, _LONGVIDEOBENCH_OPENINGS, "[ABCDE]")
 
 
@@ -92,16 +99,20 @@ def _first(response: str, openings: Sequence[str], pattern: str) -> str:
 
 
 def legacy_mlvu(response: str) -> str:
-    """lmms-eval before 0.7.2 (MLVU): the character before the first ")", without one the whole response."""
+    """Returns what lmms-eval before 0.7.2 reads (MLVU): the character before the first ")".
+
+    Without a ")" that is the whole response.
+    """
     text = response.strip()
     before, parenthesis, _ = text.partition(")")
     return before[-1:] if parenthesis else text
 
 
 def last_option(response: str, options: Sequence[str]) -> str:
-    """As MMMU does, and with it LongVideoBench before November 2024: the option that is named last.
+    """Returns the option that is named last, as MMMU does, and LongVideoBench before November 2024.
 
-    Options are named as "(A)"; where none is, as "A "; else as "A."; else, in more than five words, by their text.
+    Options are named as "(A)"; where none is, as "A "; else as "A.". Where none of these is found, a response of more
+    than five words names them by their text.
     """
     for char in ",.!?;:'":
         response = response.strip(char)

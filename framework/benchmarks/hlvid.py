@@ -7,6 +7,7 @@ lmms-eval 0.7.3 reads other letters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from framework.benchmarks.annotated import Annotated, by_label, micro
@@ -19,20 +20,20 @@ from framework.core.types import Question
 LETTERS = "ABCD"
 
 
+@dataclass(kw_only=True)
 class HLVid(Annotated):
-    """The test split."""
+    """Asks the questions of HLVid's test split."""
 
     annotations = ("data/test-*.parquet", "test-*.parquet")
     videos_under = ("videos", "")
 
-    def __init__(
-        self, name: str, max_new_tokens: int, root: str | None, limit: int | None, only: dict[str, str] | None
-    ) -> None:
-        super().__init__(name, root, limit, only)
-        self.max_new_tokens = max_new_tokens
+    max_new_tokens: int
 
     def question(self, row: Row) -> Question:
-        """The field `question`, unchanged. The clip is part of the id: numbers alone may repeat."""
+        """Returns the question of one row; its prompt is the field `question`, unchanged.
+
+        The clip is part of the id, because numbers alone may repeat.
+        """
         bare, options = letter_options(row["question"])
         return Question(
             id=f"{PurePosixPath(row['video_path']).stem}-{row['question_id']}",
@@ -43,26 +44,26 @@ class HLVid(Annotated):
         )
 
     def read(self, response: str, row: Row) -> tuple[float, str | None]:
-        """The letter."""
+        """Returns (1 or 0, the letter that was read, or None)."""
         said = letter(response, LETTERS) or None
         return float(said == row["answer"]), said
 
     def right(self, row: Row) -> str:
-        """The letter."""
+        """Returns the right letter. Raises ValueError unless it is one of A to D."""
         if row["answer"] not in tuple(LETTERS):
             raise ValueError(f"answer must be one of {', '.join(LETTERS)}, got {row['answer']!r}")
         return row["answer"]
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """The field `video_path`, with and without its folders."""
+        """Returns the field `video_path`, with and without its folders."""
         return (row["video_path"], PurePosixPath(row["video_path"]).name)
 
     def strata(self, row: Row) -> Strata:
-        """The category, such as household."""
+        """Returns the category, such as household."""
         return {"category": (row["category"],)}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """hlvid_accuracy, over all questions, and <category>_accuracy, 0 to 100."""
+        """Returns hlvid_accuracy, over all questions, and <category>_accuracy, 0 to 100."""
         if not results:
             return {}
         parts = by_label(results, "category")

@@ -24,14 +24,14 @@ SHOWN = 10  # mistakes in one message
 
 
 class Jsonl(Annotated):
-    """Questions from `file` (.jsonl, .json or .parquet), in the words of the backbone's `prompt` template.
+    """Asks the questions of `file` (.jsonl, .json or .parquet), in the words of the backbone's `prompt` template.
 
     Paths of videos start from `root`, which is the file's own folder by default.
     """
 
     key = "benchmark.file"  # of the configuration, for messages
 
-    def __init__(
+    def __init__(  # no fields: the key `strata` is also a method's name
         self,
         name: str,
         file: str | None,
@@ -39,15 +39,15 @@ class Jsonl(Annotated):
         strata: list[str],
         prompt: PromptTemplate,
         limit: int | None,
-        only: dict[str, str] | None,
+        only: dict[str, str | int] | None,
     ) -> None:
         self.file = None if file is None else Path(file).expanduser()
         beside = str(self.file.parent) if self.file else None
-        super().__init__(name, beside if root is None else root, limit, only)
+        super().__init__(name=name, root=beside if root is None else root, limit=limit, only=only)
         self.fields, self.prompt = strata, prompt
 
     def files(self) -> list[Path]:
-        """The one file. UsageError without one."""
+        """Returns the one file. Raises UsageError where none is named or it does not exist."""
         if self.file is None:
             raise UsageError(f"{self.name} is read from a file of your own: say which, {self.key}=FILE")
         if not self.file.is_file():
@@ -55,7 +55,7 @@ class Jsonl(Annotated):
         return [self.file]
 
     def rows(self) -> list[Row]:
-        """All rows. UsageError that names file and lines when some cannot be asked."""
+        """Reads all rows. Raises UsageError that names file and lines when some cannot be asked."""
         (file,) = self.files()
         found = read_rows(file)
         lines = _lines(file, len(found))
@@ -79,39 +79,43 @@ class Jsonl(Annotated):
         return rows
 
     def told(self, row: Row) -> Row:
-        """A line of the file, in the words of this module."""
+        """Converts a line of the file to the words of this module; here it stays as it is."""
         return row
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
-        """One question per row, in order."""
+        """Returns one question per row, in order."""
         return [self.question(row) for row in number_rows(rows, "video")]
 
     def question(self, row: Row) -> Question:
-        """The question in the backbone's template, with or without options."""
+        """Returns the question of one row in the backbone's template, with or without options."""
         identity = str(row["id"]) if row.get("id") is not None else f"{_text(row, 'video')}-{row['_number']}"
         return self.prompt.question(identity, _text(row, "question"), _options(row))
 
     def read(self, response: str, row: Row) -> tuple[float, str | None]:
-        """With options a letter or an option's text; without, the same words as the answer."""
+        """Returns (1 or 0, what was read out of the response, or None).
+
+        With options, that is a letter or an option's text. Without, right is a response of the same words as the
+        answer.
+        """
         options = _options(row)
         said = _choice(response, options) if options else normal(response)
         return float(said == (self.right(row) if options else normal(_answer(row)))), said or None
 
     def right(self, row: Row) -> str:
-        """The letter of the right option; the answer itself of an open question."""
+        """Returns the letter of the right option, or the answer itself of an open question."""
         options = _options(row)
         return _right(row, options) if options else _answer(row)
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """The field `video`."""
+        """Returns the field `video`."""
         return (_text(row, "video"),)
 
     def strata(self, row: Row) -> Strata:
-        """The fields named by the key `strata`."""
+        """Returns the fields named by the key `strata`."""
         return {field: (str(_there(row, field)),) for field in self.fields}
 
     def evidence(self, row: Row) -> tuple[tuple[float, float], ...]:
-        """The field `evidence`: [[start, end], ...] in seconds."""
+        """Returns the field `evidence`: [[start, end], ...] in seconds. Raises ValueError for anything else."""
         spans = row.get("evidence") or []
         if not isinstance(spans, list) or not all(_is_span(span) for span in spans):
             raise ValueError(f"evidence must be [[start, end], ...] in seconds, start before end, got {spans!r}")
@@ -119,7 +123,10 @@ class Jsonl(Annotated):
 
 
 def normal(text: str) -> str:
-    """Lower case, without punctuation, one space between words: what counts of an open answer."""
+    """Returns the text in lower case, without punctuation, with one space between words.
+
+    That is what counts of an open answer.
+    """
     kept = "".join(" " if unicodedata.category(char).startswith("P") else char for char in text.casefold())
     return " ".join(kept.split())
 

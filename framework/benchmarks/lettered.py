@@ -8,9 +8,9 @@ _LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):][ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
 def letter_options(text: str) -> tuple[str, tuple[str, ...]]:
-    """(stem, option texts) of "stem / A. one / B. two"; also "(A) one" and "A) one". Options are consecutive lines.
+    """Splits "stem / A. one / B. two" into (stem, option texts); also reads "(A) one" and "A) one".
 
-    The stem stands in the text word for word. A text without two such lines is all stem.
+    Options are consecutive lines. The stem stands in the text word for word. A text without two such lines is all stem.
     """
     for first in _LINE.finditer(text):
         options: list[str] = []

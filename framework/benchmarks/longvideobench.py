@@ -1,4 +1,4 @@
-"""LongVideoBench, validation: two to five options about moments that the question refers to. Knows no model.
+"""LongVideoBench, validation: two to five options about moments that the question refers to.
 
 Wu et al., "LongVideoBench" (2024); asked and scored as lmms-eval 0.7.3 does, other profiles by name.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from framework.benchmarks.annotated import micro
@@ -25,11 +26,13 @@ _PROFILES = {
 _RULES: dict[str, Rule] = {"current": lambda text, _: longvideobench_letter(text), "legacy": last_option}
 
 
+@dataclass(kw_only=True)
 class LongVideoBench(MultipleChoice):
-    """`subtitles`: none, interleaved (lmms-eval's longvideobench_val_i) or joined (FlexSelect's val_v_sub).
+    """Asks the questions of LongVideoBench's validation split, with or without subtitles.
 
-    Interleaved text names each of `subtitle_frames` frames as <image>; the video itself comes before all text, so it
-    is the wording of longvideobench_val_i and not its order of pictures.
+    `subtitles` is none, interleaved (lmms-eval's longvideobench_val_i) or joined (FlexSelect's val_v_sub). Interleaved
+    text names each of `subtitle_frames` frames as <image>. The video itself comes before all text. So the wording is
+    that of longvideobench_val_i, but not the order of pictures.
     """
 
     annotations = (
@@ -39,46 +42,39 @@ class LongVideoBench(MultipleChoice):
     profiles = _PROFILES
     rules = _RULES
 
-    def __init__(
-        self,
-        name: str,
-        root: str | None,
-        limit: int | None,
-        only: dict[str, str | int] | None,
-        profile: str,
-        extraction: str | None,
-        max_new_tokens: int | None,
-        random_fallback: int | None,
-        subtitles: str,
-        subtitle_frames: int,
-    ) -> None:
-        super().__init__(name, root, limit, only, profile, extraction, max_new_tokens, random_fallback)
-        check_choice("subtitles", subtitles, _SUBTITLES)
-        if subtitle_frames < 1:
-            raise ValueError(f"subtitle_frames must be at least 1, got {subtitle_frames}")
-        self.subtitles, self.subtitle_frames = subtitles, subtitle_frames
+    subtitles: str
+    subtitle_frames: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("subtitles", self.subtitles, _SUBTITLES)
+        if self.subtitle_frames < 1:
+            raise ValueError(f"subtitle_frames must be at least 1, got {self.subtitle_frames}")
 
     def identity(self, row: Row) -> str:
-        """Video and number."""
+        """Returns the published id: video and number."""
         return str(row["id"])
 
     def stem(self, row: Row) -> str:
-        """The question, with what it refers to."""
+        """Returns the question, with what it refers to."""
         return row["question"]
 
     def options(self, row: Row) -> tuple[str, ...]:
-        """From `candidates` (json) or `option0` to `option4` (parquet), where "N/A" means: no such option."""
+        """Returns the texts of `candidates` (json) or of `option0` to `option4` (parquet).
+
+        There, "N/A" means that there is no such option.
+        """
         published = row.get("candidates") or [row.get(f"option{i}") for i in range(5)]
         return tuple(option for option in published if option not in (None, "N/A"))
 
     def prompt(self, row: Row) -> str:
-        """The question, or subtitles and then the question."""
+        """Returns the exact user text: the question, or subtitles and then the question."""
         options = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, self.options(row), strict=False))
-        text = self.profile.template.format(question=row["question"], options=options)
+        text = self.template.format(question=row["question"], options=options)
         return text if self.subtitles == "none" else f"{self._between(row)}\n{text}"
 
     def right(self, row: Row) -> str:
-        """The letter of `correct_choice`."""
+        """Returns the letter of `correct_choice`. Raises ValueError where it is missing or no option."""
         choice, options = row.get("correct_choice"), self.options(row)
         if choice is None:
             raise ValueError("no correct_choice; the answers of the test split are not published")
@@ -87,16 +83,19 @@ class LongVideoBench(MultipleChoice):
         return LETTERS[choice]
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """As the annotations have it."""
+        """Returns the field `video_path`."""
         return (row["video_path"],)
 
     def strata(self, row: Row) -> Strata:
-        """Duration group in seconds, question and topic category; the level of perception where it is published."""
+        """Returns duration group in seconds, question category and topic category.
+
+        The level of perception is added where it is published.
+        """
         keys = ("duration_group", "question_category", "topic_category", "level")
         return {key: (str(row[key]),) for key in keys if row.get(key) is not None}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """Share right of all questions, 0 to 1, with five digits."""
+        """Returns the share right of all questions, 0 to 1, with five digits."""
         return {"lvb_acc": round(micro(results), 5)} if results else {}
 
     def _between(self, row: Row) -> str:
@@ -112,6 +111,6 @@ class LongVideoBench(MultipleChoice):
             raise ValueError("subtitles are read from files: say where, benchmark.root=FOLDER")
         folders = [folder.replace("videos", "subtitles") for folder in self.videos_under]
         for folder in folders:
-            if (path := self.root / folder / row["subtitle_path"]).is_file():
+            if (path := Path(self.root) / folder / row["subtitle_path"]).is_file():
                 return path
         raise ValueError(f"its subtitles {row['subtitle_path']} are not under {self.root}; expected subtitles/")

@@ -1,4 +1,4 @@
-"""LVBench: four options about hour-long videos, each with the time that answers it. Knows no model.
+"""LVBench: four options about hour-long videos, each with the time that answers it.
 
 Wang et al., "LVBench" (2024); asked and scored as lmms-eval 0.7.3 does, or as FlexSelect does.
 """
@@ -28,7 +28,7 @@ _RULES: dict[str, Rule] = {"current": lambda text, _: letter(text), "legacy": la
 
 
 class LVBench(MultipleChoice):
-    """Rows are single questions; the authors' file with one video per line is taken apart."""
+    """Asks the questions of LVBench, one per row; the authors' file with one video per line is taken apart."""
 
     annotations = (
         *("data/train-*.parquet", "train-*.parquet", "video_info.meta.jsonl", "data/video_info.meta.jsonl"),
@@ -39,59 +39,65 @@ class LVBench(MultipleChoice):
     rules = _RULES
 
     def rows(self) -> list[Row]:
-        """One row per question."""
+        """Reads the annotation files and returns one row per question."""
         return flat(super().rows())
 
     def identity(self, row: Row) -> str:
-        """The published number."""
+        """Returns the published number of the question."""
         return str(row["uid"])
 
     def stem(self, row: Row) -> str:
-        """What stands before the options."""
+        """Returns what stands before the options."""
         return self._as_asked(letter_options(_whole(row))[0])
 
     def options(self, row: Row) -> tuple[str, ...]:
-        """From the lines of the question."""
+        """Returns the texts of the options, from a field of their own or from the lines of the question."""
         return tuple(row.get("options") or letter_options(row["question"])[1])
 
     def prompt(self, row: Row) -> str:
-        """The question holds its options."""
-        return self.profile.template.format(question=self._as_asked(_whole(row)))
+        """Returns the exact user text. The question holds its options."""
+        return self.template.format(question=self._as_asked(_whole(row)))
 
     def right(self, row: Row) -> str:
-        """A letter."""
+        """Returns the right letter. Raises ValueError unless it is one capital letter."""
         return check_letter(row["answer"])
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """By path, by the id on YouTube, or numbered as in the authors' file by a bulk download."""
+        """Returns the names by path, by the id on YouTube, and by the number in the authors' file.
+
+        A bulk download names the videos by number.
+        """
         names = [row["video_path"]] if row.get("video_path") else []
         names += [f"{row['key']}.{suffix}" for suffix in ("mp4", "MP4", "mkv")]
         names += [f"{row['video_number']:08d}.mp4"] if "video_number" in row else []
         return tuple(dict.fromkeys(names))
 
     def strata(self, row: Row) -> Strata:
-        """Kind of video, and of question (one to three labels)."""
+        """Returns the kind of video, and the kinds of question (one to three labels)."""
         asked = row["question_type"]
         labels = asked.strip("[]").split(",") if isinstance(asked, str) else asked
         return {"type": (str(row["type"]),), "question_type": tuple(label.strip(" '\"") for label in labels)}
 
     def evidence(self, row: Row) -> tuple[tuple[float, float], ...]:
-        """The published span, in seconds; nothing where it cannot be read."""
+        """Returns the published span, in seconds; nothing where it cannot be read."""
         match = re.fullmatch(r"\s*([\d:]+)\s*-\s*([\d:]+)\s*", str(row.get("time_reference") or ""))
         start, end = (_seconds(match[1]), _seconds(match[2])) if match else (None, None)
         return () if start is None or end is None or start >= end else ((start, end),)
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """Share right of all questions, 0 to 1."""
+        """Returns the share right of all questions, 0 to 1."""
         return {"lvbench_score": micro(results)} if results else {}
 
     def _as_asked(self, text: str) -> str:
         """FlexSelect writes "A" for "(A)"."""
-        return re.sub(r"\(([ABCD])\)", r"\1", text) if self.profile.template == _FLEXSELECT else text
+        return re.sub(r"\(([ABCD])\)", r"\1", text) if self.template == _FLEXSELECT else text
 
 
 def flat(rows: Iterable[Row]) -> list[Row]:
-    """One row per question, of rows that hold all questions of a video in `qa`, or one question already."""
+    """Returns one row per question.
+
+    Each given row holds all questions of a video in `qa`, or one question already.
+    """
     found: list[Row] = []
     for number, row in enumerate(rows):
         if "qa" not in row:

@@ -1,4 +1,4 @@
-"""MLVU: multiple choice over long videos, development (four options) and test (six). Knows no model.
+"""MLVU: multiple choice over long videos, development (four options) and test (six).
 
 Zhou et al., "MLVU" (2024); asked and scored as lmms-eval 0.7.3 does, other profiles by name. Its two open-ended tasks
 need a judge and are left out.
@@ -6,7 +6,8 @@ need a judge and are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from math import fsum
 from pathlib import PurePosixPath
@@ -28,6 +29,10 @@ TASK_TYPES = {
         *("anomaly_reco", "count", "ego", "needleQA", "order", "plotQA", "sportsQA", "topic_reasoning", "tutorialQA"),
     ),
 }
+_ANNOTATIONS = {
+    "dev": ("mlvu/test-*.parquet", "test-*.parquet", "**/*MLVU_dev/**/test-*.parquet", "**/json/[1-7]_*.json"),
+    "test": ("mlvu/test-*.parquet", "test-*.parquet", "**/*MLVU_Test/**/test-*.parquet", "**/test*.json"),
+}
 _FOLDERS = ("1_plotQA", "2_needle", "3_ego", "4_count", "5_order", "6_anomaly_reco", "7_topic_reasoning")
 _PROFILES = {
     "dev": {
@@ -46,54 +51,65 @@ _PROFILES = {
 _RULES: dict[str, Rule] = {"current": lambda text, _: letter(text), "legacy": lambda text, _: legacy_mlvu(text)}
 
 
+@dataclass(kw_only=True)
 class MLVU(MultipleChoice):
-    """`split`: dev or test. Also on test, `current` reads A to D only, so that E and F are never right."""
+    """Asks the questions of MLVU's `split`: dev or test.
+
+    Also on test, `current` reads A to D only, so that E and F are never right.
+    """
 
     rules = _RULES
 
-    def __init__(
-        self,
-        name: str,
-        root: str | None,
-        limit: int | None,
-        only: dict[str, str | int] | None,
-        profile: str,
-        extraction: str | None,
-        max_new_tokens: int | None,
-        random_fallback: int | None,
-        split: str,
-    ) -> None:
-        check_choice("split", split, TASK_TYPES)
-        self.split, self.profiles = split, _PROFILES[split]
-        super().__init__(name, root, limit, only, profile, extraction, max_new_tokens, random_fallback)
-        self.annotations = {
-            "dev": ("mlvu/test-*.parquet", "test-*.parquet", "**/*MLVU_dev/**/test-*.parquet", "**/json/[1-7]_*.json"),
-            "test": ("mlvu/test-*.parquet", "test-*.parquet", "**/*MLVU_Test/**/test-*.parquet", "**/test*.json"),
-        }[split]
-        cache = {"dev": "mlvu", "test": "mlvu_test"}[split]
-        folders = ("", "video", *(f"video/{folder}" for folder in _FOLDERS)) if split == "dev" else ("", "video")
-        self.videos_under = (cache, *folders, *(f"MLVU/{folder}" for folder in folders if folder), "test_video")
+    split: str
+
+    def __post_init__(self) -> None:
+        check_choice("split", self.split, TASK_TYPES)  # first: the profiles depend on it
+        super().__post_init__()
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Names the known ways to ask questions of the split."""
+        return _PROFILES[self.split]
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Names the annotation files of the split."""
+        return _ANNOTATIONS[self.split]
+
+    @property
+    def videos_under(self) -> tuple[str, ...]:
+        """Names the folders under root where videos may lie: those of the Hub's cache and of the authors."""
+        dev = self.split == "dev"
+        folders = ("", "video", *(f"video/{folder}" for folder in _FOLDERS if dev))
+        cache = "mlvu" if dev else "mlvu_test"
+        return (cache, *folders, *(f"MLVU/{folder}" for folder in folders if folder), "test_video")
 
     def identity(self, row: Row) -> str:
-        """Task, video and number; where the file has no number, some digits of the question's hash."""
+        """Returns task, video and number.
+
+        Where the file has no number, some digits of the question's hash take its place.
+        """
         number = row.get("question_id") or sha256(_whole(row).encode()).hexdigest()[:8]
         return f"{self._task(row)}/{PurePosixPath(self.video_names(row)[0]).stem}/{number}"
 
     def stem(self, row: Row) -> str:
-        """What stands before the options."""
+        """Returns what stands before the options."""
         return letter_options(_whole(row))[0]
 
     def options(self, row: Row) -> tuple[str, ...]:
-        """Published apart, too."""
+        """Returns the texts of the options, from `candidates` or from the lines of the question."""
         return tuple(row.get("candidates") or letter_options(row["question"])[1])
 
     def prompt(self, row: Row) -> str:
-        """The published question holds its options."""
+        """Returns the exact user text. The published question holds its options."""
         options = _lines(self.options(row)).rstrip("\n")
-        return self.profile.template.format(question=_whole(row), stem=self.stem(row), options=options)
+        return self.template.format(question=_whole(row), stem=self.stem(row), options=options)
 
     def right(self, row: Row) -> str:
-        """A letter in the parquet files, the text of an option in the authors' json files."""
+        """Returns the right letter. Raises ValueError where the answer is none of the options.
+
+        The parquet files hold a letter, the authors' json files the text of an option.
+        """
         answer, options = row["answer"], self.options(row)
         if "task_type" not in row and answer in options:
             return LETTERS[options.index(answer)]
@@ -102,15 +118,15 @@ class MLVU(MultipleChoice):
         return answer
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """As the annotations have it."""
+        """Returns the name that the annotations have."""
         return (row["video_name"] if "video_name" in row else row["video"],)
 
     def strata(self, row: Row) -> Strata:
-        """The task."""
+        """Returns the task. Raises ValueError for a task that is not of the split."""
         return {"task_type": (self._task(row),)}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """M-Avg: the unweighted mean over all tasks of the percent right; a task without questions counts 0."""
+        """Returns M-Avg: the unweighted mean over all tasks of the percent right. A task without questions counts 0."""
         if not results:
             return {}
         parts = by_label(results, "task_type").values()

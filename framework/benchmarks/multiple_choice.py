@@ -24,7 +24,7 @@ LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 @dataclass(frozen=True)
 class Profile:
-    """How one evaluator asks."""
+    """Describes how one evaluator asks."""
 
     template: str  # the user text, with {question} and whatever else the benchmark fills in
     max_new_tokens: int
@@ -32,67 +32,69 @@ class Profile:
     cue: str = ""  # start of the answer, after the assistant header
 
 
+@dataclass(kw_only=True)
 class MultipleChoice(Annotated):
-    """Questions with lettered options. Null for `extraction` or `max_new_tokens` means: as the profile has it.
+    """Asks questions with lettered options, in the words of the profile that is called `profile`.
 
-    `random_fallback`: null counts an unreadable answer as wrong; a seed puts a random letter in its place, for one
-    question always the same.
+    A null `random_fallback` counts an unreadable answer as wrong. A seed puts a random letter in its place, always the
+    same for one question.
     """
 
-    profiles: Mapping[str, Profile]
-    rules: Mapping[str, Rule]  # current and legacy
+    profile: str
+    extraction: str | None  # null = as the profile has it
+    max_new_tokens: int | None  # of an answer; null = as the profile has it
+    random_fallback: int | None
 
-    def __init__(
-        self,
-        name: str,
-        root: str | None,
-        limit: int | None,
-        only: dict[str, str | int] | None,
-        profile: str,
-        extraction: str | None,
-        max_new_tokens: int | None,
-        random_fallback: int | None,
-    ) -> None:
-        super().__init__(name, root, limit, {key: str(label) for key, label in (only or {}).items()})
-        check_choice("profile", profile, self.profiles)
-        self.profile_name, self.profile = profile, self.profiles[profile]
-        extraction = self.profile.extraction if extraction is None else extraction
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("profile", self.profile, self.profiles)
+        profile = self.profiles[self.profile]
+        extraction = profile.extraction if self.extraction is None else self.extraction
         check_choice("extraction", extraction, self.rules)
-        self.rule = self.rules[extraction]
-        self.max_new_tokens = self.profile.max_new_tokens if max_new_tokens is None else max_new_tokens
-        if self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be at least 1 or null, got {max_new_tokens}")
-        self.random_fallback = random_fallback
+        self.template, self.cue, self.rule = profile.template, profile.cue, self.rules[extraction]
+        self.new_tokens = profile.max_new_tokens if self.max_new_tokens is None else self.max_new_tokens
+        if self.new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be at least 1 or null, got {self.max_new_tokens}")
+
+    @property
+    @abstractmethod
+    def profiles(self) -> Mapping[str, Profile]:
+        """Names the known ways to ask."""
+
+    @property
+    @abstractmethod
+    def rules(self) -> Mapping[str, Rule]:
+        """Names the rules that read a letter: current and legacy."""
 
     @abstractmethod
     def identity(self, row: Row) -> str:
-        """The question's name, unique over the benchmark."""
+        """Returns the question's name, unique over the benchmark."""
 
     @abstractmethod
     def stem(self, row: Row) -> str:
-        """The question alone, as it stands in the prompt."""
+        """Returns the question alone, as it stands in the prompt."""
 
     @abstractmethod
     def options(self, row: Row) -> tuple[str, ...]:
-        """The texts of the options, without letters."""
+        """Returns the texts of the options, without letters."""
 
     @abstractmethod
     def prompt(self, row: Row) -> str:
-        """The exact user text."""
+        """Returns the exact user text."""
 
     def question(self, row: Row) -> Question:
-        """The question of one row."""
+        """Returns the question of one row, with the exact prompt."""
         return Question(
             id=self.identity(row),
             prompt=self.prompt(row),
             bare=self.stem(row),
             options=self.options(row),
-            cue=self.profile.cue,
-            max_new_tokens=self.max_new_tokens,
+            cue=self.cue,
+            max_new_tokens=self.new_tokens,
         )
 
     def read(self, response: str, row: Row) -> tuple[float, str | None]:
-        """(1 or 0, the letter that was read or drawn); None: neither."""
+        """Returns (1 or 0, the letter that was read or drawn, or None)."""
         options = self.options(row)
         found = self.rule(response, options)
         if not re.fullmatch("[A-Z]", found):
@@ -103,13 +105,13 @@ class MultipleChoice(Annotated):
 
 
 def check_letter(answer: object) -> str:
-    """ValueError unless the annotated answer is one capital letter."""
+    """Returns the annotated answer. Raises ValueError unless it is one capital letter."""
     if not isinstance(answer, str) or answer not in LETTERS:
         raise ValueError(f"answer={answer!r}: expected a letter")
     return answer
 
 
 def check_choice(key: str, got: str, choices: Mapping[str, object] | tuple[str, ...]) -> None:
-    """ValueError naming the key and what it takes, unless `got` is one of the choices."""
+    """Raises ValueError unless `got` is one of the choices; the message names the key and what it takes."""
     if got not in choices:
         raise ValueError(f"{key}={got}: no such choice; expected one of {', '.join(choices)}")

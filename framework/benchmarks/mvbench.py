@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from framework.benchmarks.annotated import Annotated, by_label
@@ -44,26 +45,18 @@ _LETTERED = re.compile(r"([A-E])\.\s*.+$", re.IGNORECASE)
 _LETTER = re.compile(r"\b[A-E]\b", re.IGNORECASE)
 
 
+@dataclass(kw_only=True)
 class MVBench(Annotated):
-    """All tasks under `root`, or one of them with only: {task: NAME}; `post_prompt` follows the options."""
+    """Asks all tasks under `root`, or one of them with only: {task: NAME}; `post_prompt` follows the options."""
 
     annotations = ("json/*.json", "*/*.parquet", "data/*/*.parquet", "*.parquet", "*.json")
     videos_under = ("", "video", "data0613")
 
-    def __init__(
-        self,
-        name: str,
-        post_prompt: str,
-        max_new_tokens: int,
-        root: str | None,
-        limit: int | None,
-        only: dict[str, str] | None,
-    ) -> None:
-        super().__init__(name, root, limit, only)
-        self.post_prompt, self.max_new_tokens = post_prompt, max_new_tokens
+    post_prompt: str
+    max_new_tokens: int
 
     def rows(self) -> list[Row]:
-        """The rows of all tasks, each with its `task`."""
+        """Reads the rows of all tasks, each with its `task`. Raises UsageError where no file is called after a task."""
         tasks = {path: _task(path) for path in self.files()}
         if not any(tasks.values()):
             raise UsageError(
@@ -74,11 +67,14 @@ class MVBench(Annotated):
         return number_rows(found, "task")
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
-        """One question per row, in order."""
+        """Returns one question per row, in order."""
         return [self.question(row) for row in number_rows(rows, "task")]
 
     def question(self, row: Row) -> Question:
-        """Question, lettered candidates, post prompt. Some rows have one candidate only, which is no choice."""
+        """Returns the question of one row: its text, the lettered candidates and the post prompt.
+
+        Some rows have one candidate only, which is no choice: their questions have no options.
+        """
         candidates = tuple(row["candidates"])
         options = "".join(f"({chr(ord('A') + i)}) {text}\n" for i, text in enumerate(candidates))
         return Question(
@@ -90,27 +86,30 @@ class MVBench(Annotated):
         )
 
     def read(self, response: str, row: Row) -> tuple[float, str | None]:
-        """The first letter that stands alone, be it the article "a"; see `lone_letter`."""
+        """Returns (1 or 0, the first letter that stands alone, or None); see `lone_letter`.
+
+        The article "a" counts as such a letter.
+        """
         said = lone_letter(response)
         return float(said == self.right(row)), said
 
     def right(self, row: Row) -> str:
-        """The letter of the first candidate that is the answer."""
+        """Returns the letter of the first candidate that is the answer. Raises ValueError where none is."""
         if row["answer"] not in row["candidates"]:
             raise ValueError(f"answer {row['answer']!r} is none of the candidates {row['candidates']}")
         return chr(ord("A") + row["candidates"].index(row["answer"]))
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """As the file has it, and as mp4: some sources were converted."""
+        """Returns the name as the file has it, and as mp4, because some sources were converted."""
         name = PurePosixPath(FOLDERS[row["task"]]) / row["video"]
         return tuple(dict.fromkeys(map(str, (name, name.with_suffix(".mp4"), name.with_name(f"{name.name}.mp4")))))
 
     def strata(self, row: Row) -> Strata:
-        """The task, where the row knows it."""
+        """Returns the task, where the row knows it."""
         return {"task": (row["task"],)} if "task" in row else {}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """<task>_accuracy, 0 to 100, and mvbench_accuracy: their mean over the tasks that were asked."""
+        """Returns <task>_accuracy, 0 to 100, and mvbench_accuracy: their mean over the tasks that were asked."""
         if not results:
             return {}
         tasks = {task: _answered(part) for task, part in by_label(results, "task").items()}
@@ -130,7 +129,10 @@ def _task(path: Path) -> str | None:
 
 
 def lone_letter(response: str) -> str | None:
-    """A to E: before a period at the start, or the first that stands alone once marks are gone, in either case."""
+    """Reads a letter from A to E in either case, or returns None.
+
+    It is the letter before a period at the start, or else the first that stands alone once marks are gone.
+    """
     text = response.strip()
     if start := _LETTERED.match(text):
         return start.group(1).upper()

@@ -19,7 +19,10 @@ from framework.lab.world import FRAMES_PER_SECOND, GRID
 
 
 class Needle(Benchmark):
-    """`videos` videos of `frames` frames with `questions` questions each; the same arguments give the same files."""
+    """Makes `videos` videos of `frames` frames with `questions` questions each.
+
+    The same arguments give the same files.
+    """
 
     def __init__(
         self,

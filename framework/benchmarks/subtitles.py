@@ -17,7 +17,7 @@ _COLOURED = re.compile(r'<font color="white" size=".72c">(.*?)</font>')
 
 
 def parse_srt(text: str) -> list[Timed]:
-    """The blocks of an .srt file in order. Of two blocks with the same times the later text counts."""
+    """Returns the blocks of an .srt file in order. Of two blocks with the same times, the later text counts."""
     found: dict[tuple[float, float], str] = {}
     for block in text.split("\n\n"):
         lines = block.strip("\n").split("\n")
@@ -30,10 +30,10 @@ def parse_srt(text: str) -> list[Timed]:
 def subtitles_at_frames(
     subtitles: Sequence[Timed], frames_per_second: float, frames: int, sampled: int, chronological: bool
 ) -> str:
-    """The lines visible in `sampled` frames spread evenly over all `frames`, joined by line breaks.
+    """Returns the lines visible in `sampled` frames spread evenly over all `frames`, joined by line breaks.
 
-    Only text within VideoMME's white font tag counts. Not `chronological`: in the order in which CPython walks through
-    a set of their numbers, as lmms-eval does; with many subtitles that is not always the order of time.
+    Only text within VideoMME's white font tag counts. If not `chronological`, the order is that in which CPython walks
+    through a set of their numbers, as lmms-eval does. With many subtitles that is not always the order of time.
     """
     sampled_frames = np.linspace(0, frames - 1, sampled, dtype=int).tolist()
     spans = [(int(start * frames_per_second), int(end * frames_per_second)) for start, end, _ in subtitles]
@@ -44,7 +44,7 @@ def subtitles_at_frames(
 
 
 def frame_seconds(duration: float, frames: int) -> list[float]:
-    """When the frames are that LongVideoBench puts between its subtitles, in seconds."""
+    """Returns the times, in seconds, of the frames that LongVideoBench puts between its subtitles."""
     return (
         [duration / frames * i for i in range(frames)] if duration > frames else list(map(float, range(int(duration))))
     )
@@ -58,9 +58,9 @@ def between_frames(
     picture: str,
     joint: str,
 ) -> str:
-    """One `picture` per frame and, between them, each subtitle that some frame shows, all joined by `joint`.
+    """Joins one `picture` per frame and, between them, each subtitle that some frame shows, all by `joint`.
 
-    The middle of a subtitle decides its place. `starting`: the subtitles' time at the video's beginning, in seconds.
+    The middle of a subtitle decides its place. `starting` is the subtitles' time at the video's beginning, in seconds.
     """
     pieces: list[str] = []
     placed = 0

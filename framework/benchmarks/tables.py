@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a .parquet, .jsonl or .json file (a list of rows).
+    """Reads the rows of a .parquet, .jsonl or .json file (a list of rows).
 
     Raises UsageError naming file and line.
     """
@@ -56,7 +56,10 @@ def _line(path: Path, number: int, line: str) -> Row:
 
 
 def number_rows(rows: Iterable[Row], *keys: str) -> list[Row]:
-    """The rows with `_number`: how many rows with the same values under `keys` came before; for ids that files lack."""
+    """Adds `_number` to the rows: how many rows with the same values under `keys` came before.
+
+    It serves for ids that files lack.
+    """
     before: Counter[tuple[str, ...]] = Counter()
     found = []
     for row in rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from framework.benchmarks.annotated import Annotated, by_label, micro
@@ -23,37 +24,39 @@ FORMATS = ("multi-choice", "yes_no", "caption_matching", "captioning")
 CAPTIONS = ("Sentence ", "Option ", "Caption ")  # "Caption A" may be answered as "A"
 
 
+@dataclass(kw_only=True)
 class TempCompass(Annotated):
-    """One of the four formats; `post_prompt` follows the question."""
+    """Asks one of the four formats of TempCompass; `post_prompt` follows the question."""
 
     videos_under = ("videos", "")
 
-    def __init__(
-        self,
-        name: str,
-        format: str,
-        post_prompt: str,
-        max_new_tokens: int,
-        root: str | None,
-        limit: int | None,
-        only: dict[str, str] | None,
-    ) -> None:
-        if format not in FORMATS:
-            raise ValueError(f"format={format!r} is unknown; expected one of {', '.join(FORMATS)}")
-        super().__init__(name, root, limit, only)
-        self.format, self.post_prompt, self.max_new_tokens = format, post_prompt, max_new_tokens
-        self.annotations = (f"{format}/test-*.parquet", f"questions/{format}.json", f"{format}.json")
+    format: str
+    post_prompt: str
+    max_new_tokens: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format not in FORMATS:
+            raise ValueError(f"format={self.format!r} is unknown; expected one of {', '.join(FORMATS)}")
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Names the annotation files of the format."""
+        return f"{self.format}/test-*.parquet", f"questions/{self.format}.json", f"{self.format}.json"
 
     def rows(self) -> list[Row]:
-        """The rows of the parquet files, or of the authors' {video: {dimension: [rows]}}."""
+        """Reads the rows of the parquet files, or of the authors' {video: {dimension: [rows]}}."""
         return number_rows((row for path in self.files() for row in _rows(path)), "video_id", "dim")
 
     def questions(self, rows: Iterable[Row]) -> list[Question]:
-        """One question per row, in order."""
+        """Returns one question per row, in order."""
         return [self.question(row) for row in number_rows(rows, "video_id", "dim")]
 
     def question(self, row: Row) -> Question:
-        """Question and post prompt. Yes-no questions and captions count as open: their answers are no letters."""
+        """Returns the question of one row: the published text and the post prompt.
+
+        Yes-no questions and captions count as open, because their answers are no letters.
+        """
         text = row["question"]
         bare, options = letter_options(text) if self.format == "multi-choice" else (text.strip(), ())
         return Question(
@@ -65,7 +68,7 @@ class TempCompass(Annotated):
         )
 
     def read(self, response: str, row: Row) -> Read:
-        """The format's rule; nothing read where lmms-eval would ask its judge."""
+        """Returns (1 or 0, what was read) by the format's rule; (0, None) where lmms-eval would ask its judge."""
         if self.format == "multi-choice":
             return _multi_choice(response, row["answer"])
         if self.format == "yes_no":
@@ -75,7 +78,10 @@ class TempCompass(Annotated):
         return 0.0, None
 
     def right(self, row: Row) -> str:
-        """The letter of a lettered option; else the answer as the file has it."""
+        """Returns the letter of a lettered option; else the answer as the file has it.
+
+        Raises ValueError where the row cannot be scored.
+        """
         if not isinstance(row["answer"], str) or not row["answer"]:
             raise ValueError(f"answer must be a text, got {row['answer']!r}")
         if self.format == "caption_matching":
@@ -83,15 +89,15 @@ class TempCompass(Annotated):
         return row["answer"][0] if self.format == "multi-choice" else row["answer"]
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """<video_id>.mp4."""
+        """Returns <video_id>.mp4."""
         return (f"{row['video_id']}.mp4",)
 
     def strata(self, row: Row) -> Strata:
-        """action, direction, speed, order or attribute_change."""
+        """Returns the dimension: action, direction, speed, order or attribute_change."""
         return {"dimension": (row["dim"],)}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """avg_accuracy and <dimension>_accuracy, 0 to 100, over questions; nothing for captions."""
+        """Returns avg_accuracy and <dimension>_accuracy, 0 to 100, over questions; nothing for captioning."""
         if self.format == "captioning" or not results:
             return {}
         parts = by_label(results, "dimension")

@@ -1,4 +1,4 @@
-"""Video-MME: four options about short, medium and long videos, with or without subtitles. Knows no model.
+"""Video-MME: four options about short, medium and long videos, with or without subtitles.
 
 Fu et al., "Video-MME" (2024); asked and scored as lmms-eval 0.7.3 does, other profiles by name.
 """
@@ -6,6 +6,7 @@ Fu et al., "Video-MME" (2024); asked and scored as lmms-eval 0.7.3 does, other p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,10 +40,12 @@ _PROFILES = {  # "and the subtitles" without any, and the blank line before the 
 _RULES: dict[str, Rule] = {"current": lambda text, _: letter(text), "legacy": lambda text, _: legacy_letter(text)}
 
 
+@dataclass(kw_only=True)
 class VideoMME(MultipleChoice):
-    """`subtitles` puts those of `subtitle_frames` frames before the question (null: as many as the profile has).
+    """Asks the questions of Video-MME, with or without subtitles.
 
-    `subtitle_order`: upstream (the order of a CPython set) or time.
+    `subtitles` puts those of `subtitle_frames` frames before the question (null: as many as the profile has).
+    `subtitle_order` is upstream (the order of a CPython set) or time.
     """
 
     annotations = ("videomme/test-*.parquet", "test-*.parquet", "**/videomme/test-*.parquet")
@@ -50,72 +53,62 @@ class VideoMME(MultipleChoice):
     profiles = _PROFILES
     rules = _RULES
 
-    def __init__(
-        self,
-        name: str,
-        root: str | None,
-        limit: int | None,
-        only: dict[str, str | int] | None,
-        profile: str,
-        extraction: str | None,
-        max_new_tokens: int | None,
-        random_fallback: int | None,
-        subtitles: bool,
-        subtitle_frames: int | None,
-        subtitle_order: str,
-    ) -> None:
-        super().__init__(name, root, limit, only, profile, extraction, max_new_tokens, random_fallback)
-        check_choice("subtitle_order", subtitle_order, ("upstream", "time"))
-        if subtitle_frames is not None and subtitle_frames < 1:
-            raise ValueError(f"subtitle_frames must be at least 1 or null, got {subtitle_frames}")
-        self.subtitles, self.chronological = subtitles, subtitle_order == "time"
-        self.subtitle_frames = subtitle_frames or _SUBTITLE_FRAMES.get(profile, 32)
+    subtitles: bool
+    subtitle_frames: int | None
+    subtitle_order: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("subtitle_order", self.subtitle_order, ("upstream", "time"))
+        if self.subtitle_frames is not None and self.subtitle_frames < 1:
+            raise ValueError(f"subtitle_frames must be at least 1 or null, got {self.subtitle_frames}")
 
     def identity(self, row: Row) -> str:
-        """Such as "001-1"."""
+        """Returns the published id, such as "001-1"."""
         return str(row["question_id"])
 
     def stem(self, row: Row) -> str:
-        """The question."""
+        """Returns the question alone."""
         return row["question"]
 
     def options(self, row: Row) -> tuple[str, ...]:
-        """Published as "A. One."."""
+        """Returns the texts of the options, which are published as "A. One."."""
         options = zip(row["options"], LETTERS, strict=False)
         return tuple(option.removeprefix(f"{letter}.").strip() for option, letter in options)
 
     def prompt(self, row: Row) -> str:
-        """With subtitles, every profile but qwen3_vl ends in the same words."""
-        template = self.profile.template
+        """Returns the exact user text. With subtitles, every profile but qwen3_vl ends in the same words."""
+        template = self.template
         if self.subtitles and template != _QWEN3_VL:
             template = _WITH_SUBTITLES + _BEST
         text = template.format(question=row["question"], options="\n".join(row["options"]))
         return f"This video's subtitles are listed below: \n{self._shown(row)}\n{text}" if self.subtitles else text
 
     def right(self, row: Row) -> str:
-        """A letter."""
+        """Returns the right letter. Raises ValueError unless it is one capital letter."""
         return check_letter(row["answer"])
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """By the id of the video on YouTube."""
+        """Returns the names by the id of the video on YouTube."""
         return tuple(f"{row['videoID']}.{suffix}" for suffix in ("mp4", "MP4", "mkv"))
 
     def strata(self, row: Row) -> Strata:
-        """Length, domain, sub-category and task type."""
+        """Returns length, domain, sub-category and task type."""
         return {key: (str(row[key]),) for key in ("duration", "domain", "sub_category", "task_type")}
 
     def aggregate(self, results: Sequence[Result]) -> dict[str, float]:
-        """Percent right of all questions."""
+        """Returns the percent right of all questions."""
         if not results:
             return {}
         return {"videomme_perception_score": 100 * sum(result.correct for result in results) / len(results)}
 
     def _shown(self, row: Row) -> str:
         """The subtitles of the frames, read from the files next to the videos."""
+        frames = self.subtitle_frames or _SUBTITLE_FRAMES.get(self.profile, 32)
         if self.root is not None and (video := self.find(row)) is not None:
             for folder in ("subtitle", "videomme/subtitle", "subtitles"):
-                if (path := self.root / folder / f"{row['videoID']}.srt").is_file():
-                    return _subtitles(video, path, self.subtitle_frames, self.chronological)
+                if (path := Path(self.root) / folder / f"{row['videoID']}.srt").is_file():
+                    return _subtitles(video, path, frames, self.subtitle_order == "time")
         return "No subtitles available"
 
 

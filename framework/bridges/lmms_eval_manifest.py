@@ -10,7 +10,7 @@ from typing import Any
 
 
 def manifests() -> list[Any]:
-    """Our entries for lmms-eval's registry of models: `--model tokensieve`."""
+    """Returns our entries for lmms-eval's registry of models: `--model tokensieve`."""
     from lmms_eval.models.registry_v2 import ModelManifest
 
     return [ModelManifest(model_id="tokensieve", chat_class_path="framework.bridges.lmms_eval_model.TokenSieve")]

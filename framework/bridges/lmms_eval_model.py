@@ -23,9 +23,10 @@ from rich.progress import track
 
 from framework.backbones.base import DecoderBackbone
 from framework.backbones.loading import resolve_device
-from framework.bridges.arguments import compose_root, place
+from framework.bridges.arguments import overrides, place
 from framework.bridges.messages import cut_at_stop, question, video_and_text
-from framework.config.build import build_pipeline
+from framework.config.compose import compose_root
+from framework.config.parts import build_pipeline
 from framework.core.errors import UsageError
 from framework.core.outcome import Outcome, Trace
 from framework.core.types import Question
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """One request of lmms-eval, as we see it."""
+    """Holds one request of lmms-eval, as we see it."""
 
     path: str
     question: Question
@@ -46,18 +47,24 @@ class Asked:
 
 
 class TokenSieve(lmms):
-    """One pipeline. The arguments are Hydra overrides; also pretrained, device and, without effect, batch_size."""
+    """Runs one pipeline as a model of lmms-eval.
+
+    The arguments are Hydra overrides; also pretrained, device and, without effect, batch_size.
+    """
 
     is_simple = False
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
-        cfg = compose_root(place(arguments, os.environ, torch.cuda.device_count()))
+        cfg = compose_root(overrides(place(arguments, os.environ, torch.cuda.device_count())))
         self.pipeline = build_pipeline(cfg)
         self.device = resolve_device(OmegaConf.select(cfg, "backbone.adapter.device", default="auto"), None)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """The answers, in the order of the requests; an empty one where the video or the question failed."""
+        """Returns the answers, in the order of the requests; an empty one where the video or the question failed.
+
+        Raises RuntimeError where all of them failed.
+        """
         asked = [self._asked(request) for request in requests]
         by_video: dict[str, dict[str, Asked]] = {}
         for one in asked:
@@ -101,11 +108,11 @@ class TokenSieve(lmms):
         return GenerationResult(cut_at_stop(text, settings), counts)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refused: a pipeline writes answers, it does not judge given ones."""
+        """Refuses with UsageError: a pipeline writes answers, it does not judge given ones."""
         raise UsageError("tokensieve cannot score given answers; choose a task with output_type: generate_until")
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
-        """Refused: a question is answered in one turn."""
+        """Refuses with UsageError: a question is answered in one turn."""
         raise UsageError("tokensieve answers in one turn; choose a task with output_type: generate_until")
 
 

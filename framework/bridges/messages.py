@@ -13,9 +13,9 @@ ONE_TURN = "expected one user turn: one video file, then the text (task keys: do
 
 
 def question(identity: str, text: str, row: Mapping[str, Any], settings: Mapping[str, Any]) -> Question:
-    """The question that `text` asks, word for word, with its lettered options where it has any.
+    """Returns the question that `text` asks, word for word, with its lettered options where it has any.
 
-    `row` is the task's own record: where its `question` stands in the text, that is the bare question. `settings` are
+    `row` is the task's own record. Where its `question` stands in the text, that is the bare question. `settings` are
     the task's generation settings.
     """
     stem, _ = letter_options(str(row.get("question") or ""))
@@ -27,7 +27,10 @@ def question(identity: str, text: str, row: Mapping[str, Any], settings: Mapping
 
 
 def video_and_text(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """(path of the video, the user's text). ValueError for anything but one user turn of one video, then text."""
+    """Returns (path of the video, the user's text).
+
+    Raises ValueError for anything but one user turn of one video, then text.
+    """
     roles = [message["role"] for message in messages]
     if roles != ["user"]:
         raise ValueError(f"got turns of {roles}; {ONE_TURN}")
@@ -44,7 +47,10 @@ def video_and_text(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
 
 
 def cut_at_stop(text: str, settings: Mapping[str, Any]) -> str:
-    """`text` up to the first of the task's stop strings. A blank line is none: lmms-eval adds that one everywhere."""
+    """Cuts `text` at the first of the task's stop strings.
+
+    A blank line is none of them, because lmms-eval adds that one everywhere.
+    """
     stops = settings.get("until") or ()
     for stop in [stops] if isinstance(stops, str) else stops:
         if stop.strip():

@@ -22,9 +22,9 @@ FORMAT = 1  # of answer.json
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
-    """Answer; what answer.json holds."""
+    """Answers one question about one video, and returns what answer.json holds."""
     video, question, options = _asked(cfg)
-    from framework.config.build import build_pipeline, prompt_template
+    from framework.config.parts import build_pipeline, prompt_template
     from framework.evaluation.metrics import best_group
     from framework.report.data import outcome_data
     from framework.report.picture import draw

@@ -1,10 +1,19 @@
-"""What `sieve` can do: one entry per sub-command, with all that its help says. Imports nothing heavy."""
+"""What `sieve` can do: one entry per sub-command, with all that its help says. Imports nothing heavy.
+
+Commands of learned methods and of other packages are found by entry point.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
-INTERFACES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
+from framework.config.groups import STRATEGIES
+
+ENTRY_POINTS = "tokensieve.commands"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ text.""",
             "AdaptToken with two parts changed",
         ),
     ),
-    groups=("preset", *INTERFACES, "backbone", "reader"),
+    groups=("preset", *STRATEGIES, "backbone", "reader"),
     texts=("video", "question"),
     lists=("options",),
 )
@@ -89,40 +98,42 @@ command continues where it was interrupted, and another configuration never mixe
         ),
         ("sieve eval preset=adapttoken world.devices=4", "one process per GPU"),
     ),
-    groups=("preset", "ablation", *INTERFACES, "backbone", "reader", "benchmark", "tracker", "launcher", "debug"),
+    groups=("preset", "ablation", *STRATEGIES, "backbone", "reader", "benchmark", "tracker", "launcher", "debug"),
     texts=("benchmark.root", "benchmark.file"),
 )
 
 TRAIN = Command(
     name="train",
     target="framework.commands.train:run",
+    before="framework.commands.train:renamed",
     config="train",
-    summary="train the lab model, a selector on top of a backbone, or a gaze",
-    text="""Trains one thing: model= is a lab model, from nothing; selector= a learned selector, on top of a frozen
-backbone (stage=1), or with its language model (stage=2), from made needle videos or from a file of your own; gaze= one
-of the four stages of a gaze, in the order reconstructor, labels, ntp, grpo (docs/autogaze.md). Writes curves and the
-checkpoint into the folder named by `folder`; run again with the same folder, it goes on where it was interrupted and
-ends with the same weights.
+    summary="train what a recipe describes: the lab model, a selector on top of a backbone, a stage of a gaze",
+    text="""Trains one thing, named by recipe=. lab* are lab models. qtsplus is a learned selector on top of a frozen
+backbone, or together with its language model (recipe.training.stage=2), from made needle videos or from a file of your
+own. autogaze_* are the four stages of a gaze, in the order reconstructor, labels, ntp, grpo (docs/autogaze.md). Writes
+curves and the checkpoint into the folder named by `folder`. Run again with the same folder, it goes on where it was
+interrupted and ends with the same weights.
 
-On several processes: torchrun --nproc-per-node 2 --no-python sieve train ... selector.trainer.devices=2
-selector.trainer.strategy=ddp. docs/qtsplus.md has all keys of a selector.""",
+On several processes: torchrun --nproc-per-node 2 --no-python sieve train recipe=qtsplus recipe.trainer.devices=2
+recipe.trainer.strategy=ddp. docs/qtsplus.md has all keys of a selector.""",
     examples=(
-        ("sieve train model=lab", "the shipped lab model, from nothing"),
-        ("sieve train model=lab seed=1 folder=outputs/train/second", "another seed"),
-        ("sieve train selector=qtsplus", "QTSplus on the lab model, from needle videos"),
-        ("sieve train selector=qtsplus selector.training.rho=learned selector.training.most=64", "and its budget head"),
+        ("sieve train recipe=lab", "the shipped lab model, from nothing"),
+        ("sieve train recipe=lab seed=1 folder=outputs/train/second", "another seed"),
+        ("sieve train recipe=qtsplus", "QTSplus on the lab model, from needle videos"),
+        ("sieve train recipe=qtsplus recipe.training.rho=learned recipe.training.most=64", "and its budget head"),
         (
-            "sieve train selector=qtsplus stage=2 'selector.training.lora={rank: 16, alpha: 32, dropout: 0.05}'",
+            "sieve train recipe=qtsplus recipe.training.stage=2 "
+            "'recipe.training.lora={rank: 16, alpha: 32, dropout: 0.05}'",
             "and the language model, by LoRA",
         ),
         (
-            "sieve train selector=qtsplus backbone=qwen2_5_vl_3b selector.file=mine.jsonl running.accelerator=gpu",
+            "sieve train recipe=qtsplus backbone=qwen2_5_vl_3b recipe.file=mine.jsonl running.accelerator=gpu",
             "on questions about videos of your own",
         ),
-        ("sieve train gaze=reconstructor", "the first of the gaze's four stages; each names what it needs"),
+        ("sieve train recipe=autogaze_reconstructor", "the first of the gaze's four stages; each names what it needs"),
     ),
-    groups=("model", "selector", "gaze", "backbone", "reader"),
-    texts=("selector.file", "selector.videos"),
+    groups=("recipe", "backbone", "overlay", "reader"),
+    texts=("recipe.file", "recipe.videos"),
 )
 
 PROBE_LAYERS = Command(
@@ -179,7 +190,7 @@ Writes an ordinary run folder, which `sieve compare` takes. A recording made wit
             "six cells, one table",
         ),
     ),
-    groups=("preset", *INTERFACES, "backbone", "benchmark", "tracker"),
+    groups=("preset", *STRATEGIES, "backbone", "benchmark", "tracker"),
     texts=("recording.folder",),
     before="framework.recording.origin:words",
 )
@@ -235,31 +246,33 @@ computed from those that ran; x: how many times more that is without a gaze, s x
     groups=("what",),
 )
 
-GAZE = Command(
-    name="gaze",
-    target="strategies.learned.autogaze.inspect.command:run",
-    config="gaze",
-    summary="what a trained gaze keeps of a video, and how well that shows it",
-    text="""Reads the video clip by clip, lets the gaze pick patches at several scales until the frame is good enough,
-and rebuilds the frames from these. One of epsilon=, loss_threshold= and budget= says when enough is seen. Prints the
-patches kept per scale, how many times fewer they are than without a gaze, the predicted and the true error relative to
-keeping nothing, and whether the true one met epsilon.
+OURS = (ASK, EVAL, REPLAY, COMPARE, TRAIN, PROBE_LAYERS, BENCH, DOCTOR)
 
-Writes gaze.png (some frames: as they are, what was picked, what is rebuilt), error.png and frames.csv (picks and error
-of every frame), gaze.json, gaze.mp4 and a picture of every frame. gaze.checkpoint= and reconstructor.checkpoint= choose
-the weights; docs/autogaze.md has more.""",
-    examples=(
-        ("sieve gaze video=film.mp4 epsilon=0.3", "up to 30 % of the error of keeping nothing"),
-        ("sieve gaze video=film.mp4 epsilon=0.3 start=60 fps=4 frames=128", "half a minute from the second minute on"),
-        ("sieve gaze video=film.mp4 budget=0.05 tiles=2x3", "a twentieth of all patches of each tile, six tiles"),
-        (
-            "sieve gaze video=film.mp4 epsilon=0.3 gaze.checkpoint=outputs/train/grpo/checkpoint "
-            "reconstructor.checkpoint=outputs/train/reconstructor/checkpoint",
-            "weights of your own",
-        ),
-    ),
-    groups=("reader",),
-    texts=("video", "gaze.checkpoint", "reconstructor.checkpoint"),
-)
 
-COMMANDS = {command.name: command for command in (ASK, EVAL, REPLAY, COMPARE, TRAIN, GAZE, PROBE_LAYERS, BENCH, DOCTOR)}
+@cache
+def commands() -> dict[str, Command]:
+    """Returns name -> sub-command: ours, then those of installed packages.
+
+    A package adds one with a line `name = "package.module:COMMAND"` below
+    `[project.entry-points."tokensieve.commands"]`. One that cannot be imported, is no `Command`, or has the name of
+    another is left out, with one warning that names the package.
+    """
+    found = {command.name: command for command in OURS}
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        try:
+            command = point.load()
+        except Exception as error:
+            _log.warning("%s: its command %r is left out, %s cannot be imported (%s)", *_of(point), point.value, error)
+            continue
+        if not isinstance(command, Command):
+            _log.warning("%s: its command %r is left out, %s is no Command", *_of(point), point.value)
+        elif command.name in found:
+            _log.warning("%s: its command %r is left out, there is one of that name", *_of(point))
+        else:
+            found[command.name] = command
+    return found
+
+
+def _of(point: EntryPoint) -> tuple[str, str]:
+    """The package and the name of an entry point, for messages."""
+    return (point.dist.name if point.dist is not None else "a package", point.name)

@@ -33,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(words: Sequence[str]) -> Comparison:
-    """Compare the runs that the words name; what is printed is also in the output folder."""
+    """Compares the runs that the words name. What is printed is also in the output folder."""
     parser = _Parser(prog=f"sieve {COMPARE.name}", add_help=False, allow_abbrev=False)
     parser.add_argument("runs", nargs="*")
     for flag in COMPARE.flags:
@@ -79,7 +79,7 @@ def _identity(runs: Sequence[Run], words: Sequence[str]) -> str:
 
 
 def show(out: Console, comparison: Comparison) -> None:
-    """Print warnings first, then every table, long ones shortened."""
+    """Prints warnings first, then every table. Long tables are shortened."""
     for warning in comparison.warnings:
         out.print(f"[yellow]![/] {warning}", markup=True)
     for sheet in sheets(comparison):

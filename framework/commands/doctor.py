@@ -46,7 +46,7 @@ LEAST_FREE = 2 * 2**30  # bytes, for rendered videos and spools
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report."""
+    """Holds one line of the report."""
 
     part: str
     what: str
@@ -55,7 +55,7 @@ class Finding:
 
 
 def run(cfg: DictConfig) -> None:
-    """Print every finding; exit status 1 when something needed is missing."""
+    """Prints every finding. The exit status is 1 when something needed is missing."""
     if "benchmark" in cfg:
         from framework.commands import doctor_benchmark
 

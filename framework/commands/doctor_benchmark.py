@@ -32,7 +32,7 @@ SHOWN = 10  # names of one kind on the terminal; the report has all
 
 @dataclass(frozen=True)
 class Coverage:
-    """What an evaluation would ask, and what it could not."""
+    """Says what an evaluation would ask, and what it could not."""
 
     videos: list[VideoItem]  # that are there and can be opened
     missing: Mapping[str, int]  # video -> its questions
@@ -42,13 +42,13 @@ class Coverage:
 
     @property
     def covered(self) -> dict[str, int]:
-        """The keys of `named` -> how many of them would be asked."""
+        """Counts for each key of `named` how many of them would be asked."""
         found = _counted(item.strata for video in self.videos for item in video.items)
         return {key: {"videos": len(self.videos), **found}.get(key, 0) for key in self.named}
 
 
 def run(cfg: DictConfig) -> None:
-    """Print what is covered and what is not; exit status 1 when nothing is."""
+    """Prints what is covered and what is not. The exit status is 1 when nothing is covered."""
     report = None if cfg.report is None else Path(cfg.report).expanduser()
     if report and not report.parent.is_dir():
         raise UsageError(f"report={report}: there is no folder {report.parent}; make it, or choose another file")
@@ -67,7 +67,10 @@ def run(cfg: DictConfig) -> None:
 
 
 def examine(benchmark: Annotated, reader: Reader, bar: Console) -> Coverage:
-    """Open every video that is there. A progress bar on the console `bar`, where it is a terminal and they are many."""
+    """Opens every video that is there, and says what an evaluation would cover.
+
+    A progress bar moves on the console `bar`, where it is a terminal and there are many videos.
+    """
     absent = benchmark.absent
     there: list[VideoItem] = []
     unreadable: dict[str, str] = {}
@@ -91,7 +94,7 @@ def _named(benchmark: Annotated) -> dict[str, int]:
             video, mine = benchmark.video_names(row)[0], benchmark.strata(row)
         except (KeyError, ValueError, TypeError, IndexError):
             continue
-        if all(label in mine[dimension] for dimension, label in benchmark.only.items()):
+        if benchmark.wants(mine):
             videos.add(video)
             strata.append(mine)
     return {"videos": len(videos), **_counted(strata)}
@@ -105,7 +108,7 @@ def _counted(strata: Iterable[Strata]) -> dict[str, int]:
 
 
 def show(out: Console, benchmark: Annotated, coverage: Coverage, report: Path | None) -> None:
-    """The table of what is covered, then the names of what is not."""
+    """Prints the table of what is covered, then the names of what is not."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column(Text(benchmark.name))
     for name in ("covered", "of", ""):

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from framework.benchmarks.base import Benchmark
 from framework.commands.progress import display
-from framework.config.build import build, build_pipeline
+from framework.config.build import build
 from framework.config.identity import claim, identity
+from framework.config.parts import build_pipeline
 from framework.core.errors import RunError, UsageError
 from framework.engine.pipeline import Pipeline
 from framework.evaluation.distributed import World, join
@@ -27,7 +28,7 @@ NAMED = 5  # missing videos and errors shown by name
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
-    """Evaluate what the configuration names; the summary, which is also in the run folder."""
+    """Evaluates what the configuration names, and returns the summary, which is also in the run folder."""
     world = join(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator)
     tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
@@ -38,7 +39,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
 def conduct(
     cfg: DictConfig, pipeline: Pipeline, benchmark: Benchmark, tracker: Tracker, world: World
 ) -> dict[str, Any]:
-    """Ask the benchmark's questions; what is built is built. The summary, which is shown and judged."""
+    """Asks the benchmark's questions with what is built already. Returns the summary, which is shown and judged."""
     about = _about(cfg, benchmark.name)
     recorder = Recorder(about.folder / FOLDER) if cfg.get("record") else None
     if recorder is not None:
@@ -72,7 +73,10 @@ def _about(cfg: DictConfig, benchmark: str) -> About:
 
 
 def check(cfg: DictConfig, benchmark: Benchmark) -> None:
-    """UsageError when there is nothing to ask or a limit makes no sense, before a model is loaded."""
+    """Checks, before a model is loaded, that there is something to ask and that limits make sense.
+
+    Raises UsageError where that is not so.
+    """
     if not 0 <= cfg.max_failed_share <= 1:
         raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")
     if not len(benchmark):
@@ -94,7 +98,7 @@ def _judge(summary: dict[str, Any], allowed: float, folder: Path) -> None:
 
 
 def show(console: Console, summary: dict[str, Any], folder: Path) -> None:
-    """The summary as a small table."""
+    """Prints the summary as a small table."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in {**figures(summary), **_troubles(summary)}.items():
         table.add_row(name, value)
@@ -126,7 +130,7 @@ def _some(names: list[str]) -> str:
 
 
 def figures(summary: dict[str, Any]) -> dict[str, str]:
-    """The figures of a summary that fit on one line each, as text."""
+    """Formats the figures of a summary that fit on one line each."""
     if not summary["n"]:
         return {"accuracy": "no question answered"}
     if not summary.get("score", True):

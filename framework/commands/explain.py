@@ -1,6 +1,7 @@
-"""Errors in words: Hydra's and the configuration's own become what was got, what was expected and which key to change.
+"""Explains errors in words: what was got, what was expected and which key to change.
 
-Returns None for what is not the user's fault. Knows the names of configuration groups and keys, never their meaning.
+Hydra's errors are explained, and the configuration's own. For what is not the user's fault there is no explanation
+(None). Names of configuration groups and keys are known here, never their meaning.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from framework.core.errors import UsageError
 
 
 def explain(error: BaseException, command: Command | None) -> str | None:
-    """One readable message, or None when a traceback would say more."""
+    """Explains an error in one readable message, or returns None when a traceback would say more."""
     from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 
     if isinstance(error, MissingConfigException):
@@ -28,7 +29,7 @@ def explain(error: BaseException, command: Command | None) -> str | None:
         return _key(error, command)
     if isinstance(error, OmegaConfBaseException):
         return str(error).splitlines()[0] + (f" (key: {error.full_key})" if error.full_key else "")
-    if isinstance(error, UsageError) or type(error).__name__ == "ConfigError":
+    if isinstance(error, UsageError):
         return str(error)
     return None
 
@@ -66,7 +67,7 @@ def _key(error: Exception, command: Command | None) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """The closest known name as a question, or nothing."""
+    """Asks whether the closest known name was meant. Returns an empty text where none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
 

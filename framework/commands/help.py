@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from framework.commands.catalogue import COMMANDS, Command
-from framework.config.plugins import CONF, options
+from framework.commands.catalogue import Command, commands
+from framework.config.plugins import options, page
 from framework.report.console import console
 
 _LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")
@@ -25,11 +25,11 @@ def show_all() -> None:
     out = console()
     out.print("[bold]sieve[/]: answer questions about long videos from the few visual tokens that matter\n")
     table = _table()
-    for command in COMMANDS.values():
+    for command in commands().values():
         table.add_row(f"sieve {command.name}", command.summary)
     out.print(table)
     out.print("\n[bold]Examples[/]")
-    for command in COMMANDS.values():
+    for command in commands().values():
         _examples(out, command, 2 if command.name == "eval" else 1)
     out.print(
         "\n[bold]sieve COMMAND --help[/] lists keys, defaults and options. [bold]--debug[/] shows where an error arose."
@@ -78,8 +78,8 @@ def _examples(out: Console, command: Command, count: int) -> None:
 
 def _keys(command: Command) -> list[tuple[str, str, str]]:
     """Root keys with default and comment: the command's own, then those of the page it stands on."""
-    own = _lines(CONF / f"{command.config}.yaml")
-    shared = _lines(CONF / "config.yaml") if "preset" in command.groups else []
+    own = _lines(page(command.config))
+    shared = _lines(page("config")) if "preset" in command.groups else []
     return [*own, *(line for line in shared if line[0] not in {key for key, _, _ in own})]
 
 
@@ -90,6 +90,6 @@ def _lines(file: Path) -> list[tuple[str, str, str]]:
 
 def _chosen(command: Command) -> dict[str, str]:
     """Group -> default option, from the defaults list of config.yaml and what the command's own page changes in it."""
-    pages = [CONF / "config.yaml", CONF / f"{command.config}.yaml"]
+    pages = [page("config"), page(command.config)]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     return dict(re.findall(r"^\s+- (?:override )?(\w+): (\w+)", text, re.MULTILINE))

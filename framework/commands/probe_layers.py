@@ -17,7 +17,8 @@ from rich.table import Table
 
 from framework.backbones.base import DecoderBackbone
 from framework.benchmarks.base import Benchmark, Item, VideoItem
-from framework.config.build import build, build_backbone, build_plain
+from framework.config.build import build, build_plain
+from framework.config.parts import build_backbone
 from framework.core.errors import UsageError
 from framework.core.types import Group, Layout, Timeline, Tokens
 from framework.core.view import Needs
@@ -33,7 +34,10 @@ from framework.video.timeline import timeline as make_timeline
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
-    """Probe, print the table, write profile.json and profile.png; what profile.json holds."""
+    """Probes every layer, prints the table, and writes profile.json and profile.png.
+
+    Returns what profile.json holds.
+    """
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
     reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
     sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
@@ -48,7 +52,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     chance: list[float] = []
     for video in videos:
         timeline = make_timeline(video.path, sampling, backbone.frames_per_tick, reader)
-        for tokens, layout, item in _groups(backbone, reader, timeline, video, cfg.backbone.group_ticks):
+        for tokens, layout, item in _groups(backbone, reader, timeline, video, cfg.probed.group_ticks):
             cells = [int(cell) for cell in str(item.facts.get("cells", "")).split()]
             mask = evidence_mask(
                 layout, tokens.seconds.cpu(), item.evidence, cells, int(str(item.facts.get("grid", GRID)))
@@ -82,7 +86,7 @@ def _groups(
 
 
 def _conclude(points: list[Point], cfg: DictConfig, probes: int, chance: float) -> dict[str, Any]:
-    rows, heads = str(cfg.backbone.attention.rows), str(cfg.backbone.attention.heads)
+    rows, heads = str(cfg.probed.rows), str(cfg.probed.heads)
     usual = [point for point in points if (point.rows, point.heads) == (rows, heads)]
     chosen, winner = best(usual or points), best(points)
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -100,7 +104,7 @@ def _conclude(points: list[Point], cfg: DictConfig, probes: int, chance: float) 
     out.print(
         f"{probes} probes; share: of the top k tokens, for k evidence tokens (chance {chance:.3f}); AUROC: chance .5"
     )
-    now = cfg.backbone.reference_layer
+    now = cfg.probed.layer
     verdict = "as it is" if now == chosen.layer else f"it is {now} now"
     out.print(f"\nbackbone.reference_layer: {chosen.layer}   ({verdict}; rows {chosen.rows}, heads {chosen.heads})")
     if winner != chosen:

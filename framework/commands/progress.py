@@ -1,4 +1,4 @@
-"""How far an evaluation is, on a terminal: videos, questions, accuracy with its interval, pace, groups visited."""
+"""Shows on a terminal how far an evaluation is: videos, questions, accuracy with its interval, pace, groups visited."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESAMPLES = 300  # of the running interval; the summary's takes more
 
 @contextmanager
 def display(console: Console, wanted: bool, title: str) -> Iterator[Watcher]:
-    """A watcher that moves a progress bar, where `wanted` and on a terminal."""
+    """Yields a watcher that moves a progress bar, where `wanted` and on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("videos"))
     times = (TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[so_far]}"))
     shown = wanted and console.is_terminal
@@ -32,7 +32,10 @@ def display(console: Console, wanted: bool, title: str) -> Iterator[Watcher]:
 
 
 def so_far(status: Status) -> str:
-    """Questions, accuracy with its interval, seconds per question, share of groups visited, failures."""
+    """Formats how far an evaluation is.
+
+    That is questions, accuracy with its interval, seconds per question, share of groups visited and failures.
+    """
     lines = status.lines
     if not lines:
         return f"{status.failed} failed" if status.failed else ""

@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from framework.benchmarks.base import Benchmark
 from framework.commands.evaluate import check, conduct
-from framework.config.build import INTERFACES, build, build_pipeline
+from framework.config.build import build
+from framework.config.parts import INTERFACES, build_pipeline
 from framework.core.errors import UsageError
 from framework.core.interfaces import Strategy
 from framework.evaluation.distributed import World
@@ -25,7 +26,7 @@ NOT_KEPT = ("attention", "tokens", "pixels")  # needs that only a look at the vi
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
-    """Replay what the configuration names; the summary, which is also in the run folder."""
+    """Replays what the configuration names, and returns the summary, which is also in the run folder."""
     folder = Path(cfg.recording.folder)
     check_same(folder, cfg)
     recordings = Recordings(folder / FOLDER)

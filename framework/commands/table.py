@@ -1,7 +1,7 @@
-"""One table for all runs of a sweep. A Hydra callback: it sees every job end, and the sweep after the last.
+"""Makes one table for all runs of a sweep, as a Hydra callback: it sees every job end, and the sweep after the last.
 
-Under a launcher the runs run in other processes, on other machines: there a copy of this callback writes down what
-became of the run, and the original reads it. Knows no strategy and no benchmark.
+Under a launcher the runs run in other processes, on other machines. There a copy of this callback writes down what
+became of the run, and the original reads it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class SweepTable(Callback):
         register_resolvers()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Choose where runs write down what became of them."""
+        """Chooses where runs write down what became of them."""
         self._place = Path(config.hydra.sweep.dir).absolute() / ".runs" / uuid4().hex
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Write down one run, in the process that ran it; of several processes only in the first."""
+        """Writes down one run, in the process that ran it. Of several processes only the first does so."""
         if self._place is None or not _first():
             return
         result = job_return._return_value
@@ -60,7 +60,7 @@ class SweepTable(Callback):
         ).keep(self._place)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print all runs, keep the table beside the runs."""
+        """Prints all runs, and keeps the table beside the runs. Ends with the status of the first failed run."""
         if self._place is None or not _first():
             return
         runs = read_runs(self._place)
@@ -79,7 +79,10 @@ class SweepTable(Callback):
 
 
 def show(out: Console, rows: Any) -> None:
-    """The table, as wide as it needs to be where there is no terminal; on a narrow terminal figures wrap."""
+    """Prints the table.
+
+    Where there is no terminal, the table is as wide as it needs to be. On a narrow terminal figures wrap.
+    """
     table = as_table(sheet(rows))
     for column in table.columns:
         column.no_wrap = False

@@ -1,16 +1,16 @@
 """From a configuration node to a checked object. Nothing else in the project constructs a part from configuration.
 
-Everything is checked against the constructor before anything heavy is loaded: the class, its interface, unknown keys,
-missing keys, types. Strategies are built before the backbone, so that a wrong override costs a second and not a model
-load.
+Everything is checked against the constructor: the class, its interface, unknown keys, missing keys, types, and the same
+for every part inside. Imports no torch itself, so that a node without a class is refused before anything heavy loads.
 """
 
 from __future__ import annotations
 
 import inspect
-import json
 import re
+import types
 import typing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -19,76 +19,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from framework.core.interfaces import (
-    Answerer,
-    Backbone,
-    BudgetAllocator,
-    GroupScheduler,
-    GroupSplitter,
-    RelevanceEstimator,
-    StoppingPolicy,
-    TokenRefiner,
-    TokenScorer,
-)
-from framework.core.prompts import PromptTemplate
-from framework.engine.pipeline import Pipeline
-from framework.video.readers.base import Reader
-from framework.video.sampling import Sampling
+from framework.core.errors import UsageError
 
 T = TypeVar("T")
 
-INTERFACES: dict[str, type] = {
-    "splitter": GroupSplitter,
-    "scheduler": GroupScheduler,
-    "scorer": TokenScorer,
-    "relevance": RelevanceEstimator,
-    "allocator": BudgetAllocator,
-    "refiner": TokenRefiner,
-    "stopping": StoppingPolicy,
-    "answerer": Answerer,
-}
-_backbones: dict[str, Backbone] = {}
 
-
-class ConfigError(ValueError):
-    """The configuration cannot work; the message says what was got, what was expected and which key to change."""
+class ConfigError(UsageError):
+    """Says that a configuration cannot work: what was got, what was expected and which key to change."""
 
 
 def build(node: DictConfig | dict[str, Any], interface: type[T], key: str) -> T:
     """The object that `node` describes, an `interface`. `key` is the node's path, for messages."""
     return _construct(_plain(node, key), interface, key)
-
-
-def build_pipeline(cfg: DictConfig) -> Pipeline:
-    """The whole pipeline of a composed configuration: strategies first, the backbone last."""
-    strategies: dict[str, Any] = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
-    try:
-        strategies["allocator"].check(strategies["scorer"])
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    if not isinstance(cfg.budget, int) or cfg.budget < 1:
-        raise ConfigError(f"budget must be a whole number of tokens >= 1, got {cfg.budget!r} (key: budget)")
-    reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
-    sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
-    prompt_template(cfg)
-    return Pipeline(
-        **strategies, backbone=build_backbone(cfg), reader=reader, sampling=sampling, budget=cfg.budget, share=cfg.share
-    )
-
-
-def build_backbone(cfg: DictConfig) -> Backbone:
-    """The backbone, kept for the next cell of a sweep that asks for the same one."""
-    node = _plain(cfg.backbone.adapter, "backbone.adapter")
-    identity = json.dumps(node, sort_keys=True)
-    if identity not in _backbones:
-        _backbones.clear()
-        _backbones[identity] = _construct(node, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
-    return _backbones[identity]
-
-
-def prompt_template(cfg: DictConfig) -> PromptTemplate:
-    """How this backbone likes its questions."""
-    return build_plain(cfg.backbone.prompt, PromptTemplate, "backbone.prompt")
 
 
 def build_plain(node: DictConfig | dict[str, Any], cls: type[T], key: str) -> T:
@@ -148,15 +90,46 @@ def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:
 
 
 def _value(value: Any, hint: Any, key: str) -> Any:
+    """One argument: parts with a `_target_`, dataclasses and collections of them are built, the rest checked."""
     if isinstance(value, dict) and "_target_" in value:
-        return _construct(value, hint if isinstance(hint, type) else object, key)
-    if isinstance(value, dict) and value and all(isinstance(v, dict) and "_target_" in v for v in value.values()):
-        inner = typing.get_args(hint)[1] if len(typing.get_args(hint)) == 2 else object
-        return {name: _construct(part, inner, f"{key}.{name}") for name, part in value.items()}
-    if isinstance(value, dict) and isinstance(hint, type) and is_dataclass(hint):
-        return _construct({"_target_": f"{hint.__module__}.{hint.__qualname__}", **value}, hint, key)
+        return _construct(value, _only(hint, lambda one: isinstance(one, type)) or object, key)
+    if isinstance(value, dict) and (record := _only(hint, is_dataclass)):
+        return _construct({"_target_": f"{record.__module__}.{record.__qualname__}", **value}, record, key)
+    if isinstance(value, dict) and value and (inner := _inner(hint, Mapping) or _of_parts(value)) is not None:
+        return {name: _value(part, inner, f"{key}.{name}") for name, part in value.items()}
+    if isinstance(value, list) and (inner := _inner(hint, Sequence)) is not None:
+        built = [_value(part, inner, f"{key}.{place}") for place, part in enumerate(value)]
+        return tuple(built) if _only(hint, lambda one: typing.get_origin(one) is tuple) else built
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
         wanted = getattr(hint, "__name__", None) if isinstance(hint, type) else str(hint).replace("typing.", "")
         raise ConfigError(f"{key}: got {value!r}, expected {wanted} ({error.errors()[0]['msg']})") from error
+
+
+def _of_parts(value: dict[str, Any]) -> type | None:
+    """`object`, where all values are parts of a kind that no annotation names."""
+    return object if all(isinstance(part, dict) and "_target_" in part for part in value.values()) else None
+
+
+def _choices(hint: Any) -> list[Any]:
+    """The members of a union, None left out; the hint alone where it is none."""
+    members = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    return [one for one in members if one is not type(None)]
+
+
+def _only(hint: Any, fits: Callable[[Any], bool]) -> Any:
+    """The one member of a union that fits; None where none does, or several do."""
+    found = [one for one in _choices(hint) if fits(one)]
+    return found[0] if len(found) == 1 else None
+
+
+def _inner(hint: Any, kind: type) -> Any:
+    """What a mapping's values, or a sequence's items, are annotated with, where that is built; None otherwise."""
+    for one in _choices(hint):
+        origin, arguments = typing.get_origin(one), [a for a in typing.get_args(one) if a is not Ellipsis]
+        if isinstance(origin, type) and issubclass(origin, kind) and arguments:
+            inner = arguments[-1]
+            built = [c for c in _choices(inner) if isinstance(c, type) and (is_dataclass(c) or inspect.isabstract(c))]
+            return inner if built else None
+    return None

@@ -17,20 +17,31 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from framework.config.groups import STRATEGIES
 from framework.core.errors import UsageError
 
-# Root keys that change no result.
-NOT_IDENTITY = ("hydra", "tracker", "progress", "world", "record", "max_failed_share")
+# What a run is built from, and what it reads beside that; keys that a command does not have are passed over. A part
+# takes no more than its own node, so that nothing else can change a result.
+KEYS = (
+    *STRATEGIES,
+    *("backbone.adapter", "backbone.sampling", "backbone.prompt", "reader", "benchmark"),
+    *("budget", "share", "seed"),
+    *("recording.id", "probed"),
+)
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
 _log = logging.getLogger(__name__)
 
 
 def identity(cfg: DictConfig) -> str:
-    """Ten characters that name a resolved configuration; tracker and paths do not count, nor does the order of keys."""
-    wanted = [str(key) for key in cfg if key not in NOT_IDENTITY]
-    plain = {key: OmegaConf.to_container(cfg[key], resolve=True) if _nested(cfg[key]) else cfg[key] for key in wanted}
-    return hashlib.sha256(json.dumps(_without_locations(plain), sort_keys=True).encode()).hexdigest()[:10]
+    """Returns ten characters that name what a resolved configuration builds.
+
+    Trackers, paths, the order of keys and every node that the run does not use do not count.
+    """
+    parts = {key: OmegaConf.select(cfg, key) for key in KEYS}
+    plain = {key: OmegaConf.to_container(part, resolve=True) if _nested(part) else part for key, part in parts.items()}
+    there = {key: value for key, value in plain.items() if value is not None}
+    return hashlib.sha256(json.dumps(_without_locations(there), sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _nested(value: Any) -> bool:

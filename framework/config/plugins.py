@@ -45,6 +45,12 @@ def options(group: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def page(name: str) -> Path:
+    """Returns the root configuration file NAME.yaml: ours, or the first plug-in's that has one."""
+    places = [folder / f"{name}.yaml" for folder in (CONF, *plugin_folders().values())]
+    return next((place for place in places if place.is_file()), places[0])
+
+
 class PluginSearchPath(SearchPathPlugin):
     """Appends every plug-in's folder to Hydra's search path."""
 

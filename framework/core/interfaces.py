@@ -30,43 +30,48 @@ from framework.core.view import GroupView, Needs, Probe
 
 
 class Strategy(ABC):  # noqa: B024
-    """What all strategies share: they say what they must be shown."""
+    """Defines what all strategies share: they say what they must be shown."""
 
     @property
     def needs(self) -> Needs:
-        """What the pipeline must compute for this strategy. Default: nothing."""
+        """Returns what the pipeline must compute for this strategy. By default it is nothing."""
         return Needs()
 
 
 class GroupSplitter(Strategy):
     """Cuts a timeline into groups.
 
-    Contract: every tick lies in exactly one group; group `i` of the list has index `i`; deterministic; works for one
-    tick and for any number of ticks.
+    Contract: every tick lies in exactly one group. Group `i` of the list has index `i`. The result is deterministic. It
+    works for one tick and for any number of ticks.
     """
 
     @abstractmethod
     def split(self, timeline: Timeline) -> list[Group]:
-        """The groups of `timeline` (T ticks)."""
+        """Cuts `timeline` (T ticks) into groups and returns them in index order."""
 
 
 class GroupScheduler(Strategy):
-    """Chooses which group to look at next. Contract: returns one of `remaining`; deterministic."""
+    """Chooses which group to look at next. Contract: it returns one of `remaining` and is deterministic."""
 
     @abstractmethod
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The next group. `visited` is in visiting order, `remaining` in index order and never empty."""
+        """Returns the group to look at next.
+
+        `visited` is in visiting order. `remaining` is in index order and never empty.
+        """
 
 
 class TokenScorer(Strategy):
     """Ranks the tokens inside a group.
 
-    Contract: one float32 per token of `view.layout`, finite or -inf (never keep); **higher = keep**; comparable within
-    a group only, unless `comparable` is true; independent of other groups and of earlier videos. A greedy order is
-    given as N - rank, so that every top-k is a prefix. With `blind` the question changes nothing, and all questions
-    about a group share its scores. With `before_tower` it needs no more than pixels and the query; it is asked before
-    the vision tower, which then skips the tokens that it refuses. `explains` is the relative error that the `errors` of
-    every group come down to, None for a scorer that gives none.
+    Contract: it gives one float32 per token of `view.layout`, finite or -inf (never keep); **higher = keep**. Scores
+    compare within a group only, unless `comparable` is true. They do not depend on other groups or on earlier videos. A
+    greedy order is given as N - rank, so that every top-k is a prefix.
+
+    With `blind` the question changes nothing, and all questions about a group share its scores. With `before_tower` the
+    scorer needs no more than pixels and the query. It is then asked before the vision tower, which skips the tokens
+    that it refuses. `explains` is the relative error that the `errors` of every group come down to. It is None for a
+    scorer that gives no errors.
     """
 
     comparable: bool = False
@@ -76,132 +81,155 @@ class TokenScorer(Strategy):
 
     @abstractmethod
     def score(self, view: GroupView) -> Scores:
-        """Scores with values f32 [N]."""
+        """Returns the scores of the group, values f32 [N]: one per token of `view.layout`."""
 
     def flops(self, view: GroupView) -> float:
-        """Estimated operations of the networks that `score(view)` runs, for the ledger. Default: it runs none."""
+        """Estimates the operations of the networks that `score(view)` runs, for the ledger.
+
+        By default it runs none, and the result is 0.
+        """
         return 0.0
 
 
 class RelevanceEstimator(Strategy):
     """Says how relevant a group is to the question.
 
-    Contract: **higher = more relevant**, comparable across groups, on entropy's scale: -ln(number of options) is a
-    uniform response, 0 a certain one. Raw value and unit are kept.
+    Contract: **higher = more relevant**, comparable across groups. The value is on entropy's scale: -ln(number of
+    options) is a uniform response, 0 a certain one. The raw value and its unit are kept.
     """
 
     @abstractmethod
     def relevance(self, view: GroupView) -> Relevance:
-        """The relevance of `view.group` to `view.question`."""
+        """Estimates the relevance of `view.group` to `view.question`."""
 
 
 class StoppingPolicy(Strategy):
-    """Decides when the evidence is enough.
+    """Decides when enough groups have been visited.
 
-    Contract: a pure function of the groups visited so far (in visiting order) and of how many remain. Absolute
-    thresholds read `signals`, not the relevance in use.
+    Contract: the decision is a pure function of the groups visited so far (in visiting order) and of how many remain.
+    Absolute thresholds read `signals`, not the relevance in use.
     """
 
     @abstractmethod
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Whether to stop now."""
+        """Says whether to stop now. `remaining` is the number of groups that are not visited yet."""
 
 
 class BudgetAllocator(Strategy):
     """Shares the budget between the visited groups.
 
-    Contract: one quota per group, each within 0..usable; their sum is min(budget, usable total) exactly, unless `saves`
-    is true; of two groups with equal scores the more relevant never gets less.
+    Contract: there is one quota per group, each within 0..usable. Their sum is exactly min(budget, usable total),
+    unless `saves` is true. Of two groups with equal scores the more relevant never gets less.
     """
 
     saves: bool = False
 
     def check(self, scorer: TokenScorer) -> None:
-        """ValueError, naming both keys, where this scorer does not serve. Asked before a model is loaded."""
+        """Checks, before a model is loaded, that this scorer suits the allocator.
+
+        Raises ValueError, naming both keys, where it does not.
+        """
 
     @abstractmethod
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Tokens to keep of each group."""
+        """Returns the quotas: how many tokens to keep of each group, in the order of `groups`."""
 
 
 class TokenRefiner(Strategy):
     """Turns the over-selected candidates into the selection.
 
-    Contract: receives the best overshoot x quota tokens of every group and returns at most `budget`, the sum of the
-    quotas; may drop, merge
-    (the position is that of a kept token) or re-encode; deterministic and permutation-equivariant.
+    Contract: it receives the best overshoot x quota tokens of every group. It returns at most `budget` tokens, the sum
+    of the quotas. It may drop tokens, merge them (the position is that of a kept token) or re-encode them. It is
+    deterministic and permutation-equivariant.
     """
 
     overshoot: float  # >= 1; no default here, it would become a dataclass field's
 
     @abstractmethod
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
-        """At most `budget` of the C candidates, in temporal order."""
+        """Keeps at most `budget` of the C candidates and returns them in temporal order."""
 
     def flops(self, candidates: Candidates, budget: int) -> float:
-        """Estimated operations of the networks that `refine` runs, for the ledger. Default: it runs none."""
+        """Estimates the operations of the networks that `refine` runs, for the ledger.
+
+        By default it runs none, and the result is 0.
+        """
         return 0.0
 
 
 class Answerer(Strategy):
-    """Gives the answer. `final()` runs the model on the selection and costs a forward pass; voting never calls it."""
+    """Gives the answer to a question.
+
+    `final()` runs the model on the selection and costs a forward pass. Voting never calls it.
+    """
 
     @abstractmethod
     def answer(self, groups: Sequence[ScoredGroup], final: Callable[[], Answer]) -> Answer:
-        """The answer to the question the groups were probed with."""
+        """Returns the answer to the question that the groups were probed with."""
 
 
 class Backbone(ABC):
-    """Adapter around one multimodal LLM family.
+    """Defines the adapter around one multimodal LLM family.
 
-    Contract: keeping *all* tokens reproduces the untouched model's logits; many questions at once equal one at a time;
-    nothing of one video or question is left for the next; hooks are gone after an exception; no model class is patched.
+    Contract: keeping *all* tokens reproduces the untouched model's logits. Many questions at once give the same as one
+    at a time. Nothing of one video or question is left for the next. Hooks are gone after an exception. No model class
+    is patched.
     """
 
     frames_per_tick: int
 
     @abstractmethod
     def frame_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width in pixels that a frame of the given size is resized to before encoding."""
+        """Returns the height and width in pixels that a frame of the given size is resized to before encoding."""
 
     @abstractmethod
     def layout(self, ticks: torch.Tensor, height: int, width: int) -> Layout:
-        """The N tokens that encoding `ticks` (i64 [Tg], timeline indices) of resized frames would make. No pixels
-        needed.
+        """Returns the layout of the N tokens that encoding `ticks` would make. No pixels are needed.
+
+        `ticks` are timeline indices, i64 [Tg]. `height` and `width` are those of the resized frames.
         """
 
     @abstractmethod
     def encode(self, frames: Frames, layout: Layout, keep: torch.Tensor | None = None) -> Tokens:
-        """Vision tower and projector. `layout` is that of `frames`; `keep` (bool [N]) drops tokens, before the tower
-        where possible; N = 0 tokens if none is kept.
+        """Encodes frames with the vision tower and the projector.
+
+        `layout` is that of `frames`. `keep` (bool [N]) drops tokens, before the tower where possible. The result has N
+        = 0 tokens if none is kept.
         """
 
     @abstractmethod
     def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
-        """One probe per question over the N tokens of a group (N = 0: no video, the prior). The visual prefix runs
-        once.
+        """Returns one probe per question over the N tokens of a group. The visual prefix runs once.
+
+        N = 0 means no video: the probe is then the prior.
         """
 
     @abstractmethod
     def query(self, question: Question) -> torch.Tensor:
-        """f32 [L, D]: input embeddings of the bare question."""
+        """Returns the input embeddings of the bare question, f32 [L, D]."""
 
     @abstractmethod
     def answer(self, selection: Selection, question: Question) -> Answer:
-        """The model's answer from the kept tokens."""
+        """Returns the model's answer from the kept tokens."""
 
     @abstractmethod
     def group_answer(self, probe: Probe, question: Question) -> Answer:
-        """The answer that a group's own probe (with logits) amounts to."""
+        """Returns the answer that a group's own probe (with logits) amounts to."""
 
     @abstractmethod
     def forward(self, tokens: Tokens, question: Question, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Differentiable pass for training: loss over `labels` (i64 [R] response ids) and logits f32 [R, V]."""
+        """Runs a differentiable pass for training.
+
+        Returns the loss over `labels` (i64 [R] response ids) and the logits f32 [R, V].
+        """
 
     def lighten(self) -> bool:
-        """Make passes smaller after running out of memory; False when they cannot be. Answers stay the same."""
+        """Makes passes smaller after running out of memory. Answers stay the same.
+
+        Returns False when passes cannot be smaller.
+        """
         return False
 
     @abstractmethod
     def flops(self, stage: str, tokens: int) -> float:
-        """Estimated operations of `stage` ("encode", "probe" or "answer") over `tokens` visual tokens."""
+        """Estimates the operations of `stage` ("encode", "probe" or "answer") over `tokens` visual tokens."""

@@ -1,6 +1,6 @@
 """What comes out: the answer with its selection, how it came about, and what it cost.
 
-Values like those of `types.py`, for people and for files; nothing flows on from here.
+These are values like those of `types.py`, made for people and for files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from framework.core.value import Value
 
 @dataclass(frozen=True, repr=False)
 class Cost(Value):
-    """What one stage cost."""
+    """Holds what one stage cost."""
 
     seconds: float = 0.0
     passes: int = 0
@@ -27,7 +27,7 @@ class Cost(Value):
 
 @dataclass(frozen=True, repr=False)
 class GroupTrace(Value):
-    """What became of one group."""
+    """Describes what became of one group."""
 
     index: int
     seconds: tuple[float, float]  # first and last tick
@@ -43,7 +43,7 @@ class GroupTrace(Value):
 
 @dataclass(frozen=True, repr=False)
 class Trace(Value):
-    """How an answer came about and what it cost."""
+    """Describes how an answer came about and what it cost."""
 
     groups: tuple[GroupTrace, ...]
     stages: Mapping[str, Cost]
@@ -55,13 +55,13 @@ class Trace(Value):
 
     @property
     def visited_share(self) -> float:
-        """Share of the groups that were visited."""
+        """Returns the share of the groups that were visited, 0..1."""
         return sum(g.visited is not None for g in self.groups) / len(self.groups)
 
 
 @dataclass(frozen=True, repr=False)
 class Outcome(Value):
-    """Answer, trace and the selection behind it, for one question."""
+    """Holds the answer, the trace and the selection behind it, for one question."""
 
     question: Question
     answer: Answer

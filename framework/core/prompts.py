@@ -1,4 +1,4 @@
-"""From a typed question to the exact user text that a model reads. Knows no model and no benchmark."""
+"""Turns a typed question into the exact user text that a model reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from framework.core.types import Question
 
 @dataclass(frozen=True)
 class PromptTemplate:
-    """How a backbone likes its questions."""
+    """Describes how a backbone is asked: option lines, instruction, cue and the length of an answer."""
 
     option: str  # one line per option, with {letter} and {text}
     instruction: str  # last line of a multiple-choice prompt; empty: none
@@ -18,7 +18,7 @@ class PromptTemplate:
     max_new_tokens_open: int  # of an open-ended answer
 
     def question(self, identity: str, bare: str, options: tuple[str, ...] = ()) -> Question:
-        """The question with its prompt: the bare text, one line per option, the instruction."""
+        """Builds the question with its prompt: the bare text, one line per option, the instruction."""
         bare = bare.strip()
         lines = [bare]
         for i, text in enumerate(options):

@@ -1,7 +1,7 @@
 """The values that flow through the pipeline, from a video's timeline to an answer.
 
 Every value is a frozen dataclass that checks itself when it is made and prints shapes instead of tensors. This file
-knows torch and the base of values, nothing else: no model, no strategy, no configuration.
+imports torch and the base of values, and no model, strategy or configuration.
 
 Shape letters: T ticks, Tg ticks in a group, F frames per tick, G groups, N tokens in a group, C candidates, K kept
 tokens, L text tokens, D width, V vocabulary, R response tokens, O options.
@@ -21,7 +21,7 @@ from framework.core.value import Value, check, show
 
 @dataclass(frozen=True, repr=False)
 class Timeline(Value):
-    """Which frames of a file are looked at, and when they are shown. No pixels."""
+    """Says which frames of a file are looked at, and when they are shown. It holds no pixels."""
 
     path: str
     seconds: Tensor  # f64 [T], time of the first frame of each tick, ascending
@@ -38,13 +38,13 @@ class Timeline(Value):
 
     @property
     def seconds_per_tick(self) -> float:
-        """Median distance between neighbouring ticks, in seconds; 1.0 for a single tick."""
+        """Returns the median distance between neighbouring ticks, in seconds; 1.0 for a single tick."""
         return float(self.seconds.diff().median()) if len(self) > 1 else 1.0
 
 
 @dataclass(frozen=True, repr=False)
 class Group(Value):
-    """Ticks that are probed in one forward pass: an index set into the timeline, not a range."""
+    """Holds ticks that are probed in one forward pass: an index set into the timeline, not a range."""
 
     index: int
     ticks: Tensor  # i64 [Tg], ascending
@@ -64,7 +64,7 @@ class Group(Value):
 
 @dataclass(frozen=True, repr=False)
 class Frames(Value):
-    """The pixels of a group, already resized to what the backbone reads."""
+    """Holds the pixels of a group, already resized to what the backbone reads."""
 
     pixels: Tensor  # u8 [Tg, F, 3, H, W]
     seconds: Tensor  # f64 [Tg]
@@ -77,7 +77,7 @@ class Frames(Value):
 
 @dataclass(frozen=True, repr=False)
 class Layout(Value):
-    """The grid of tokens that `encode` would make of a group: where each token lies in time and in the picture."""
+    """Describes the grid of tokens that `encode` would make of a group: where each lies in time and in the frame."""
 
     tick: Tensor  # i64 [N], index into the timeline
     row: Tensor  # i64 [N]
@@ -96,7 +96,7 @@ class Layout(Value):
 
 @dataclass(frozen=True, repr=False)
 class Tokens(Value):
-    """Visual embeddings entering the LLM, each with its place in the whole video."""
+    """Holds visual embeddings that enter the LLM, each with its place in the whole video."""
 
     embeddings: Tensor  # [N, D]
     tick: Tensor  # i64 [N], index into the timeline, also inside a group
@@ -120,13 +120,13 @@ class Tokens(Value):
         return Tokens(**at, extra={key: value[index] for key, value in self.extra.items()})
 
     def to(self, device: torch.device | str) -> Tokens:
-        """The same tokens on another device."""
+        """Returns the same tokens on another device."""
         moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "extra"}
         return Tokens(**moved, extra={key: value.to(device) for key, value in self.extra.items()})
 
     @staticmethod
     def cat(parts: list[Tokens]) -> Tokens:
-        """All tokens of `parts`, one after the other."""
+        """Joins all tokens of `parts`, one part after the other. Raises ValueError where there is no part."""
         check(len(parts) > 0, parts, "no tokens to join")
         joined = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Tokens) if f.name != "extra"}
         return Tokens(**joined, extra={key: torch.cat([p.extra[key] for p in parts]) for key in parts[0].extra})
@@ -134,7 +134,7 @@ class Tokens(Value):
 
 @dataclass(frozen=True, repr=False)
 class Question(Value):
-    """What is asked: the exact text the model reads, and the question alone."""
+    """Holds what is asked: the exact text that the model reads, and the question alone."""
 
     id: str
     prompt: str  # the exact user text, options and instruction included
@@ -152,13 +152,13 @@ class Question(Value):
 
     @property
     def letters(self) -> tuple[str, ...]:
-        """A, B, C, ... one per option."""
+        """Returns the letters A, B, C, ... of the options, one each."""
         return tuple(chr(ord("A") + i) for i in range(len(self.options)))
 
 
 @dataclass(frozen=True, repr=False)
 class Scores(Value):
-    """One number per token of a group, higher = keep, -inf = never keep."""
+    """Holds one number per token of a group: higher = keep, -inf = never keep."""
 
     values: Tensor  # f32 [N]
     signals: Mapping[str, float] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Scores(Value):
 
 @dataclass(frozen=True, repr=False)
 class Relevance(Value):
-    """How relevant a group is, comparable across groups: -ln(options) = uniform, 0 = certain."""
+    """Says how relevant a group is, comparable across groups: -ln(options) = uniform, 0 = certain."""
 
     value: float  # higher = more relevant
     raw: float
@@ -190,7 +190,7 @@ class Relevance(Value):
 
 @dataclass(frozen=True, repr=False)
 class Answer(Value):
-    """What the model answered."""
+    """Holds what the model answered."""
 
     text: str
     choice: int | None = None  # index of the option
@@ -200,7 +200,7 @@ class Answer(Value):
 
 @dataclass(frozen=True, repr=False)
 class ScoredGroup(Value):
-    """A visited group, for one question."""
+    """Holds a visited group with its scores and its relevance, for one question."""
 
     group: Group
     scores: Tensor  # f32 [N] of the tokens that were encoded
@@ -215,13 +215,13 @@ class ScoredGroup(Value):
 
     @property
     def usable(self) -> int:
-        """How many tokens may be kept: those whose score is not -inf."""
+        """Counts the tokens that may be kept: those whose score is not -inf."""
         return int((self.scores > -math.inf).sum())
 
 
 @dataclass(frozen=True, repr=False)
 class Candidates(Value):
-    """The over-selected tokens of all groups, in temporal order, for the refiner."""
+    """Holds the over-selected tokens of all groups, in temporal order, for the refiner."""
 
     tokens: Tokens
     group: Tensor  # i64 [C], index of the group each comes from
@@ -240,7 +240,7 @@ class Candidates(Value):
 
 @dataclass(frozen=True, repr=False)
 class Selection(Value):
-    """The kept tokens, in temporal order."""
+    """Holds the kept tokens, in temporal order."""
 
     tokens: Tokens
     group: Tensor  # i64 [K]
@@ -259,7 +259,7 @@ class Selection(Value):
 
     @staticmethod
     def of(candidates: Candidates, keep: Tensor, budget: int) -> Selection:
-        """The candidates at `keep` (i64 or bool [C]), put into temporal order."""
+        """Takes the candidates at `keep` (i64 or bool [C]) and puts them into temporal order."""
         tokens, group = candidates.tokens[keep], candidates.group[keep]
         order = torch.arange(len(tokens))
         for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first

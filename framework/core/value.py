@@ -1,4 +1,4 @@
-"""The base of all values: checked when made, printed as shapes. Knows torch's tensors and nothing of ours."""
+"""The base of all values: a value is checked when it is made and printed as shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def show(value: Any) -> str:
-    """A tensor as dtype and shape, long sequences as their length, anything else as it is."""
+    """Shows a tensor as its dtype and shape, a long sequence as its length, anything else as it is."""
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
     if isinstance(value, Mapping):
@@ -21,13 +21,13 @@ def show(value: Any) -> str:
 
 
 def check(condition: bool, owner: object, message: str) -> None:
-    """ValueError naming the owner, unless `condition` holds."""
+    """Raises ValueError with `message`, naming an owner that is a value, unless `condition` holds."""
     if not condition:
         raise ValueError(f"{type(owner).__name__}: {message} ({owner!r})" if isinstance(owner, Value) else message)
 
 
 class Value:
-    """Base of all values: prints shapes, never contents."""
+    """Defines the base of all values: it prints the shapes of tensors, never their contents."""
 
     def __repr__(self) -> str:
         """Name and fields, tensors as dtype and shape."""

@@ -1,6 +1,6 @@
 """What a strategy asks for, and what it is shown: needs, probes and the view of one group with one question.
 
-Reading what was not asked for raises `MissingNeed`. Knows the values of `types.py`, no model and no strategy.
+Reading what was not asked for raises `MissingNeed`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from framework.core.value import Value
 
 
 class MissingNeed(AttributeError):
-    """A strategy read something of a group that it had not asked for in its `needs`."""
+    """Says that a strategy read something of a group that it had not asked for in its `needs`."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a strategy must be shown. `a | b` is the union; the pipeline takes the union over all its strategies."""
+    """Says what a strategy must be shown. `a | b` is the union; the pipeline takes that of all its strategies."""
 
     attention: tuple[int, ...] = ()  # layers whose attention from the text to the visual tokens is captured
     logits: bool = False  # response logits of the group
@@ -38,23 +38,26 @@ class Needs:
 
     @property
     def probe(self) -> bool:
-        """Whether a forward pass of the LLM over the group is needed."""
+        """Says whether a forward pass of the LLM over the group is needed."""
         return bool(self.attention) or self.logits
 
     @property
     def frames(self) -> bool:
-        """Whether the frames of a group must be decoded before it can be scored."""
+        """Says whether the frames of a group must be decoded before it can be scored."""
         return self.probe or self.tokens or self.pixels
 
     @property
     def nothing(self) -> bool:
-        """Whether the group's layout alone is enough, so that nothing has to be decoded first."""
+        """Says whether the group's layout alone is enough, so that nothing has to be decoded first."""
         return self == Needs()
 
 
 @dataclass(frozen=True, repr=False)
 class Probe(Value):
-    """What a forward pass over a group with a question revealed; reading what was not asked raises `MissingNeed`."""
+    """Holds what a forward pass over a group with a question revealed.
+
+    Reading what was not asked for raises `MissingNeed`.
+    """
 
     rows: Mapping[str, Tensor]  # question, question_end, options, template, last: i64 indices into L
     option_ids: Tensor  # i64 [O], token ids of the option letters
@@ -64,14 +67,18 @@ class Probe(Value):
 
     @property
     def attention(self) -> Mapping[int, Tensor]:
-        """Layer -> f32 [heads, L, N], softmax over the full row, columns of the visual tokens."""
+        """Returns the attention from the text to the visual tokens: layer -> f32 [heads, L, N].
+
+        The softmax is over the full row, and the columns are those of the visual tokens. Raises MissingNeed where it
+        was not captured.
+        """
         if not self.captured:
             raise MissingNeed("probe.attention was not captured: declare needs = Needs(attention=(layer, ...))")
         return self.captured
 
     @property
     def logits(self) -> Tensor:
-        """f32 [R, V] raw logits of the response tokens."""
+        """Returns the raw logits of the response tokens, f32 [R, V]. Raises MissingNeed where there are none."""
         if self.response_logits is None:
             raise MissingNeed("probe.logits were not computed: declare needs = Needs(logits=True)")
         return self.response_logits
@@ -79,7 +86,7 @@ class Probe(Value):
 
 @dataclass(frozen=True, repr=False)
 class GroupView(Value):
-    """All that a scorer or a relevance estimator may look at: one group, one question."""
+    """Holds all that a scorer or a relevance estimator may look at: one group, one question."""
 
     group: Group
     question: Question
@@ -98,25 +105,25 @@ class GroupView(Value):
 
     @property
     def frames(self) -> Frames:
-        """Pixels u8 [Tg, F, 3, H, W]; needs `pixels`."""
+        """Returns the frames of the group, pixels u8 [Tg, F, 3, H, W]. Ask for them with `Needs(pixels=True)`."""
         return self._shown(self.shown_frames, "frames", "pixels=True")
 
     @property
     def tokens(self) -> Tokens:
-        """Tokens of the group, embeddings [N, D]; needs `tokens`."""
+        """Returns the tokens of the group, embeddings [N, D]. Ask for them with `Needs(tokens=True)`."""
         return self._shown(self.shown_tokens, "tokens", "tokens=True")
 
     @property
     def probe(self) -> Probe:
-        """What the forward pass revealed; needs `attention` or `logits`."""
+        """Returns what the forward pass revealed. Ask for it with `attention` or `logits` in `Needs`."""
         return self._shown(self.shown_probe, "probe", "attention=(layer,) or logits=True")
 
     @property
     def query(self) -> Tensor:
-        """f32 [L, D] raw embeddings of the bare question; needs `query`."""
+        """Returns the raw embeddings of the bare question, f32 [L, D]. Ask for them with `Needs(query=True)`."""
         return self._shown(self.shown_query, "query", "query=True")
 
     @property
     def prior(self) -> Probe:
-        """A probe of the question without video; needs `prior`."""
+        """Returns a probe of the question without video. Ask for it with `Needs(prior=True)`."""
         return self._shown(self.shown_prior, "prior", "prior=True")

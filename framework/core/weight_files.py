@@ -1,7 +1,6 @@
 """Weights in files: which file a checkpoint means, what its header says, its tensors one by one when asked for.
 
 A checkpoint is a path, `asset:NAME` for what ships with the package, or `random:SEED` for weights that are made up.
-Knows file formats, no model.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -22,19 +22,35 @@ _RANDOM = re.compile(r"random:(\d+)(?::(\w+))?")
 
 
 def locate(checkpoint: str | Path) -> Path:
-    """Returns the path that a checkpoint means; `asset:NAME` is what ships with the package, `~` the home folder."""
+    """Returns the path that a checkpoint means. `asset:NAME` ships with the package; `~` is the home folder."""
     name = str(checkpoint).removeprefix("asset:")
     return ASSETS / name if name != str(checkpoint) else Path(name).expanduser()
 
 
 def random_weights(checkpoint: str | Path, kinds: Collection[str] = ("",)) -> tuple[int, str] | None:
-    """Returns (seed, kind) of `random:SEED` or `random:SEED:KIND`, one of `kinds`; None for any other checkpoint."""
+    """Returns (seed, kind) of `random:SEED` or `random:SEED:KIND`, one of `kinds`.
+
+    Returns None for any other checkpoint.
+    """
     made_up = _RANDOM.fullmatch(str(checkpoint))
     return (int(made_up[1]), made_up[2] or "") if made_up and (made_up[2] or "") in kinds else None
 
 
+def save_weights(tensors: Mapping[str, Tensor], file: Path, key: str, about: Mapping[str, Any]) -> Path:
+    """Writes tensors, and under `key` of the header what they do not say. Returns the file.
+
+    The file appears under its name when it is complete.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    save_file(on_cpu, part, metadata={key: json.dumps(about)})
+    part.replace(file)
+    return file
+
+
 def header(file: Path, key: str, writer: str) -> dict[str, Any]:
-    """Returns what `writer` kept under `key` in the header of a safetensors file. Reads no tensor.
+    """Returns what `writer` kept under `key` in the header of a safetensors file. It reads no tensor.
 
     Raises ValueError where the file does not exist, is no safetensors file or has no such header.
     """
@@ -45,7 +61,10 @@ def header(file: Path, key: str, writer: str) -> dict[str, Any]:
 
 
 class Stored(Mapping[str, Tensor]):
-    """Tensors by name, out of .safetensors files and of files that torch wrote."""
+    """Maps names to tensors, out of .safetensors files and of files that torch wrote.
+
+    Raises ValueError for a file that does not exist or is of neither kind.
+    """
 
     def __init__(self, files: list[Path]) -> None:
         self._at: dict[str, Any] = {}  # name -> something to take the tensor out of
@@ -76,7 +95,10 @@ class Stored(Mapping[str, Tensor]):
 
 
 def of_torch(file: Path) -> dict[str, Tensor]:
-    """Tensors by name, of a file that torch wrote in its format of today. ValueError for any other."""
+    """Reads tensors by name out of a file that torch wrote in its present format (zip).
+
+    Raises ValueError for any other file.
+    """
     try:
         found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, UnpicklingError) as error:
@@ -87,7 +109,7 @@ def of_torch(file: Path) -> dict[str, Tensor]:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The weight files of a model folder as transformers lays it out; none where it holds no model."""
+    """Lists the weight files of a model folder as transformers lays it out; none where it holds no model."""
     for stem in ("model.safetensors", "pytorch_model.bin"):
         index = folder / f"{stem}.index.json"
         if index.is_file():

@@ -1,4 +1,4 @@
-"""What every stage cost: seconds, passes, tokens, floating point operations, peak memory. Knows no stage by name.
+"""What every stage cost: seconds, passes, tokens, floating point operations, peak memory.
 
 What several questions share is split equally between those that asked for it, so that the costs of all questions of a
 video add up to what was really spent. Every latency figure of the project comes from here.
@@ -18,7 +18,7 @@ from framework.core.outcome import Cost
 
 
 class Ledger:
-    """Costs per question and stage, for one video."""
+    """Records the costs of one video, per question and stage."""
 
     def __init__(self) -> None:
         self._costs: dict[str, dict[str, Cost]] = defaultdict(lambda: defaultdict(Cost))
@@ -27,7 +27,10 @@ class Ledger:
 
     @contextmanager
     def stage(self, name: str, payers: Sequence[str], tokens: int = 0, flops: float = 0.0) -> Iterator[None]:
-        """Time a stage; `payers` are the questions that share it equally, `tokens` and `flops` are totals."""
+        """Measures how long a stage takes and books its cost; it is a context manager.
+
+        `payers` are the questions that share it equally. `tokens` and `flops` are totals.
+        """
         _wait_for_gpu()
         start = time.perf_counter()
         try:
@@ -37,18 +40,25 @@ class Ledger:
             self.charge(name, payers, Cost(time.perf_counter() - start, 1, tokens, flops))
 
     def charge(self, name: str, payers: Sequence[str], cost: Cost) -> None:
-        """Book a cost measured elsewhere. Passes and tokens count whole for every payer: each of them saw them."""
+        """Adds a cost that was measured elsewhere. The payers share its seconds and operations equally.
+
+        Passes and tokens count whole for every payer: each of them saw them.
+        """
         share = Cost(cost.seconds / len(payers), cost.passes, cost.tokens, cost.flops / len(payers))
         for payer in payers:
             self._costs[payer][name] += share
 
     def of(self, payer: str) -> dict[str, Cost]:
-        """Stage -> cost of one question, in the order the stages first ran."""
+        """Returns stage -> cost of one question, in the order in which the stages first ran."""
         return dict(self._costs[payer])
 
 
 def peak_bytes() -> int:
-    """Highest memory: of the GPU since the ledger began, else resident memory of the process since it began."""
+    """Returns the highest use of memory, in bytes.
+
+    It is that of the GPU since the ledger began. Where no GPU is used, it is the resident memory of the process since
+    it began.
+    """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -45,11 +45,14 @@ class _Shown:
 
 @dataclass
 class LiveSession(Session):
-    """Shows the video itself. `close` ends decoding threads and spools."""
+    """Shows the groups of the video itself. `close` ends decoding threads and spools."""
 
     @classmethod
     def open(cls, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:
-        """The video at `path`, cut into groups; no pixels yet. VideoError for a bad file."""
+        """Opens the video at `path` and cuts it into groups. No pixels are read yet.
+
+        Raises VideoError for a bad file.
+        """
         with ledger.stage("timeline", [question.id for question in questions]):
             timeline = make_timeline(path, setup.sampling, setup.backbone.frames_per_tick, setup.reader)
             groups = setup.splitter.split(timeline)
@@ -64,20 +67,23 @@ class LiveSession(Session):
         self._whole: set[int] = set()  # groups not parked yet
 
     def close(self) -> None:
-        """End the decoding thread and free the spool."""
+        """Ends the decoding thread and frees the spool."""
         self._open.close()
 
     @property
     def tokens_per_tick(self) -> int:
-        """Visual tokens that one tick makes."""
+        """Returns how many visual tokens one tick makes."""
         return len(self.setup.backbone.layout(torch.zeros(1, dtype=torch.long), *self.size))
 
     def encoded(self, group: Group) -> int:
-        """How many tokens of a visited group went through the vision tower."""
+        """Counts the tokens of a visited group that went through the vision tower."""
         return self._shown[group.index].encoded
 
     def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
-        """Show `group` to the questions `asking`. It is held whole until `release`."""
+        """Shows `group` to the questions `asking` and returns what it is to each of them.
+
+        The group is held whole until `release`.
+        """
         shown = self._shown.get(group.index) or self._show(group, asking)
         scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
         for result in scored.values():
@@ -89,19 +95,25 @@ class LiveSession(Session):
         return [scored[q.id] for q in asking]
 
     def release(self, awaited: set[int]) -> None:
-        """Of the groups looked at, keep whole only those that an open question may still come to (group indices)."""
+        """Releases the groups that no open question can come to any more.
+
+        Those in `awaited` (group indices) stay whole. Of the others only the tokens that some question wants stay.
+        """
         for index in self._whole - awaited:
             self._park(self._shown[index])
         self._whole &= awaited
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
-        """Make sure that the tokens at `wanted` (group index -> i64 places) are there; encode what nobody looked at."""
+        """Makes sure that the tokens at `wanted` (group index -> i64 places) are there.
+
+        Of a group that was scored without encoding, it encodes the ticks that hold a wanted token.
+        """
         unseen = {index: places for index, places in wanted.items() if self._shown[index].tokens is None}
         if unseen:
             self._encode_places(unseen)
 
     def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """The tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+        """Returns the tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
         shown = self._shown[group.index]
         assert shown.tokens is not None, "secure() comes first"
         return shown.tokens[torch.searchsorted(shown.index, places)]

@@ -45,7 +45,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, of how many
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A backbone, eight strategies and a budget: `answer` does the rest."""
+    """Holds a backbone, eight strategies and a budget. `answer` does the rest."""
 
     splitter: GroupSplitter
     scheduler: GroupScheduler
@@ -64,13 +64,13 @@ class Pipeline:
 
     @property
     def needs(self) -> Needs:
-        """What must be computed of a group: the union over all strategies."""
+        """Returns what must be computed of a group: the union of the needs of all strategies."""
         parts = (getattr(self, field.name) for field in fields(self))
         return reduce(Needs.__or__, (part.needs for part in parts if isinstance(part, Strategy)))
 
     @property
     def setup(self) -> Setup:
-        """What a session needs of this pipeline."""
+        """Returns what a session needs of this pipeline."""
         return Setup(
             self.backbone,
             self.reader,
@@ -83,7 +83,10 @@ class Pipeline:
         )
 
     def answer(self, path: str, questions: Sequence[Question], progress: Progress | None = None) -> list[Outcome]:
-        """One outcome per question about the video at `path`, in the order asked. Raises VideoError for a bad file."""
+        """Answers questions about the video at `path`: one outcome per question, in the order asked.
+
+        Raises VideoError for a bad file. Raises ValueError where there is no question, or where two have the same id.
+        """
         names = [question.id for question in questions]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"at least one question, and ids of their own, are needed; got {names}")

@@ -1,5 +1,6 @@
-"""One question while its video is being looked at, and what becomes of it: candidates for the refiner, a trace for
-people.
+"""One question while its video is being looked at.
+
+In the end it gives candidates to the refiner and a trace to people.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from framework.engine.session import Session, best
 
 @dataclass
 class QuestionState:
-    """What one question has seen so far, and what it is about to keep."""
+    """Holds what one question has seen so far, and what it is about to keep."""
 
     question: Question
     remaining: list[Group]  # in index order
@@ -27,7 +28,11 @@ class QuestionState:
     places: dict[int, Tensor] = field(default_factory=dict)  # group index -> i64, its candidates' places in the layout
 
     def share_out(self, quotas: list[int], budget: int, overshoot: float, allocator: str) -> None:
-        """Take the quotas, checked against the contract, and the best overshoot x quota tokens of every group."""
+        """Takes the quotas and picks the best overshoot x quota tokens of every group.
+
+        Raises ValueError where the quotas break the contract: one per group, each within 0..usable, in sum at most
+        `budget`.
+        """
         within = all(0 <= quota <= seen.usable for quota, seen in zip(quotas, self.visited, strict=False))
         if len(quotas) != len(self.visited) or sum(quotas) > budget or not within:
             raise ValueError(f"{allocator} shared a budget of {budget} tokens as {quotas} (key: allocator)")
@@ -37,7 +42,7 @@ class QuestionState:
                 self.places[seen.group.index] = best(seen.scores, math.ceil(overshoot * quota))
 
     def candidates(self, session: Session, budget: int) -> Candidates:
-        """The best tokens of all visited groups, in temporal order."""
+        """Collects the best tokens of all visited groups, in temporal order."""
         parts, group, score, weight = [], [], [], []
         for seen, quota in zip(self.visited, self.quotas, strict=True):
             if quota:
@@ -58,7 +63,7 @@ class QuestionState:
         )
 
     def trace(self, session: Session, selection: Selection | None) -> Trace:
-        """How the answer came about: every group, visited or not, and what it cost."""
+        """Describes how the answer came about: every group, visited or not, and what it cost."""
         order = {seen.group.index: place for place, seen in enumerate(self.visited)}
         return Trace(
             groups=tuple(

@@ -38,7 +38,7 @@ class Setup:
 
 @dataclass
 class Session(ABC):
-    """Shows the groups of one video while its questions are open."""
+    """Defines how the groups of one video are shown while its questions are open."""
 
     setup: Setup
     timeline: Timeline
@@ -51,32 +51,35 @@ class Session(ABC):
 
     @abstractmethod
     def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
-        """What `group` is to each of the questions `asking`."""
+        """Shows `group` to the questions `asking` and returns what it is to each of them, in the same order."""
 
     @abstractmethod
     def release(self, awaited: set[int]) -> None:
-        """Of the groups looked at, only `awaited` (group indices) may still be asked for."""
+        """Tells the session that, of the groups looked at, only `awaited` (group indices) may still be asked for."""
 
     @abstractmethod
     def secure(self, wanted: dict[int, Tensor]) -> None:
-        """All looking is done; the tokens at `wanted` (group index -> i64 places) are about to be read."""
+        """Tells the session that all looking is done.
+
+        The tokens at `wanted` (group index -> i64 places) are about to be read.
+        """
 
     @abstractmethod
     def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """The tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+        """Returns the tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
 
     @abstractmethod
     def encoded(self, group: Group) -> int:
-        """How many tokens of a visited group went through the vision tower."""
+        """Counts the tokens of a visited group that went through the vision tower."""
 
     @property
     @abstractmethod
     def tokens_per_tick(self) -> int:
-        """Visual tokens that one tick makes."""
+        """Returns how many visual tokens one tick makes."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files, threads and spools."""
+        """Closes files, threads and spools."""
 
     def view(
         self,
@@ -87,7 +90,7 @@ class Session(ABC):
         tokens: Tokens | None = None,
         probe: Probe | None = None,
     ) -> GroupView:
-        """The group as strategies see it: what some strategy asked for, nothing more."""
+        """Returns the group as strategies see it: what some strategy asked for, nothing more."""
         return GroupView(
             group=group,
             question=question,
@@ -101,7 +104,10 @@ class Session(ABC):
         )
 
     def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
-        """The group with its scores f32 [N], its relevance and, when logits were probed, signals and its own answer."""
+        """Builds the scored group: its scores f32 [N] and its relevance.
+
+        When logits were probed, it adds signals and the group's own answer.
+        """
         probed = probe is not None and probe.response_logits is not None
         return ScoredGroup(
             group=view.group,
@@ -132,6 +138,9 @@ OpenSession = Callable[[Setup, str, Sequence[Question], Ledger], Session]  # set
 
 
 def best(scores: Tensor, count: int) -> Tensor:
-    """Ascending places of the `count` highest scores, f32 [N] -> i64 [<= count]; ties to the lower, -inf never."""
+    """Returns the places of the `count` highest scores, in ascending order: f32 [N] -> i64 [<= count].
+
+    Ties go to the lower place. A score of -inf is never taken.
+    """
     order = scores.argsort(descending=True, stable=True)[:count]
     return order[scores[order] > -torch.inf].sort().values

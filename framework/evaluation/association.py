@@ -1,4 +1,4 @@
-"""How well a signal tells right answers from wrong ones. Works on result lines; knows no files and no estimator.
+"""How well a signal tells right answers from wrong ones, out of result lines.
 
 A signal is read twice: of the final answer, and of the best group, which is the most relevant of those visited. Signals
 are taken as they are recorded: an AUROC below .5 says that the signal is low where the answer is right, as entropy is.
@@ -23,7 +23,7 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Association:
-    """One signal against correctness."""
+    """Says how well one signal tells right answers from wrong ones."""
 
     reading: str  # "answer" or "best group"
     signal: str
@@ -34,7 +34,7 @@ class Association:
 
 
 def associations(lines: Sequence[Line], resamples: int = RESAMPLES, seed: int = 0) -> list[Association]:
-    """Every signal that the lines hold against their score."""
+    """Compares every signal that the lines hold with their score."""
     readings: dict[tuple[str, str], list[tuple[float, Line]]] = {}
     for line in lines:
         for reading, values in (("answer", answer_signals(line)), ("best group", best_group_signals(line))):
@@ -44,14 +44,20 @@ def associations(lines: Sequence[Line], resamples: int = RESAMPLES, seed: int = 
 
 
 def answer_signals(line: Line) -> dict[str, float]:
-    """Entropy (nats) of the final answer and the probability of its likeliest option, where it has them."""
+    """Returns the signals of the final answer, where it has them.
+
+    They are its entropy (nats) and the probability of its likeliest option.
+    """
     entropy, probabilities = line.get("entropy"), line.get("probabilities")
     found = {} if entropy is None else {"entropy": float(entropy)}
     return found | ({"top_probability": float(max(probabilities))} if probabilities else {})
 
 
 def best_group_signals(line: Line) -> dict[str, float]:
-    """Relevance and signals of the most relevant visited group; of equals, the one that kept more, then the earlier."""
+    """Returns the relevance and the signals of the most relevant visited group.
+
+    Of equals it is the one that kept more, then the earlier.
+    """
     groups = line.get("groups") or {}
     relevance, kept = groups.get("relevance", []), groups.get("kept", [])
     visited = [place for place, value in enumerate(relevance) if value is not None]
@@ -65,8 +71,10 @@ def best_group_signals(line: Line) -> dict[str, float]:
 def auroc_interval(
     values: Sequence[float], right: Sequence[bool], clusters: Sequence[str], resamples: int, seed: int
 ) -> Interval:
-    """AUROC with its interval by drawing clusters (videos) with replacement; NaN where the signal never varies, or
-    where everything is right, or wrong.
+    """Computes the AUROC with its interval by drawing clusters (videos) with replacement.
+
+    It is NaN where the signal never varies, or where everything is right, or wrong. Where it is 0 or 1 there is no
+    interval, for that would claim certainty.
     """
     if len(set(values)) < 2:
         return Interval(math.nan, math.nan, math.nan)

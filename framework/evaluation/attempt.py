@@ -1,7 +1,4 @@
-"""Answer the questions about one video, whatever goes wrong: together, else one by one, with smaller passes if need be.
-
-Knows no benchmark and no files.
-"""
+"""Answering the questions about one video: together, else one by one, if need be with smaller passes."""
 
 from __future__ import annotations
 
@@ -22,9 +19,9 @@ _log = logging.getLogger(__name__)
 
 
 def attempt(pipeline: Pipeline, path: str, questions: Sequence[Question]) -> list[Outcome | str]:
-    """For each question its outcome, or in words the error that kept it from having one.
+    """Returns for each question its outcome, or in words the error that kept it from having one.
 
-    A wrong setting would fail everywhere: it is raised (UsageError, ConfigError).
+    A wrong setting would fail everywhere, so it is raised (UsageError, ConfigError). A VideoError is not.
     """
     try:
         return list(_answer(pipeline, path, questions))

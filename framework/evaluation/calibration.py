@@ -1,4 +1,4 @@
-"""Whether answers are right as often as their probability says. Pure functions of arrays; knows no files.
+"""Whether answers are right as often as their probability says: pure functions of arrays.
 
 Confidence is the probability of the likeliest option. Source of the figures: Guo et al. 2017 (arXiv 1706.04599) for
 equal-width bins and the expected calibration error; Brier 1950 for the score, here of the given answer alone.
@@ -20,7 +20,7 @@ RESAMPLES = 1_000
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers whose confidence lies between two edges."""
+    """Describes the answers whose confidence lies between two edges."""
 
     low: float
     high: float
@@ -31,7 +31,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence can be taken at its word."""
+    """Says how well the confidence of answers matches their accuracy."""
 
     n: int
     confidence: float  # mean
@@ -48,9 +48,11 @@ def calibration(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Calibration:
-    """Reliability in ten bins of equal width, the expected calibration error and the Brier score of answers with
-    confidence and score in 0..1; intervals by drawing clusters (videos) with replacement. Where all scores are equal
-    there is no interval: what was never seen cannot be drawn.
+    """Computes reliability in ten bins of equal width, the expected calibration error and the Brier score.
+
+    Confidence and score of each answer lie in 0..1. Intervals come from drawing clusters (videos) with replacement.
+    Where all scores are equal there is no interval: what was never seen cannot be drawn. Raises ValueError where there
+    is no answer, or a confidence outside 0..1.
     """
     sure, right, place = np.asarray(confidence, float), np.asarray(correct, float), cluster_places(clusters)
     if not len(sure) or not (sure.min() >= 0 and sure.max() <= 1 + 1e-6):

@@ -2,7 +2,7 @@
 
     comparison = compare([load(folder) for folder in folders], reference="adapttoken")
 
-Knows no terminal and writes no files; framework/report/comparison.py makes tables of it.
+It writes no files; framework/report/comparison.py makes tables of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FEW = 5  # videos with a difference, below which a bootstrap interval is rough
 
 @dataclass(frozen=True)
 class Versus:
-    """What sets a run apart from the reference, on the same questions."""
+    """Says what sets a run apart from the reference, on the same questions."""
 
     difference: Interval
     test: str  # where p comes from: McNemar's exact test, or sign flips of whole videos where scores are graded
@@ -54,7 +54,7 @@ class Versus:
 
 @dataclass(frozen=True)
 class Row:
-    """One run on a benchmark, or on a stratum of it."""
+    """Describes one run on a benchmark, or on a stratum of it."""
 
     benchmark: str
     dimension: str  # of the stratum; empty: the whole benchmark
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that `sieve compare` says."""
+    """Holds everything that `sieve compare` says."""
 
     parts: tuple[Part, ...]
     rows: tuple[Row, ...]  # one per run and benchmark
@@ -84,9 +84,10 @@ class Comparison:
 
 
 def compare(runs: Sequence[Run], reference: str = "", resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
-    """Compare runs of one or several benchmarks with a reference run (name, id or folder; default: the first).
+    """Compares runs of one or several benchmarks with a reference run.
 
-    Raises UsageError when fewer than two runs share questions.
+    `reference` is a name, id, folder or preset; by default it is the first run. Raises UsageError when fewer than two
+    runs share questions.
     """
     parts, warnings = match(runs, reference)
     rows: list[Row] = []
@@ -153,7 +154,10 @@ def _rows(part: Part, dimension: str, label: str, questions: Sequence[str], resa
 def versus(
     ours: Sequence[Line], theirs: Sequence[Line], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> Versus:
-    """Lines of a run against those of the reference, the same questions in the same order; not yet corrected."""
+    """Compares the lines of a run with those of the reference.
+
+    Both hold the same questions in the same order. The p-values are not corrected yet.
+    """
     a, b = (np.array([line["correct"] for line in lines], float) for lines in (ours, theirs))
     binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
     p_videos = sign_flip((a - b).tolist(), videos, resamples, seed)
@@ -196,7 +200,7 @@ def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def correct(family: Sequence[Versus]) -> list[Versus]:
-    """Comparisons that are read together, with Holm's correction of both their p-values."""
+    """Applies Holm's correction to both p-values of comparisons that are read together."""
     p, p_videos = holm([one.p for one in family]), holm([one.p_videos for one in family])
     return [replace(one, p_holm=a, p_videos_holm=b) for one, a, b in zip(family, p, p_videos, strict=True)]
 

@@ -1,7 +1,6 @@
 """The processes that share one evaluation: one per GPU, on one node or several. Lightning Fabric brings them together.
 
-They only wait for each other, at the beginning and at the end, so they talk over gloo whatever the device is. Knows no
-benchmark and no files.
+They only wait for each other, at the beginning and at the end, so they talk over gloo whatever the device is.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ PATIENCE = timedelta(days=30)  # until the slowest process has answered its last
 
 @dataclass(frozen=True)
 class World:
-    """This process among `size`; `barrier` returns once all have reached it."""
+    """Describes this process among `size`. `barrier` returns once all have reached it."""
 
     rank: int = 0
     size: int = 1
@@ -30,16 +29,17 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes what is written once."""
+        """Says whether this process writes what is written once."""
         return self.rank == 0
 
 
 def join(devices: int, num_nodes: int, accelerator: str) -> World:
-    """The world of `devices` processes on each of `num_nodes` nodes.
+    """Joins the world of `devices` processes on each of `num_nodes` nodes.
 
-    Started by torchrun or by SLURM (one task per process) it joins the others. Started alone with more than one device
-    it starts itself again under torchrun and does not return. Raises UsageError for fewer than one, for more GPUs than
-    there are, and for several nodes without a launcher.
+    Started by torchrun or by SLURM (one task per process), it joins the others. Started alone with more than one
+    device, it starts itself again under torchrun and does not return. Raises UsageError for fewer than one process, for
+    more GPUs than there are, for an unknown accelerator, and for several nodes without a launcher. Jobs of
+    submitit_local are single processes, so more than one device raises it there, too.
     """
     if devices < 1 or num_nodes < 1:
         raise UsageError(f"world.devices and world.num_nodes must be >= 1, got {devices} and {num_nodes}")

@@ -1,6 +1,6 @@
 """Lines of JSON that survive a kill: appended one at a time, flushed, and read back without a torn last line.
 
-Knows no benchmark: a line is a mapping with an `id`.
+A line is a mapping with an `id`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DIGITS = 6
 
 
 class Journal:
-    """An append-only file with one JSON object per line."""
+    """Keeps an append-only file with one JSON object per line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -24,11 +24,11 @@ class Journal:
         self.ids = {line["id"] for line in self.lines}
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line and hand it to the disk at once."""
+        """Appends a line and hands it to the disk at once."""
         self.extend([line])
 
     def extend(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Add lines and hand them to the disk at once."""
+        """Appends lines and hands them to the disk at once."""
         rounded = [jsonable(line) for line in lines]
         with open(self.path, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in rounded)
@@ -50,7 +50,11 @@ def _repair(path: Path) -> list[dict[str, Any]]:
 
 
 def jsonable(value: Any) -> Any:
-    """The value with floats rounded to six digits and what JSON cannot say (NaN, infinities) as null."""
+    """Returns the value with floats rounded to six digits.
+
+    What JSON cannot say (NaN, infinities) becomes null. Raises TypeError for anything but numbers, text, lists and
+    mappings.
+    """
     if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
         return value
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Which layer's attention points at the evidence: pure functions of captured attention and a mask. Knows no model.
+"""Which layer's attention points at the evidence: pure functions of captured attention and a mask.
 
 For a probe with k evidence tokens among N, a ranking of the tokens is as good as the share of its top k that is
 evidence (recall at k; chance is k / N), and as the chance that an evidence token is ranked above another one (AUROC;
@@ -23,7 +23,7 @@ HEADS = ("mean", "max")
 
 @dataclass(frozen=True)
 class Point:
-    """How well one reading of the attention finds the evidence, over all probes."""
+    """Says how well one reading of the attention finds the evidence, over all probes."""
 
     layer: int
     rows: str  # text rows that vote; their mean is taken
@@ -35,10 +35,11 @@ class Point:
 def evidence_mask(
     layout: Layout, seconds: Tensor, spans: Sequence[tuple[float, float]], cells: Sequence[int], grid: int
 ) -> Tensor:
-    """Which tokens show evidence: bool [N]. `seconds` f64 [N]; span i lies in cell `cells[i]` of a `grid` x `grid`
-    picture.
+    """Marks the tokens that show evidence: bool [N].
 
-    A backbone with a finer grid has several tokens per cell; without cells a token counts by its time alone.
+    `seconds` f64 [N] are the times of the tokens. Span i is shown in part `cells[i]` of a frame that is cut into `grid`
+    x `grid` parts, counted row by row. A backbone with a finer grid has several tokens per part. Without `cells` a
+    token counts by its time alone.
     """
     height, width = int(layout.row.max()) + 1, int(layout.column.max()) + 1
     place = (layout.row * grid // height) * grid + layout.column * grid // width
@@ -50,7 +51,7 @@ def evidence_mask(
 
 
 def readings(attention: Mapping[int, Tensor], rows: Mapping[str, Tensor]) -> dict[tuple[int, str, str], Tensor]:
-    """(layer, rows, heads) -> one value per token, f32 [N], of attention {layer: f32 [heads, L, N]}."""
+    """Returns (layer, rows, heads) -> one value per token, f32 [N], of attention {layer: f32 [heads, L, N]}."""
     found = {}
     for layer, captured in attention.items():
         for name in ROWS:
@@ -63,7 +64,10 @@ def readings(attention: Mapping[int, Tensor], rows: Mapping[str, Tensor]) -> dic
 
 
 def quality(values: Tensor, mask: Tensor) -> tuple[float, float]:
-    """(share of the top k on evidence, AUROC) of values f32 [N], with k evidence tokens in mask bool [N]."""
+    """Returns (share of the top k on evidence, AUROC) of values f32 [N], with k evidence tokens in mask bool [N].
+
+    Raises ValueError where all tokens are evidence, or none is.
+    """
     count, rest = int(mask.sum()), int((~mask).sum())
     if not count or not rest:
         raise ValueError(f"a probe needs evidence and something else, got {count} evidence tokens of {len(mask)}")
@@ -73,12 +77,12 @@ def quality(values: Tensor, mask: Tensor) -> tuple[float, float]:
 
 
 def average(found: Mapping[tuple[int, str, str], Sequence[tuple[float, float]]]) -> list[Point]:
-    """One point per reading: the mean over its probes."""
+    """Averages each reading over its probes and returns one point per reading."""
     return [
         Point(*key, *(float(value) for value in np.mean(np.asarray(values), axis=0))) for key, values in found.items()
     ]
 
 
 def best(points: Sequence[Point]) -> Point:
-    """The reading that finds most; of equals the one with the higher AUROC, then the earlier layer."""
+    """Returns the reading that finds most; of equals the one with the higher AUROC, then the earlier layer."""
     return max(points, key=lambda point: (round(point.share, 6), round(point.auroc, 6), -point.layer))

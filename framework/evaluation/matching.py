@@ -1,7 +1,4 @@
-"""Which runs can be compared: those that answered the same questions of the same benchmark. Says what is left out.
-
-Knows runs, no statistics and no files.
-"""
+"""Which runs can be compared: those that answered the same questions of the same benchmark. Says what is left out."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from framework.evaluation.runs import Run
 
 @dataclass(frozen=True)
 class Part:
-    """Runs of one benchmark over their common questions; `reference` is one of them."""
+    """Holds the runs of one benchmark over their common questions. `reference` is one of these runs."""
 
     benchmark: str
     runs: tuple[Run, ...]
@@ -27,9 +24,10 @@ class Part:
 
 
 def match(runs: Sequence[Run], reference: str = "") -> tuple[list[Part], list[str]]:
-    """The parts that can be compared, and warnings. `reference` is a run's name, id or folder; default: the first run.
+    """Returns the parts that can be compared, and warnings.
 
-    Raises UsageError when there is nothing to compare.
+    `reference` is a run's name, id, folder or preset; by default it is the first run. Raises UsageError when there is
+    nothing to compare, or when no run or more than one is meant.
     """
     if len(runs) < 2:
         raise UsageError(

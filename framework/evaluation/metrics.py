@@ -1,4 +1,4 @@
-"""From an outcome to its line, and from lines to a summary. Pure; knows no files, no model, no benchmark by name."""
+"""Makes the line of an outcome, and the summary of many lines: pure functions of values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Line = Mapping[str, Any]
 
 
 def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> dict[str, Any]:
-    """What is the same in every run of one configuration: no seconds, no memory."""
+    """Builds the line of a question: what is the same in every run of one configuration, no seconds, no memory."""
     answer, trace, question = outcome.answer, outcome.trace, outcome.question
     return {
         "id": question.id,
@@ -41,7 +41,7 @@ def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> d
 
 
 def group_columns(groups: Sequence[GroupTrace]) -> dict[str, Any]:
-    """What became of every group, as one list per figure; null where a group was not visited."""
+    """Lists what became of every group, as one list per figure; null where a group was not visited."""
     signals = sorted({name for group in groups for name in group.signals})
     plain = ("visited", "relevance", "quota", "kept", "choice")
     return {
@@ -51,12 +51,12 @@ def group_columns(groups: Sequence[GroupTrace]) -> dict[str, Any]:
 
 
 def prompt_hash(question: Question) -> str:
-    """Twelve characters that name the exact words of a question."""
+    """Returns twelve characters that name the exact words of a question."""
     return hashlib.sha256(f"{question.prompt}\0{question.cue}".encode()).hexdigest()[:12]
 
 
 def timing_line(item: Item, outcome: Outcome) -> dict[str, Any]:
-    """What differs from run to run: seconds per stage, peak memory."""
+    """Builds the timing line of a question: what differs from run to run, seconds per stage and peak memory."""
     stages = outcome.trace.stages
     return {
         "id": item.question.id,
@@ -70,13 +70,19 @@ def timing_line(item: Item, outcome: Outcome) -> dict[str, Any]:
 
 
 def best_group(groups: Sequence[GroupTrace]) -> GroupTrace | None:
-    """The most relevant of the visited groups, of equals the one that kept more."""
+    """Returns the most relevant of the visited groups; None where none was visited.
+
+    Of equals it is the one that kept more, then the earlier.
+    """
     visited = [group for group in groups if group.relevance is not None]
     return max(visited, key=lambda group: (group.relevance, group.kept, -group.index)) if visited else None
 
 
 def evidence_found(selection: Selection | None, evidence: Sequence[tuple[float, float]]) -> bool | None:
-    """Whether of every span of evidence some token was kept; None where evidence is unknown or nothing was selected."""
+    """Says whether some token was kept of every span of evidence.
+
+    It is None where evidence is unknown or nothing was selected.
+    """
     if not evidence or selection is None:
         return None
     kept = selection.tokens.seconds
@@ -90,8 +96,9 @@ def summarise(
     failures: Sequence[Line] = (),
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """The benchmark's own score, accuracy with its video-clustered interval, the same per stratum, what could not be
-    asked or answered, and what it cost.
+    """Computes the summary of a run: the benchmark's own score, and accuracy with its video-clustered interval.
+
+    It also holds the same per stratum, what could not be asked or answered, and what it cost.
     """
     seconds: dict[str, float] = {}
     for timing in timings:
@@ -118,7 +125,7 @@ def summarise(
 
 
 def by_stratum(lines: Sequence[Line]) -> dict[str, dict[str, list[Line]]]:
-    """Dimension -> label -> its lines; a line with several labels counts under each."""
+    """Returns dimension -> label -> its lines. A line with several labels counts under each."""
     found: dict[str, dict[str, list[Line]]] = {}
     for line in lines:
         for dimension, labels in line["strata"].items():

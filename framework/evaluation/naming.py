@@ -1,7 +1,4 @@
-"""What to call runs, and what they differ in: their preset, and the keys that differ among the runs of one preset.
-
-Knows runs, no statistics and no files.
-"""
+"""What to call runs, and what they differ in: their preset, and the keys that differ among the runs of one preset."""
 
 from __future__ import annotations
 
@@ -9,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from framework.config.identity import LOCATIONS, NOT_IDENTITY
+from framework.config.groups import NO_RESULT
+from framework.config.identity import LOCATIONS
 from framework.evaluation.runs import Run
 
 SILENT = (
@@ -18,7 +16,7 @@ SILENT = (
     "recording",
     "ablation",
     "debug",
-    *NOT_IDENTITY,
+    *NO_RESULT,
     *LOCATIONS,
 )  # keys that name no method
 NOT_SET = "not set"
@@ -27,7 +25,7 @@ LONGEST = 3  # keys in a name that was not typed
 
 @dataclass(frozen=True)
 class Difference:
-    """A resolved configuration key, or a version, that differs between a run and the reference."""
+    """Describes a resolved configuration key, or a version, that differs between a run and the reference."""
 
     benchmark: str
     run: str
@@ -37,9 +35,10 @@ class Difference:
 
 
 def name_runs(parts: Sequence[Sequence[Run]]) -> list[list[Run]]:
-    """The same runs with names: those given, else preset and what differs, as short as tells the runs of a part apart.
+    """Returns the same runs with names.
 
-    The same configuration has the same name on every benchmark. What still cannot be told apart gets its folder's name.
+    A given name stays. Another one is the preset and what differs, as short as tells the runs of a part apart. The same
+    configuration has the same name on every benchmark. What still cannot be told apart gets its folder's name.
     """
     runs = [run for part in parts for run in part if not run.name]
     names = {id(run): run.name for part in parts for run in part}
@@ -54,7 +53,7 @@ def name_runs(parts: Sequence[Sequence[Run]]) -> list[list[Run]]:
 
 
 def differences(run: Run, reference: Run, benchmark: str) -> list[Difference]:
-    """Every resolved key and version that differs; `not set` where one side lacks it."""
+    """Lists every resolved key and version that differs; `not set` where one side lacks it."""
     found = []
     for prefix, ours, theirs in (("", run.config, reference.config), ("versions.", run.versions, reference.versions)):
         for key in sorted({*ours, *theirs}):

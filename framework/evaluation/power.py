@@ -1,4 +1,4 @@
-"""The smallest paired difference that a sample could show. Pure; knows no benchmark and no files."""
+"""The smallest paired difference that a sample could show."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LEVEL = 0.05  # two-sided
 
 
 def smallest_detectable(error: float, units: int) -> float:
-    """The true difference that a two-sided test at .05 finds with 80 % chance, given the standard error of the paired
-    difference (clustered by video) and how many units the test counts.
+    """Returns the smallest true difference that a two-sided test at .05 finds with 80 % chance.
 
-    (z.975 + z.80) x error, but never less than what the exact test can show with that many units: where the runs hardly
-    ever disagree the standard error is itself near zero and promises too much.
+    `error` is the standard error of the paired difference (clustered by video), and the test counts `units` units. The
+    result is (z.975 + z.80) x error, but never less than what the exact test can show with that many units. Where the
+    runs hardly ever disagree, the standard error is itself near zero and promises too much.
     """
     z = float(stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER))
     return max(least(units), 0.0 if math.isnan(error) else z * error)
@@ -24,8 +24,9 @@ def smallest_detectable(error: float, units: int) -> float:
 
 @cache
 def least(units: int) -> float:
-    """The share of units that must change, all in one direction, for an exact test of signs to reach .05 with 80 %
-    chance: at least six must be seen to, as 2 x .5^6 = .031. NaN with fewer than six units.
+    """Returns the share of units that must change for an exact test of signs to reach .05 with 80 % chance.
+
+    All change in one direction. At least six must be seen to, as 2 x .5^6 = .031. NaN with fewer than six units.
     """
     needed = next(k for k in range(1, 64) if 2 * 0.5**k <= LEVEL)
     if units < needed:

@@ -18,7 +18,10 @@ PARTS = "parts"
 
 
 def gather(folder: Path) -> None:
-    """Move the lines of all parts into the files of the run; of several lines about one question the first stays."""
+    """Moves the lines of all parts into the files of the run.
+
+    Of several lines about one question the first stays.
+    """
     for name in NAMES:
         parts = sorted((folder / PARTS).glob(f"{name}-*.jsonl"))
         if not parts:
@@ -35,7 +38,7 @@ def gather(folder: Path) -> None:
 
 
 class Results:
-    """The three journals of this process, and what all processes have written."""
+    """Holds the three journals of this process, and what all processes have written."""
 
     def __init__(self, folder: Path, world: World) -> None:
         self.folder = folder
@@ -54,14 +57,14 @@ class Results:
         self.failed = {line["id"]: line["error"] for line in self.failures.lines}
 
     def everyone(self) -> list[dict[str, Any]]:
-        """The question lines of all processes so far."""
+        """Returns the question lines of all processes so far."""
         lines = [*self._gathered, *self.questions.lines]
         for other in self._others:
             lines += other.lines()
         return lines
 
     def answer(self, question: dict[str, Any], timing: dict[str, Any]) -> None:
-        """Write down an answer, its timing first, so that no answer is without one."""
+        """Writes an answer down, its timing first, so that no answer is without one."""
         if question["id"] in self.answered:
             return
         if question["id"] not in self.timings.ids:
@@ -70,7 +73,7 @@ class Results:
         self.answered[question["id"]] = question["prompt"]
 
     def fail(self, identity: str, video: str, error: str) -> None:
-        """Write down that a question could not be answered; a later run tries again."""
+        """Records that a question could not be answered; a later run tries again."""
         if identity not in self.failures.ids:
             self.failures.append({"id": identity, "video": video, "error": error})
         self.failed[identity] = error

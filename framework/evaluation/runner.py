@@ -1,4 +1,4 @@
-"""A pipeline over a benchmark: answer, write down, go on where the last run stopped. Knows no terminal.
+"""A pipeline over a benchmark: answer, write down, go on where the last run stopped.
 
 Videos are dealt out between the processes of the world, so that the questions of one video stay together. A video of
 which some question is still open is looked at with all its questions again, and only what is missing is written: so the
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is."""
+    """Says how far a run is."""
 
     videos: int  # done by this process
     of: int  # videos that are this process's
@@ -46,7 +46,10 @@ Watcher = Callable[[Status], None]
 
 @dataclass(frozen=True)
 class Runner:
-    """One run: its folder holds questions.jsonl, timings.jsonl, failures.jsonl and, at the end, summary.json."""
+    """Runs a pipeline over a benchmark and writes what came out into a folder.
+
+    The folder holds questions.jsonl, timings.jsonl, failures.jsonl and, at the end, summary.json.
+    """
 
     pipeline: Pipeline
     benchmark: Benchmark
@@ -56,7 +59,11 @@ class Runner:
     settled: Callable[[VideoItem], bool] = lambda video: True  # whether all that a video leaves beside lines is there
 
     def run(self, watch: Watcher | None = None) -> dict[str, Any]:
-        """Answer what is not answered yet; the summary of everything in the folder, the same in every process."""
+        """Answers what is not answered yet.
+
+        Returns the summary of everything in the folder, the same in every process. Raises UsageError where a question
+        was answered in other words before.
+        """
         if self.world.first:
             gather(self.folder)
         self.world.barrier()

@@ -1,4 +1,4 @@
-"""Runs as they lie on disk, read without touching them: a run may still be going on. Knows no statistics.
+"""Runs as they lie on disk, read without touching them: a run may still be going on.
 
 A run folder is one that `sieve eval` wrote into (it holds run.json); docs/results_on_disk.md lists its files.
 """
@@ -14,7 +14,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from framework.config.identity import LOCATIONS, NOT_IDENTITY
+from framework.config.groups import NO_RESULT
+from framework.config.identity import LOCATIONS
 from framework.core.errors import UsageError
 from framework.evaluation.results import PARTS
 
@@ -23,7 +24,7 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run: who it is and what it has answered so far."""
+    """Describes one run: who it is and what it has answered so far."""
 
     name: str  # for people; empty until it is named (naming.py)
     benchmark: str
@@ -40,10 +41,10 @@ class Run:
 
 
 def find(words: Sequence[str]) -> list[tuple[str, Path]]:
-    """(name, folder) of every run that the words mean, in their order, each folder once; no name unless one is given.
+    """Finds every run that the words mean: (name, folder), in their order, each folder once.
 
-    A word is a run folder, a folder with runs below it, a pattern, or NAME= and one run folder. Raises UsageError for
-    what is none of these.
+    The name is empty unless one is given. A word is a run folder, a folder with runs below it, a pattern, or NAME= and
+    one run folder. Raises UsageError for what is none of these.
     """
     found: dict[Path, tuple[str, Path]] = {}
     for word in words:
@@ -77,7 +78,10 @@ def _runs_in(place: Path) -> list[Path]:
 
 
 def load(folder: Path, name: str = "") -> Run:
-    """The run in a folder. Raises UsageError when it has not answered anything or does not say what it is."""
+    """Loads the run in a folder.
+
+    Raises UsageError when it has not answered anything, is of an older format or does not say which benchmark it is of.
+    """
     lines = {line["id"]: line for line in _lines(folder, "questions")}
     if not lines:
         raise UsageError(f"{folder}: no question is answered yet (questions.jsonl is missing or empty)")
@@ -106,10 +110,13 @@ def load(folder: Path, name: str = "") -> Run:
 
 
 def flat(node: Any, path: str = "") -> dict[str, str]:
-    """Dotted key -> value as text, without the keys that change no result and those that say where files lie."""
+    """Returns dotted key -> value as text.
+
+    Keys that change no result, and those that say where files lie, are left out.
+    """
     if not isinstance(node, Mapping):
         return {path: json.dumps(node, ensure_ascii=False) if isinstance(node, list) else str(node)} if path else {}
-    skipped = LOCATIONS if path else (*LOCATIONS, *NOT_IDENTITY)
+    skipped = LOCATIONS if path else (*LOCATIONS, *NO_RESULT)
     return {
         key: value
         for name, below in node.items()

@@ -1,6 +1,6 @@
 """What may be concluded from right and wrong answers: intervals and tests that respect that questions share videos.
 
-Pure functions of arrays; scipy does the mathematics. Knows no benchmark and no files.
+Pure functions of arrays; scipy does the mathematics.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the bounds of its confidence interval, and its standard error where that is known."""
+    """Holds an estimate with the bounds of its confidence interval, and its standard error where that is known."""
 
     value: float
     low: float
@@ -37,10 +37,11 @@ class Interval:
 
 
 def cluster_interval(statistic: Callable[[Floats], Floats], clusters: int, resamples: int, seed: int) -> Interval:
-    """Percentile bootstrap interval of a statistic; whole clusters (videos) are drawn with replacement.
+    """Computes the percentile bootstrap interval of a statistic.
 
-    `statistic` is given how often each cluster was drawn, [resamples, clusters], and returns one value per resample,
-    NaN where it is not defined. Without two clusters, or where too few resamples define it, there is no interval.
+    Whole clusters (videos) are drawn with replacement. `statistic` is given how often each cluster was drawn,
+    [resamples, clusters]. It returns one value per resample, NaN where it is not defined. Without two clusters, or
+    where too few resamples define it, there is no interval.
     """
     value = float(statistic(np.ones((1, clusters)))[0])
     if clusters < 2 or math.isnan(value):
@@ -71,8 +72,9 @@ def cluster_interval(statistic: Callable[[Floats], Floats], clusters: int, resam
 
 
 def unseen_share(clusters: int) -> float:
-    """The largest share of clusters that may be of a kind none of the seen ones was: the exact one-sided 95 % bound
-    (Clopper and Pearson 1934), near 3 / clusters (the rule of three).
+    """Returns the largest share of clusters that may be of a kind that none of the seen ones was.
+
+    It is the exact one-sided 95 % bound (Clopper and Pearson 1934), near 3 / clusters (the rule of three).
     """
     found = stats.binomtest(0, clusters, alternative="less").proportion_ci(CONFIDENCE, method="exact")
     return float(found.high)
@@ -85,11 +87,12 @@ def mean_interval(
     seed: int = 0,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
-    """Mean of `values` with its percentile bootstrap interval; whole clusters (videos) are drawn with replacement.
+    """Computes the mean of `values` with its percentile bootstrap interval.
 
-    Questions about one video are not independent, so the video is the unit that is drawn; the mean stays one over
-    questions. Where all videos have the same mean the bootstrap would claim certainty; instead the bounds are the
-    furthest means that the share `unseen` of videos could bring about, with values anywhere within `span`.
+    Questions about one video are not independent. So whole clusters (videos) are drawn, with replacement, while the
+    mean stays one over questions. Where all videos have the same mean, the bootstrap would claim certainty. The bounds
+    are then the furthest means that the share `unseen_share` of videos could bring about, with values anywhere within
+    `span`. Raises ValueError where there is no value, or not one cluster per value.
     """
     sums, counts = _per_cluster(np.asarray(values, float), clusters)
     mean = float(sums.sum() / counts.sum())
@@ -106,7 +109,10 @@ def difference_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Mean of `ours - theirs` on the same questions, in the same order, with its video-clustered bootstrap interval."""
+    """Computes the mean of `ours - theirs` with its video-clustered bootstrap interval.
+
+    Both are about the same questions, in the same order. Raises ValueError where they differ in length.
+    """
     if len(ours) != len(theirs):
         raise ValueError(
             f"a paired difference needs the same questions on both sides, got {len(ours)} and {len(theirs)}"
@@ -116,7 +122,10 @@ def difference_interval(
 
 
 def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
-    """Exact two-sided p-value that both are right equally often: a binomial test on those that only one got right."""
+    """Returns the exact two-sided p-value that both are right equally often.
+
+    It is a binomial test on the questions that only one got right. Raises ValueError where the two differ in length.
+    """
     if len(ours) != len(theirs):
         raise ValueError(f"McNemar's test needs the same questions on both sides, got {len(ours)} and {len(theirs)}")
     only_ours = sum(a and not b for a, b in zip(ours, theirs, strict=True))
@@ -128,8 +137,10 @@ def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
 def sign_flip(
     differences: Sequence[float], clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> float:
-    """Two-sided p-value that paired differences are as often positive as negative: all differences of a cluster (video)
-    change sign together; exact where there are few clusters, else over random sign flips.
+    """Returns the two-sided p-value that paired differences are as often positive as negative.
+
+    All differences of a cluster (video) change sign together. It is exact where there are few clusters, else over
+    random sign flips.
     """
     sums, _ = _per_cluster(np.asarray(differences, float), clusters)
     sums = sums[np.abs(sums) > 1e-12]
@@ -150,7 +161,10 @@ def sign_flip(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for being read together (Holm 1979): the k-th smallest of m times m - k + 1, never falling."""
+    """Returns p-values corrected for being read together (Holm 1979).
+
+    The k-th smallest of m is multiplied by m - k + 1. Corrected values never fall, and they are at most 1.
+    """
     corrected = [0.0] * len(p_values)
     largest = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
@@ -160,14 +174,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def spearman(values: Sequence[float], correct: Sequence[float]) -> float:
-    """Spearman's rank correlation; NaN where one side is constant."""
+    """Computes Spearman's rank correlation; NaN where one side is constant."""
     if len(set(values)) < 2 or len(set(correct)) < 2:
         return math.nan
     return float(stats.spearmanr(values, correct).statistic)
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """Chance that a positive value is above a negative one, ties counting half (Mann-Whitney U / nm)."""
+    """Returns the chance that a positive value is above a negative one, ties counting half (Mann-Whitney U / nm).
+
+    It is NaN where one side is empty.
+    """
     if not len(positive) or not len(negative):
         return float("nan")
     u = stats.mannwhitneyu(positive, negative, alternative="two-sided", method="asymptotic").statistic
@@ -183,5 +200,5 @@ def _per_cluster(values: Floats, clusters: Sequence[str]) -> tuple[Floats, Float
 
 
 def cluster_places(clusters: Sequence[str]) -> NDArray[np.int64]:
-    """Which cluster each value belongs to, as a number from 0."""
+    """Returns which cluster each value belongs to, as a number from 0."""
     return np.unique(np.asarray(clusters), return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""The runs of a sweep: what was chosen, what came out, how each compares with the first one. Knows no terminal.
+"""The runs of a sweep: what was chosen, what came out, how each compares with the first one.
 
 A run leaves a small file with what became of it, so that whoever started the sweep sees it wherever the run ran.
 """
@@ -18,7 +18,7 @@ from framework.evaluation.runs import load
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run of a sweep."""
+    """Describes one run of a sweep."""
 
     number: int
     choices: Mapping[str, str]  # as typed or swept: key -> value
@@ -27,27 +27,27 @@ class SweepRun:
     status: int = 0  # exit status
 
     def keep(self, place: Path) -> None:
-        """Write it down in the folder `place`."""
+        """Writes the run down in the folder `place`."""
         place.mkdir(parents=True, exist_ok=True)
         whole(place / f"{self.number}.json", json.dumps(asdict(self), default=str))
 
 
 def read_runs(place: Path) -> list[SweepRun]:
-    """The runs that were written down in `place`, in their order."""
+    """Reads the runs that were written down in `place`, in their order."""
     read = [json.loads(file.read_text(encoding="utf-8")) for file in place.glob("*.json")]
     runs = [SweepRun(**{**fields, "folder": Path(fields["folder"])}) for fields in read]
     return sorted(runs, key=lambda run: run.number)
 
 
 def varying_keys(runs: Sequence[SweepRun]) -> list[str]:
-    """The keys in which runs differ."""
+    """Returns the keys in which runs differ."""
     keys = dict.fromkeys(key for run in runs for key in run.choices)
     return [key for key in keys if len({run.choices.get(key) for run in runs}) > 1]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run with its figures."""
+    """Holds a run with its figures."""
 
     run: SweepRun
     summary: Mapping[str, Any]  # summary.json; empty: it failed or answered nothing
@@ -56,7 +56,10 @@ class Row:
 
 
 def compare(runs: Sequence[SweepRun]) -> list[Row]:
-    """Every run against the first one that answered anything, on the questions that both answered; Holm over all."""
+    """Compares every run with the first one that answered anything, on the questions that both answered.
+
+    Holm's correction is over all comparisons.
+    """
     rows = [Row(run, _summary(run)) for run in runs]
     reference = next((row for row in rows if row.summary), None)
     theirs = load(reference.run.folder).lines if reference else {}

@@ -1,7 +1,7 @@
 """What mirrors a run elsewhere, and the one that does nothing.
 
 Disk comes first: a tracker gets only what is already written. It may fail at any moment without taking the run along,
-and its figures are for people; nothing is read back from it. Knows no strategy and no benchmark.
+and its figures are for people; nothing is read back from it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Line = Mapping[str, Any]  # of questions.jsonl
 
 @dataclass(frozen=True)
 class About:
-    """What a tracker is told of a run when it begins."""
+    """Holds what a tracker is told of a run when it begins."""
 
     id: str  # of the configuration
     folder: Path
@@ -29,29 +29,29 @@ class About:
 
 
 class Tracker(ABC):
-    """Mirrors a run. Of several processes only the first has one that is started."""
+    """Defines what mirrors a run elsewhere. Of several processes only the first starts its tracker."""
 
     @abstractmethod
     def start(self, about: About) -> None:
-        """A run begins, or goes on."""
+        """Begins to mirror a run that begins, or goes on."""
 
     @abstractmethod
     def log(self, values: Mapping[str, float]) -> None:
-        """Running figures."""
+        """Logs running figures."""
 
     @abstractmethod
     def finish(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
-        """The run is over: its summary and every line of questions.jsonl."""
+        """Ends the mirroring of a run, with its summary and every line of questions.jsonl."""
 
 
 class NoTracker(Tracker):
-    """Results on disk, nothing else."""
+    """Mirrors nothing: the results on disk are all there is."""
 
     def start(self, about: About) -> None:
-        """Nothing."""
+        """Starts nothing."""
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
     def finish(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
-        """Nothing."""
+        """Writes nothing."""

@@ -1,7 +1,6 @@
 """Needle videos as the vision tower sees them, encoded once and kept on disk: an endless source of questions.
 
-A video's questions follow from its number again at any time, so only features are stored (fp16, memory-mapped). It
-knows the lab's generator and a vision tower; it knows nothing of selectors or language models.
+A video's questions can be drawn again from its number at any time, so only features are stored (fp16, memory-mapped).
 """
 
 from __future__ import annotations
@@ -34,7 +33,10 @@ REPORT = 250  # videos between lines of the log
 
 @dataclass(frozen=True)
 class NeedleSettings:
-    """Which videos there are. `kinds` are dictionaries of split, opacity of the needles (0..1) and videos."""
+    """Says which videos there are.
+
+    `kinds` are dictionaries of split, opacity of the needles (0..1) and number of videos.
+    """
 
     kinds: Sequence[Mapping[str, Any]]
     frames: int  # of a video; cells / FRAMES_PER_TICK visual tokens each: 2, or 24.5 of `wide`
@@ -48,7 +50,7 @@ class NeedleSettings:
 
 @dataclass(frozen=True)
 class NeedleVideo:
-    """One video: features f16 [M, D], its questions, and which of the M tokens show anything (bool [M])."""
+    """Holds one video: features f16 [M, D], its questions, and which of the M tokens show anything (bool [M])."""
 
     features: np.ndarray
     questions: list[LabQuestion]
@@ -56,7 +58,11 @@ class NeedleVideo:
 
 
 class NeedleFeatures:
-    """Videos 0..len-1 with their features, which are encoded on first use and found again in `folder`."""
+    """Holds the videos 0..len-1 with their features.
+
+    Features are encoded on first use and found again in `folder`. Raises ValueError where there are no videos, or where
+    wide videos are mixed with others.
+    """
 
     def __init__(self, settings: NeedleSettings, model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> None:
         self.settings = settings
@@ -91,7 +97,7 @@ class NeedleFeatures:
         return NeedleVideo(self.features[index], *self.known[index])
 
     def draw(self, index: int) -> tuple[Scene, list[LabQuestion]]:
-        """The scene and the questions of a video."""
+        """Draws the scene and the questions of a video."""
         kind, settings = self.kinds[index], self.settings
         return needle_scene(
             np.random.default_rng([settings.seed, index]),
@@ -131,16 +137,17 @@ class NeedleFeatures:
 
 
 def needle_tokens(needle: Evidence, cells: int = CELLS) -> np.ndarray:
-    """Numbers (tick * cells + cell) of the visual tokens that show a needle: i64 [k]."""
+    """Returns the numbers (tick * cells + cell) of the visual tokens that show a needle: i64 [k]."""
     ticks = np.arange(needle.start // FRAMES_PER_TICK, (needle.start + needle.length) // FRAMES_PER_TICK)
     return ticks * cells + needle.cell
 
 
 def pose_again(generator: np.random.Generator, question: LabQuestion, kept: np.ndarray, options: int) -> LabQuestion:
-    """The same query about the kept tokens alone (i64 [K], sorted): new options, and a target that is honest.
+    """Poses the same query about the kept tokens alone, with new options and an honest target.
 
-    Where the needle is not among them no option is likelier than another; half the evidence leaves half the pairs. A
-    direction is decided by two ticks in which the needle stands at different places.
+    `kept` i64 [K] are the numbers of these tokens, sorted. Where the needle is not among them, no option is likelier
+    than another. Half the evidence leaves half the pairs. A direction is decided by two ticks in which the needle
+    stands at different places.
     """
     cells = question.query.grid**2
     shown = [bool(np.isin(needle_tokens(needle, cells), kept).any()) for needle in question.evidence]

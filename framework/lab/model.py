@@ -27,7 +27,7 @@ IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    """The architecture; ids of special tokens come from the tokenizer."""
+    """Builds the architecture of the lab model. The ids of special tokens come from the tokenizer."""
     token = tokenizer.convert_tokens_to_ids
     config = Qwen2_5_VLConfig(
         text_config={
@@ -73,7 +73,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
 
 
 def build_model(seed: int) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    """A fresh model and its tokenizer; the rows of object words start at unit length, nearly orthogonal."""
+    """Builds a fresh model and its tokenizer. The rows of object words start at unit length, nearly orthogonal."""
     tokenizer = build_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -87,14 +87,17 @@ def build_model(seed: int) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrain
 
 
 def object_words() -> tuple[str, ...]:
-    """The words that describe an object: shapes, then colours, then sizes."""
+    """Lists the words that describe an object: shapes, then colours, then sizes."""
     return (*SHAPES, *COLOURS, *SIZES)
 
 
 def save_checkpoint(
     model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path | str
 ) -> Path:
-    """Write the ordinary checkpoint layout: config, weights, tokenizer, preprocessor and generation settings."""
+    """Writes the ordinary checkpoint layout into `folder`, and returns it as a path.
+
+    The files hold config, weights, tokenizer, preprocessor and generation settings.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     token = tokenizer.convert_tokens_to_ids
@@ -108,7 +111,7 @@ def save_checkpoint(
 
 
 def preprocessor_config() -> dict[str, object]:
-    """What Qwen2-VL's image processor reads; a frame of the lab keeps its size."""
+    """Returns what Qwen2-VL's image processor reads. A frame of the lab keeps its size."""
     return {
         "image_processor_type": "Qwen2VLImageProcessor",
         "do_convert_rgb": True,

@@ -31,10 +31,11 @@ def needle_scene(
     density: float,
     options: int = 4,
 ) -> tuple[Scene, list[LabQuestion]]:
-    """A video of `frames` frames with needles that live `span` frames, and its questions.
+    """Draws a video of `frames` frames with needles that live `span` frames, and its questions.
 
-    `opacity` (0..1) is that of the needles, `noise` the standard deviation of a pixel (0..1), `density` the share of
-    places filled with distractors. Those of `wide` live as long as needles do, half as long to half as long again.
+    `opacity` (0..1) is that of the needles. `noise` is the standard deviation of a pixel (0..1). `density` is the share
+    of places filled with distractors. Those of `wide` live about as long as needles do: half as long to half as long
+    again. Raises ValueError for values that do not fit, and where there is no room for a needle.
     """
     _check(split, frames, questions, span)
     queries = _queries(generator, split, questions)

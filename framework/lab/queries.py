@@ -21,7 +21,7 @@ Truth = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Key:
-    """Objects with one attribute ("shape" or "colour") of this value, and of one size if `size` is given."""
+    """Names the objects with one attribute ("shape" or "colour") of this value, and of one size if `size` is given."""
 
     attribute: str
     value: int
@@ -29,39 +29,42 @@ class Key:
 
     @property
     def word(self) -> str:
-        """The word that names the value."""
+        """Returns the word that names the value."""
         return (SHAPES if self.attribute == "shape" else COLOURS)[self.value]
 
     @property
     def phrase(self) -> str:
-        """How a question names the objects: "small star", "red shape"."""
+        """Returns how a question names the objects, such as "small star" or "red shape"."""
         size = "" if self.size is None else f"{SIZES[self.size]} "
         return f"{size}{self.word}" if self.attribute == "shape" else f"{size}{self.word} shape"
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The words that the other attribute can take."""
+        """Lists the words that the other attribute can take."""
         return COLOURS if self.attribute == "shape" else SHAPES
 
     def matches(self, objects: np.ndarray) -> np.ndarray:
-        """Which objects are meant: i1 [..., 3] of shape, colour, size -> bool [...]."""
+        """Says which objects are meant: i1 [..., 3] of shape, colour, size -> bool [...]."""
         meant = objects[..., 0 if self.attribute == "shape" else 1] == self.value
         return meant if self.size is None else meant & (objects[..., 2] == self.size)
 
     def answers(self, objects: np.ndarray) -> list[int]:
-        """Every value that the other attribute takes among the objects meant, sorted."""
+        """Lists every value that the other attribute takes among the objects meant, sorted."""
         meant = objects[self.matches(objects)]
         return sorted({int(value) for value in meant[:, 1 if self.attribute == "shape" else 0]})
 
 
 def grid_of(split: str) -> int:
-    """Cells per side of the pictures of a split."""
+    """Returns the number of cells per side of the frames of a split."""
     return WIDE if split == "wide" else GRID
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question before its options: a split and one key, or two for `two_evidence` and `order`."""
+    """Holds a question before its options: a split and one key, or two for `two_evidence` and `order`.
+
+    Raises ValueError for an unknown split and for another number of keys.
+    """
 
     split: str
     keys: tuple[Key, ...]
@@ -74,12 +77,12 @@ class Query:
 
     @property
     def grid(self) -> int:
-        """Cells per side of the picture that is asked about."""
+        """Returns the number of cells per side of the frames that are asked about."""
         return grid_of(self.split)
 
     @property
     def text(self) -> str:
-        """The question alone, words apart."""
+        """Returns the question without its options. A space stands between words and before the question mark."""
         if self.split == "when":
             return f"when is the {self.keys[0].phrase} shown ?"
         if self.split == "direction":
@@ -98,10 +101,12 @@ def _asks(key: Key) -> str:
 
 
 def truth(query: Query, objects: np.ndarray, ticks: np.ndarray, total: int) -> Truth | None:
-    """What the objects shown say: i1 [M, 3] and their ticks i64 [M] out of `total`.
+    """Says what the objects shown answer to a query.
 
-    One value per key (`when`: one zone; `order`: the key that comes first, 0 or 1), None where nothing can be said.
-    The whole result is None when what is shown is ambiguous. Objects alone don't tell a `direction`: ValueError.
+    `objects` i1 [M, 3] are shown at `ticks` i64 [M] out of `total`. The result has one value per key. For `when` that
+    is one zone; for `order` it is the key that comes first, 0 or 1. A value is None where nothing can be said. The
+    whole result is None when what is shown is ambiguous. Raises ValueError for a `direction`, which objects alone do
+    not tell.
     """
     if query.split == "direction":
         raise ValueError("where an object moves is not among shape, colour, size and tick")

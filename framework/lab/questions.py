@@ -16,7 +16,7 @@ from framework.lab.tokenizer import LETTERS
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where one needle is: its first frame, its life in frames, its cell (row-major)."""
+    """Says where one needle is: its first frame, its life in frames, its cell (row-major)."""
 
     start: int
     length: int
@@ -25,7 +25,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class LabQuestion:
-    """A posed query. `target` is the honest probability of every option given what is shown: uniform if nothing is."""
+    """Holds a posed query.
+
+    `target` is the honest probability of every option given what is shown: uniform if nothing is shown.
+    """
 
     query: Query
     options: tuple[str, ...]
@@ -35,18 +38,18 @@ class LabQuestion:
 
     @property
     def bare(self) -> str:
-        """The question alone."""
+        """Returns the question without its options."""
         return self.query.text
 
     @property
     def prompt(self) -> str:
-        """The exact user text."""
+        """Returns the exact user text: the question, then one line per option."""
         lines = [f"{letter} {option}" for letter, option in zip(LETTERS, self.options, strict=False)]
         return "\n".join([self.bare, *lines])
 
     @property
     def right(self) -> int | None:
-        """Index of the right option, or None where what is shown does not decide."""
+        """Returns the index of the right option, or None where what is shown does not decide."""
         best = int(np.argmax(self.target))
         return best if self.target[best] > 0.99 else None
 
@@ -59,10 +62,11 @@ def pose(
     decoys: Sequence[int] = (),
     evidence: tuple[Evidence, ...] = (),
 ) -> LabQuestion:
-    """Choose and shuffle options for a query. `decoys` are wrong values that are offered before random ones.
+    """Poses a query: chooses its options and shuffles them.
 
-    `when` always offers the three zones, `direction` the four directions, `order` its two keys, `two_evidence` the four
-    pairs that two values per key make, so that half the evidence leaves two options.
+    `decoys` are wrong values that are offered before random ones. `when` always offers the three zones, `direction` the
+    four directions, `order` its two keys. `two_evidence` offers the four pairs that two values per key make, so that
+    half the evidence leaves two options.
     """
     if query.split == "when":
         values: list[tuple[int, ...]] = [(zone,) for zone in range(len(ZONES))]

@@ -1,4 +1,4 @@
-"""Scene to pixels.
+"""Renders a scene to pixels.
 
 A frame depends on its scene and its number alone: rendering in any chunks gives the same bytes, so videos of any length
 stream through bounded memory. It knows nothing of files or models.
@@ -13,7 +13,10 @@ from framework.lab.world import CELL, FRAMES_PER_TICK, RGB, SHIFT, glyphs
 
 
 def render(scene: Scene, start: int, stop: int) -> np.ndarray:
-    """Frames start..stop-1 of a scene: u8 [stop - start, side, side, 3], RGB."""
+    """Renders frames start..stop-1 of a scene: u8 [stop - start, side, side, 3], RGB.
+
+    Raises ValueError for frames outside the scene.
+    """
     if not 0 <= start < stop <= scene.frames:
         raise ValueError(f"frames {start}..{stop} are outside this scene of {scene.frames} frames")
     count, side = stop - start, scene.side

@@ -33,10 +33,12 @@ EMPTY = -1
 
 @dataclass(frozen=True)
 class Scene:
-    """A procedural video. `background` is three values 0..1, `noise` a pixel's standard deviation on that scale.
+    """Describes a procedural video.
 
-    `crossing`: what drifts goes from one edge of its cell to the other within its life, and moves between ticks only.
-    `grid`: cells per side.
+    `background` is three values 0..1; `noise` is a pixel's standard deviation on that scale. With `crossing`, what
+    drifts goes from one edge of its cell to the other within its life, and moves between ticks only. `grid` is the
+    number of cells per side. Raises ValueError for an odd number of frames, and for tracks that leave the frames or the
+    cells.
     """
 
     frames: int
@@ -62,21 +64,21 @@ class Scene:
 
     @property
     def cells(self) -> int:
-        """How many there are."""
+        """Counts the cells of a frame."""
         return self.grid**2
 
     @property
     def side(self) -> int:
-        """Height and width of a frame, pixels."""
+        """Returns the height and width of a frame in pixels."""
         return self.grid * CELL
 
     @property
     def ticks(self) -> int:
-        """Length in ticks of two frames."""
+        """Returns the length of the video in ticks of two frames."""
         return self.frames // FRAMES_PER_TICK
 
     def contents(self) -> np.ndarray:
-        """What is where: i1 [ticks, FRAMES_PER_TICK, cells, 3] of shape, colour, size; EMPTY where nothing is."""
+        """Says what is where: i1 [ticks, FRAMES_PER_TICK, cells, 3] of shape, colour, size; EMPTY where nothing is."""
         table = np.full((self.frames, self.cells, 3), EMPTY, np.int8)
         for track in self.tracks:
             span = slice(track["start"], track["start"] + track["length"])
@@ -94,14 +96,14 @@ def track(
     length: int,
     opacity: float,
 ) -> np.ndarray:
-    """One track, TRACK [1], with a random place inside its cell and, every other time, a drift."""
+    """Makes one track, TRACK [1], at a random place inside its cell. With probability 1/2 it gets a random drift."""
     down, right = generator.integers(-SHIFT, SHIFT + 1, 2)
     drift = generator.integers(-1, 2, 2) * (generator.random() < 0.5)
     return np.array([(shape, colour, size, cell, start, length, opacity, down, right, *drift)], TRACK)
 
 
 def crossing(ticks: int) -> np.ndarray:
-    """Where an object that crosses its cell is at every tick of its life, pixels from the middle: i64 [ticks].
+    """Returns where an object that crosses its cell is at every tick of its life: i64 [ticks], pixels from the middle.
 
     The way back shows the same places in reverse, so that one tick alone says nothing of the direction.
     """
@@ -109,9 +111,9 @@ def crossing(ticks: int) -> np.ndarray:
 
 
 def cross(generator: np.random.Generator, track: np.ndarray, down: int, right: int) -> None:
-    """Make a track (TRACK [1], changed in place) drift along one axis: (down, right) is one of (±1, 0), (0, ±1).
+    """Makes a track (TRACK [1], changed in place) drift along one axis: (down, right) is one of (±1, 0), (0, ±1).
 
-    On the other axis it stays at one of the places of its way, so that neither axis is told by a single tick.
+    On the other axis it stays at one of the places of its way, so that a single tick does not tell the axis.
     """
     track["drift_down"], track["drift_right"] = down, right
     track["right" if down else "down"] = generator.choice(crossing(int(track["length"][0]) // FRAMES_PER_TICK))
@@ -126,11 +128,12 @@ def scatter(
     draw: Callable[[], tuple[int, int, int, float]],
     taken: np.ndarray,
 ) -> np.ndarray:
-    """Random objects that never overlap: TRACK [objects].
+    """Draws random objects that never overlap: TRACK [objects].
 
-    `density` is the expected share of (frame, cell) places filled, were there no collisions; `lengths` the shortest and
-    the longest life in frames; `draw()` gives shape, colour, size and opacity; `taken` bool [frames, cells] is updated
-    in place. `whole_ticks` starts and ends lives between ticks, so that both frames of a tick show the same objects.
+    `density` is the expected share of (frame, cell) places filled, were there no collisions. `lengths` are the shortest
+    and the longest life in frames. `draw()` gives shape, colour, size and opacity. `taken` bool [frames, cells] is
+    updated in place. `whole_ticks` starts and ends lives between ticks, so that both frames of a tick show the same
+    objects.
     """
     shortest, longest = min(lengths[0], frames), min(lengths[1], frames)
     step = FRAMES_PER_TICK if whole_ticks else 1
@@ -146,6 +149,6 @@ def scatter(
 
 
 def background(generator: np.random.Generator) -> tuple[float, float, float]:
-    """A random greyish background with a tint."""
+    """Draws a random greyish background with a tint: three values within 0..1."""
     grey, tint = generator.uniform(0.2, 0.8), generator.uniform(-0.12, 0.12, 3)
     return (float(grey + tint[0]), float(grey + tint[1]), float(grey + tint[2]))

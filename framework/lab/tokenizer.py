@@ -63,12 +63,12 @@ CHAT_TEMPLATE = """\
 
 
 def words() -> tuple[str, ...]:
-    """Every entry of the vocabulary, in order of id, each once."""
+    """Lists every entry of the vocabulary, in order of id, each once."""
     return tuple(dict.fromkeys((*SPECIAL, UNKNOWN, *LETTERS, *SHAPES, *COLOURS, *SIZES, *" ".join(TEXTS).split())))
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer; its ids depend on `words()` alone."""
+    """Builds the tokenizer. Its ids depend on `words()` alone."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words())}, unk_token=UNKNOWN))
     letters = [normalizers.Replace(Regex(rf"\b{letter.lower()}\b"), letter) for letter in LETTERS]
     american = normalizers.Replace("colour", "color")

@@ -1,6 +1,6 @@
 """Scenes as real H.264 files, two frames a second, written as a stream; and frames through the same codec in memory.
 
-It knows PyAV and how the lab encodes. It knows nothing of questions.
+Of the lab, only this file uses PyAV.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ LIMITED_RANGE = 1
 
 
 def write_video(scene: Scene, path: Path | str, crf: int = CRF) -> Path:
-    """Encode a scene to an mp4 file; the file appears under its name only when it is complete."""
+    """Encodes a scene to an mp4 file, and returns its path.
+
+    The file appears under its name only when it is complete.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -44,18 +47,21 @@ def write_video(scene: Scene, path: Path | str, crf: int = CRF) -> Path:
 
 
 def cached_video(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
-    """The file of a scene in a folder, written only if it is not there; its name follows from what it shows."""
+    """Returns the file of a scene in a folder, and writes it only if it is not there.
+
+    The name of the file follows from what it shows.
+    """
     path = cached_file(scene, folder, crf)
     return path if path.exists() else write_video(scene, path, crf)
 
 
 def cached_file(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
-    """Where `cached_video` puts the file of a scene, whether it is there or not."""
+    """Returns where `cached_video` puts the file of a scene, whether it is there or not."""
     return Path(folder).expanduser() / f"{content_key(scene, crf)}.mp4"
 
 
 def content_key(scene: Scene, crf: int) -> str:
-    """A name for what a scene looks like on disk."""
+    """Returns a name for what a scene looks like on disk."""
     told = repr((scene.frames, scene.background, scene.noise, scene.seed, crf, PRESET, WRITER))
     told += "crossing" if scene.crossing else ""  # both only where they matter, so that other files keep their names
     told += f"grid {scene.grid}" if scene.grid != GRID else ""
@@ -63,7 +69,7 @@ def content_key(scene: Scene, crf: int) -> str:
 
 
 def through_codec(frames: np.ndarray, crf: int = CRF) -> np.ndarray:
-    """Frames u8 [n, height, width, 3] encoded and decoded again in memory."""
+    """Encodes frames u8 [n, height, width, 3] and decodes them again, in memory."""
     file = io.BytesIO()
     _encode(frames, file, crf)
     file.seek(0)

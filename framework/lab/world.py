@@ -1,6 +1,6 @@
 """What the lab's little world is made of: shapes, colours, sizes and the cells they live in.
 
-It knows the vocabulary of objects and how a glyph looks in its cell. It knows nothing of time, questions or models.
+It defines the words for objects, and how a glyph looks in its cell. Time, questions and models are in other files.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ def _outline(shape: str, pixels: int) -> Image.Image:
 
 @lru_cache(maxsize=1)
 def glyphs() -> np.ndarray:
-    """Coverage of a cell by every glyph, 0..1: f32 [shapes, sizes, row shifts, column shifts, CELL, CELL].
+    """Returns the coverage of a cell by every glyph, 0..1: f32 [shapes, sizes, row shifts, column shifts, CELL, CELL].
 
-    Shift index s means s - SHIFT pixels. Drawn eight times too large and averaged down, so edges are soft.
+    Shift index s means s - SHIFT pixels. Glyphs are drawn eight times too large and averaged down, so that edges are
+    soft.
     """
     shifts = 2 * SHIFT + 1
     bank = np.zeros((len(SHAPES), len(SIZES), shifts, shifts, CELL, CELL), np.float32)

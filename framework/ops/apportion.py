@@ -12,11 +12,13 @@ from framework.core.types import Candidates
 
 
 def apportion(weights: Sequence[float], caps: Sequence[int], budget: int, priority: Sequence[float]) -> list[int]:
-    """Quotas proportional to `weights`, each within 0..cap, with sum min(budget, sum of caps) exactly.
+    """Returns quotas proportional to `weights`, each within 0..cap, with sum min(budget, sum of caps) exactly.
 
-    What a full group cannot take goes to the others in proportion; what is left after rounding down goes by largest
-    remainder, ties to the higher `priority`, then to the lower index. All arguments have one entry per group; weights
-    are finite and >= 0. When the weights that can still take tokens are all zero, the rest is shared equally.
+    What a full group cannot take goes to the others in proportion. What is left after rounding down goes by largest
+    remainder. Ties go to the higher `priority`, then to the lower index. All arguments but `budget` have one entry per
+    group. When the weights that can still take tokens are all zero, the rest is shared equally.
+
+    Weights are finite and >= 0; raises ValueError for others.
     """
     weight = np.asarray(weights, dtype=np.float64)
     if not np.isfinite(weight).all() or (weight < 0).any():
@@ -28,7 +30,10 @@ def apportion(weights: Sequence[float], caps: Sequence[int], budget: int, priori
 def apportion_log(
     log_weights: Sequence[float], caps: Sequence[int], budget: int, priority: Sequence[float]
 ) -> list[int]:
-    """As `apportion`, from logarithms of weights: ratios hold even where exp() underflows; -inf is a weight of 0."""
+    """Returns the quotas of `apportion`, from logarithms of weights.
+
+    Ratios hold even where exp() underflows. -inf is a weight of 0.
+    """
     weight = np.asarray(log_weights, dtype=np.float64)
     cap = np.asarray(caps, dtype=np.int64)
     if not (len(weight) == len(cap) == len(priority)):
@@ -68,10 +73,11 @@ def _waterfill(log_weight: np.ndarray, cap: np.ndarray, total: float) -> np.ndar
 
 
 def worth(candidates: Candidates) -> Tensor:
-    """f32 [C]: what keeping each candidate is worth across groups: its score times its group's share of the budget.
+    """Returns what keeping each candidate is worth across groups, f32 [C].
 
-    Scores compare within a group only, so the product needs scores >= 0: where a group has negative ones, its scores
-    are lifted by the lowest first. Source: the priority r x w of the AdaptToken specification (arXiv 2603.28696).
+    It is the candidate's score times its group's share of the budget. Scores compare within a group only, so the
+    product needs scores >= 0. Where a group has negative ones, its scores are first lifted by the lowest. Source: the
+    priority r x w of the AdaptToken specification (arXiv 2603.28696).
     """
     _, at = candidates.group.unique(return_inverse=True)  # [C]
     lowest = torch.zeros(int(at.max()) + 1 if len(at) else 0, device=at.device)
@@ -80,7 +86,7 @@ def worth(candidates: Candidates) -> Tensor:
 
 
 def worthiest(candidates: Candidates, count: int) -> Tensor:
-    """i64: places of the `count` candidates that are worth most, best first; ties to the earlier token."""
+    """Returns the places (i64) of the `count` candidates that are worth most, best first; ties to the earlier token."""
     tokens = candidates.tokens
     keys = (tokens.column, tokens.row, tokens.tick, -worth(candidates))  # the last key decides first
     return torch.from_numpy(np.lexsort([key.cpu().numpy() for key in keys])[:count])

@@ -17,14 +17,18 @@ from framework.core.view import Probe
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Softmax at temperature 1. `logits` [..., V] -> f32 [..., V]; summed in fp64, for in fp32 the sum of a flat
-    vocabulary of 150,000 drifts by 1e-5.
+    """Applies softmax at temperature 1: `logits` [..., V] -> f32 [..., V].
+
+    The sum is in fp64, for in fp32 the sum of a flat vocabulary of 150,000 drifts by 1e-5.
     """
     return logits.softmax(-1, dtype=torch.float64).float()
 
 
 def option_logits(probe: Probe) -> Tensor:
-    """f32 [O]: logits of the option letters at the first response token; ValueError without options."""
+    """Returns the logits of the option letters at the first response token, f32 [O].
+
+    Raises ValueError where the question has no options.
+    """
     if len(probe.option_ids) == 0:
         raise ValueError(
             "the question has no options: use the full vocabulary instead (key: relevance.over=vocabulary)"
@@ -33,45 +37,51 @@ def option_logits(probe: Probe) -> Tensor:
 
 
 def response(probe: Probe) -> Tensor:
-    """f32 [R, n]: probabilities of the options (R = 1), or of the vocabulary at every token of an open answer."""
+    """Returns the probabilities of the response, f32 [R, n].
+
+    With options they are those of the options (R = 1). For an open answer they are those of the vocabulary at every
+    token.
+    """
     return option_logits(probe).softmax(-1)[None] if len(probe.option_ids) else probabilities(probe.logits)
 
 
 def entropy(distribution: Tensor) -> Tensor:
-    """Shannon entropy in nats over the last axis; 0 log 0 = 0."""
+    """Computes the Shannon entropy in nats over the last axis; 0 log 0 = 0."""
     return -torch.special.xlogy(distribution, distribution).sum(-1)
 
 
 def margin(distribution: Tensor) -> Tensor:
-    """p1 - p2 of the two most likely, over the last axis."""
+    """Computes p1 - p2 of the two most likely outcomes, over the last axis."""
     top = distribution.topk(2, dim=-1).values
     return top[..., 0] - top[..., 1]
 
 
 def variance(distribution: Tensor) -> Tensor:
-    """Population variance of the probabilities over the last axis."""
+    """Computes the population variance of the probabilities over the last axis."""
     return distribution.var(-1, correction=0)
 
 
 def log_probability(distribution: Tensor) -> Tensor:
-    """Natural logarithm of the most likely outcome's probability, over the last axis."""
+    """Computes the natural logarithm of the most likely outcome's probability, over the last axis."""
     return distribution.max(-1).values.log()
 
 
 def largest_variance(n: int) -> float:
-    """The variance of a certain response among n outcomes: (1/n)(1 - 1/n)."""
+    """Returns the variance of a certain response among n outcomes: (1/n)(1 - 1/n)."""
     return (1 / n) * (1 - 1 / n)
 
 
 def on_common_scale(share: float, n: int) -> float:
-    """A certainty in 0..1 (0 = uniform over n outcomes, 1 = certain) on the scale -ln n .. 0."""
+    """Puts a certainty in 0..1 (0 = uniform over n outcomes, 1 = certain) on the scale -ln n .. 0."""
     return -math.log(n) * (1.0 - share)
 
 
 def signals(probe: Probe) -> dict[str, float]:
-    """What is recorded of every probe with logits: entropy (full vocabulary, worst token and first token), and of the
-    response, as the estimators of these names have it, margin, variance, log_probability; with options also
-    option_entropy and top_option.
+    """Returns what is recorded of every probe with logits.
+
+    `entropy` and `entropy_first` are over the full vocabulary, of the worst token and of the first token. `margin`,
+    `variance` and `log_probability` are those of the response, as the estimators of these names have them. `outcomes`
+    is how many outcomes the response has. With options there are also `option_entropy` and `top_option`.
     """
     per_token = entropy(probabilities(probe.logits))
     choice = response(probe)

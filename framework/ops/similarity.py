@@ -18,10 +18,10 @@ def cosine_blocks(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Compares the tokens `rows` with all tokens that lie at most `reach` seconds away.
 
-    `unit` f32 [n, D] (rows of length 1) and `seconds` f64 [n] belong to tokens in temporal order; `rows` i64 [m].
-    Yields, for at most `size` rows at a time, those rows [r], their columns [c] (a contiguous range), the cosines f32
-    [r, c] and the distances in seconds f64 [r, c]; where the range holds tokens out of reach, the distance says so.
-    The work is m x c x D: only a reach makes it less than quadratic.
+    `unit` f32 [n, D] (rows of length 1) and `seconds` f64 [n] belong to tokens in temporal order; `rows` i64 [m]. Each
+    block has at most `size` rows. It yields those rows [r], their columns [c] (a contiguous range), the cosines f32 [r,
+    c] and the distances in seconds f64 [r, c]. Where the range holds tokens out of reach, the distance says so. The
+    work is m x c x D: only a reach makes it less than quadratic.
     """
     for part in rows.split(size) if len(rows) else ():
         times = seconds[part]
@@ -32,10 +32,10 @@ def cosine_blocks(
 
 
 class LivingNeighbours:
-    """Who is most similar to whom among n tokens, kept up to date while tokens are removed; memory is O(n).
+    """Tracks which of n tokens are most similar to each other while tokens are removed. Memory is O(n).
 
-    `blocks(rows)` compares the tokens `rows` i64 [m] with all others. Every token remembers its most similar
-    neighbours and is compared again only when none of these is left.
+    `blocks(rows)` compares the tokens `rows` i64 [m] with all others. Every token remembers its most similar neighbours
+    and is compared again only when none of these is left.
     """
 
     def __init__(self, n: int, blocks: Callable[[Tensor], Blocks]) -> None:
@@ -46,13 +46,13 @@ class LivingNeighbours:
         self.partner = np.where(self.similarity > -np.inf, self._indices[:, 0], -1)  # i64 [n]; -1: none
 
     def closest(self) -> np.ndarray:
-        """The members of the most similar living pairs; all living tokens when no two are related."""
+        """Returns the members of the most similar living pairs; all living tokens when no two are related."""
         members = np.flatnonzero((self.similarity == self.similarity.max()) & self.alive)
         partners = self.partner[members]
         return np.append(members, partners[partners >= 0])
 
     def remove(self, token: int) -> None:
-        """Takes a token away and finds those that it was most similar to their next partner."""
+        """Removes a token and finds the next partner of every token whose partner it was."""
         self.alive[token], self.similarity[token] = False, -np.inf
         widows = np.flatnonzero((self.partner == token) & self.alive)
         living = self._living(widows)

@@ -1,4 +1,4 @@
-"""The language model of Qwen2.5-VL-3B in shape, with random weights and without its vocabulary. Knows no timing."""
+"""A language model with the shape of Qwen2.5-VL-3B's, random weights and no vocabulary. Nothing is timed here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ DEPTH, WIDTH = 36, 2048
 
 
 class Language:
-    """The first `layers` of 36: 16 heads of 128, two of keys and values, a feed-forward layer of 11,008."""
+    """Holds the first `layers` of the 36 layers of Qwen2.5-VL-3B's language model, with random weights.
+
+    A layer has 16 heads of 128, two heads of keys and values, and a feed-forward layer of 11,008.
+    """
 
     def __init__(self, layers: int, device: str, dtype: torch.dtype) -> None:
         shape: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 11008, "num_hidden_layers": layers}
@@ -24,7 +27,7 @@ class Language:
         self.layers = self.model.layers
 
     def prefill(self, tokens: int) -> Tensor:
-        """`tokens` embeddings of noise, read in one pass into a fresh cache: the last states [1, n, D]."""
+        """Reads `tokens` embeddings of noise in one pass into a fresh cache. Returns the last states [1, tokens, D]."""
         embeddings = torch.randn(1, tokens, WIDTH, device=self.model.device, dtype=self.model.dtype)
         places = torch.arange(tokens, device=self.model.device).expand(3, 1, -1)
         states: Tensor = self.model(inputs_embeds=embeddings, position_ids=places, use_cache=True).last_hidden_state

@@ -1,6 +1,6 @@
-"""Watches the layers of a network while it runs: what enters them, and how long it is inside. Knows no network.
+"""Watches the layers of a network while it runs: what enters them, and how long it is inside.
 
-Layers are alike, so that the time of a run with some of them says that of a run with all; what is around them is there
+Layers are alike, so that the time of a run with some of them says that of a run with all. What is around them is there
 once, however many there are.
 """
 
@@ -17,7 +17,7 @@ from framework.profiling.base import Spent
 
 
 class Layers:
-    """Some `layers` of a network that has `depth` of them, with hooks until `close`."""
+    """Watches some `layers` of a network that has `depth` of them. Its hooks stay until `close`."""
 
     def __init__(self, layers: nn.ModuleList, depth: int) -> None:
         self.rows: dict[str, int] = {}  # run -> rows that enter the first layer
@@ -27,13 +27,13 @@ class Layers:
         self._hooks = [enter(self._enter), leave(self._leave)]
 
     def around(self, name: str, run: Callable[[], object]) -> None:
-        """Run it, under a name."""
+        """Runs `run`, and records under `name` the rows that entered the layers and what these took."""
         run()
         self.rows[name] = self._entered
         self._inside[name].append(self._took)
 
     def whole(self, took: Mapping[str, Sequence[Spent]]) -> dict[str, list[Spent]]:
-        """What the runs would have taken with all layers, given what those of the same names took with these."""
+        """Estimates what runs would have taken with all layers, given what those of the same names took with these."""
         return {
             name: [
                 Spent(*(one + self._more * part for one, part in zip(run, within, strict=True)))
@@ -43,7 +43,7 @@ class Layers:
         }
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Removes the hooks, so that nothing is watched any longer."""
         for hook in self._hooks:
             hook.remove()
 

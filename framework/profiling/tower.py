@@ -1,4 +1,4 @@
-"""Seconds of a vision tower on all patches against the same tower on the kept ones. Knows no gaze, no language model.
+"""Measures a vision tower on all patches against the same tower on the kept ones, in seconds.
 
 What is kept is drawn at random: the tower's cost depends on how much is kept, hardly on which. The cost of choosing is
 not in these figures; whoever has a way to choose adds it as one more arm (`arms`, `side_by_side`).
@@ -24,7 +24,11 @@ WHOLE = "dense"
 
 @dataclass(frozen=True)
 class TowerBench(Bench):
-    """The fields are the keys of conf/what/tower.yaml, where each is explained; ValueError names one that is wrong."""
+    """Measures vision towers on all patches against the same towers on the kept ones.
+
+    The fields are the keys of conf/what/tower.yaml, where each is explained. Raises ValueError, naming the key, where
+    one is wrong.
+    """
 
     towers: tuple[str, ...]
     sizes: tuple[int, ...]
@@ -67,13 +71,15 @@ class TowerBench(Bench):
 
     @property
     def place(self) -> str:
-        """The device that is meant."""
+        """Returns the device that is meant: cuda or cpu."""
         return "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
 
     @torch.inference_mode()
     def rows(self) -> Iterator[Row]:
-        """Per tower and size the whole tower, then every share: patch rows of the first layer, seconds, processor's
-        seconds (medians over the rounds); x: how many times more the whole tower has.
+        """Yields, per tower and size, a row for the whole tower and then one for every share.
+
+        A row holds the patch rows that enter the first layer, the seconds and the processor's seconds (medians over the
+        rounds). Columns with an x say how many times more the whole tower has.
         """
         torch.manual_seed(self.seed)
         for name in self.towers:
@@ -100,7 +106,7 @@ class TowerBench(Bench):
                     }
 
     def arms(self, tower: Tower, size: int) -> dict[str, Callable[[], object]]:
-        """The whole tower (`dense`) and one gathered arm per share, all on the same clip of noise."""
+        """Returns the whole tower (`dense`) and one gathered arm per share, all on the same clip of noise."""
         pixels, places = tower.pixels(self.frames, size), tower.places(self.frames, size)
         found: dict[str, Callable[[], object]] = {WHOLE: partial(tower.dense, pixels)}
         for share in self.shares:

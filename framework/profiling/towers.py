@@ -1,4 +1,4 @@
-"""Vision towers of known shapes with random weights, whole and gathered. No file and no network; knows no timing.
+"""Vision towers of known shapes with random weights, whole and gathered. Nothing is read from a file or a network.
 
 A new shape is a class with these members, and its name in TOWERS.
 """
@@ -21,7 +21,7 @@ SCALES = (2, 4, 7, 14)  # AutoGaze (arXiv 2603.12254): 32, 64, 112 and 224 pixel
 
 
 class Tower(ABC):
-    """A vision tower in inference, as a stock model and on the kept places only."""
+    """Defines a vision tower in inference, as a stock model and on the kept places only."""
 
     multiple: ClassVar[int]  # sizes of frames in pixels that it takes
     depth: ClassVar[int]  # layers that it has as a whole
@@ -29,27 +29,33 @@ class Tower(ABC):
 
     @abstractmethod
     def __init__(self, layers: int | None, mask: str, device: str, dtype: torch.dtype) -> None:
-        """The first `layers`, None: all of them; `mask` is that of `GatheredSiglip`, where it has a meaning."""
+        """Builds the first `layers` of the tower, or all where it is None.
+
+        `mask` is that of `GatheredSiglip`, where it has a meaning.
+        """
 
     @abstractmethod
     def pixels(self, frames: int, size: int) -> Tensor:
-        """A clip of noise, as the tower takes it."""
+        """Makes a clip of noise, as the tower takes it."""
 
     @abstractmethod
     def places(self, frames: int, size: int) -> tuple[int, ...]:
-        """Shape of `keep`: what may be kept of such a clip."""
+        """Returns the shape of `keep`, which says what may be kept of such a clip."""
 
     @abstractmethod
     def dense(self, pixels: Tensor) -> object:
-        """The stock forward."""
+        """Runs the stock forward pass."""
 
     @abstractmethod
     def gathered(self, pixels: Tensor, keep: Tensor) -> object:
-        """Only what is kept enters."""
+        """Runs the tower on what is kept. Nothing else enters it."""
 
 
 class SiglipBase(Tower):
-    """google/siglip-base-patch16-224 in shape: 12 layers of width 768. Gathered: four scales; whole: the finest."""
+    """Mirrors the shape of google/siglip-base-patch16-224: 12 layers of width 768.
+
+    The gathered tower reads four scales, the whole one only the finest.
+    """
 
     multiple = 224
     depth = 12
@@ -60,19 +66,19 @@ class SiglipBase(Tower):
         self.layers, self.mask = self.vit.encoder.layers, mask
 
     def pixels(self, frames: int, size: int) -> Tensor:
-        """Normalised, [1, T, 3, S, S]."""
+        """Makes a clip of noise: normalised pixels [1, frames, 3, size, size]."""
         return torch.randn(1, frames, 3, size, size, device=self.vit.device, dtype=self.vit.dtype)
 
     def places(self, frames: int, size: int) -> tuple[int, ...]:
-        """Patches of four scales in every frame."""
+        """Returns the shape of `keep`: patches of four scales in every frame."""
         return 1, frames, sum((scale // 16) ** 2 for scale in self._scales(size))
 
     def dense(self, pixels: Tensor) -> object:
-        """One scale, frame by frame."""
+        """Runs the stock tower on one scale, frame by frame."""
         return self.vit(pixels[0], interpolate_pos_encoding=True)
 
     def gathered(self, pixels: Tensor, keep: Tensor) -> object:
-        """Kept patches of all scales, one sequence per clip."""
+        """Runs the tower on the kept patches of all scales, one sequence per clip."""
         return GatheredSiglip(self.vit, self._scales(pixels.shape[-1]), self.mask)(pixels, keep)
 
     def _scales(self, size: int) -> tuple[int, ...]:
@@ -80,7 +86,7 @@ class SiglipBase(Tower):
 
 
 class Qwen25VL3B(Tower):
-    """Qwen/Qwen2.5-VL-3B's tower in shape: 32 layers of width 1,280, every eighth with full attention."""
+    """Mirrors the shape of Qwen/Qwen2.5-VL-3B's tower: 32 layers of width 1,280, every eighth with full attention."""
 
     multiple = 28
     depth = 32
@@ -97,21 +103,21 @@ class Qwen25VL3B(Tower):
         self.layers = self.tower.blocks
 
     def pixels(self, frames: int, size: int) -> Tensor:
-        """Bytes, [T / 2, 2, 3, S, S]."""
+        """Makes a clip of noise: bytes [frames / 2, 2, 3, size, size]."""
         return torch.randint(0, 256, (frames // 2, 2, 3, size, size), dtype=torch.uint8, device=self.tower.device)
 
     def places(self, frames: int, size: int) -> tuple[int, ...]:
-        """Cells of 28 x 28 pixels and two frames."""
+        """Returns the shape of `keep`: cells of 28 x 28 pixels and two frames."""
         return (frames // 2 * (size // 28) ** 2,)
 
     def dense(self, pixels: Tensor) -> object:
-        """All patches."""
+        """Runs the stock tower on all patches."""
         patches = patchify(normalise(pixels, HALF, HALF), 14, 2)
         side = pixels.shape[-1] // 14
         return self.tower(patches.to(self.tower.dtype), torch.tensor([[len(pixels), side, side]], device=pixels.device))
 
     def gathered(self, pixels: Tensor, keep: Tensor) -> object:
-        """Patches of the kept cells."""
+        """Runs the tower on the patches of the kept cells alone."""
         return gathered_tower.encode(self.tower, pixels, keep, HALF, HALF)
 
 

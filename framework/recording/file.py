@@ -1,7 +1,4 @@
-"""Reading the recorded probes of one video, in slices, so that a replay of few groups reads few bytes.
-
-Knows no strategy and no model.
-"""
+"""Reading the recorded probes of one video, in slices, so that a replay of few groups reads few bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from framework.recording.logits import CompactLogits
 
 
 class RecordingFile:
-    """A recording on disk. UsageError for a file that is none, or one of another format."""
+    """Reads a recording on disk. Raises UsageError for a file that is none, or one of another format."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,7 +33,7 @@ class RecordingFile:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """All groups of the video, visited or not."""
+        """Lists all groups of the video, visited or not."""
         hints = self._whole("groups.hint").tolist()
         ticks = self._whole("groups.ticks").split(self._whole("groups.ticks.offsets").diff().tolist())
         return [
@@ -46,15 +43,15 @@ class RecordingFile:
 
     @cached_property
     def encoded(self) -> list[int]:
-        """Per group, how many tokens went through the vision tower."""
+        """Returns, per group, how many tokens went through the vision tower."""
         return self._whole("groups.encoded").tolist()
 
     def timeline(self, path: str) -> Timeline:
-        """The timeline, of the file that is now at `path`."""
+        """Returns the recorded timeline, for the video file that is now at `path`."""
         return Timeline(path, self._whole("timeline.seconds"), self._whole("timeline.frames"))
 
     def entry(self, question: str, group: int) -> Entry | None:
-        """What a group was to a question; None when it was never visited."""
+        """Returns what a group was to a question; None when it was never visited."""
         at = self._places.get((question, group))
         if at is None:
             return None
@@ -73,13 +70,13 @@ class RecordingFile:
         )
 
     def parked(self, group: int) -> tuple[Tensor, slice]:
-        """(places i64 [K], rows for `tokens`) of the tokens of a group."""
+        """Returns (places i64 [K], rows for `tokens`) of the parked tokens of a group."""
         if "tokens.place" not in self._names:
             return torch.zeros(0, dtype=torch.long), slice(0, 0)
         return self._slice("tokens.place", group), self._span("tokens.place", group)
 
     def tokens(self, rows: slice) -> Tokens:
-        """The tokens at `rows`, as `parked` gives them."""
+        """Reads the tokens at `rows`, as `parked` gives them."""
         extra = {name: f"tokens.extra.{name}" for name in self._extra}
         return Tokens(
             **{name: self._file.get_slice(f"tokens.{name}")[rows] for name in PLACE},

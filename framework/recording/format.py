@@ -1,7 +1,6 @@
 """What is kept of the probes of one video, and how it is written: one safetensors file, flat tensors and a JSON header.
 
-docs/replay.md lists them; `file.py` reads them. A file appears under its name only when it is complete. Knows no
-strategy and no model.
+docs/replay.md lists them; `file.py` reads them. A file appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ PLACE = ("tick", "row", "column", "seconds", "embeddings")  # fields of tokens; 
 
 @dataclass(frozen=True, repr=False)
 class Entry(Value):
-    """What one visited group was to one question."""
+    """Describes what one visited group was to one question."""
 
     question: str  # id
     group: int
@@ -38,7 +37,7 @@ class Entry(Value):
 
 @dataclass(frozen=True, repr=False)
 class Parked(Value):
-    """The tokens of one visited group that some question may keep."""
+    """Holds the tokens of one visited group that some question may keep."""
 
     encoded: int  # tokens of the group that went through the vision tower
     places: Tensor  # i64 [K], ascending, in the group's layout
@@ -47,7 +46,7 @@ class Parked(Value):
 
 @dataclass(frozen=True, repr=False)
 class Recording(Value):
-    """Everything about one video, as it is written."""
+    """Holds everything about one video, as it is written to disk."""
 
     timeline: Timeline
     groups: Sequence[Group]
@@ -60,7 +59,7 @@ class Recording(Value):
     parked: Mapping[int, Parked]  # by group index
 
     def write(self, path: Path) -> None:
-        """Put the recording at `path`, whole or not at all."""
+        """Writes the recording to `path`, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         names = sorted({name for entry in self.entries for name in entry.scores.signals})
         header = {
@@ -142,7 +141,7 @@ class Recording(Value):
 
 
 def fingerprint(question: Question) -> str:
-    """Twelve characters that name all that the model was asked."""
+    """Returns twelve characters that name all that the model was asked."""
     told = (question.prompt, question.bare, question.options, question.cue, question.max_new_tokens)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 

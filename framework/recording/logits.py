@@ -24,7 +24,7 @@ STEPS = 60  # of bisection: below the rounding of a double
 
 @dataclass(frozen=True, repr=False)
 class CompactLogits(Value):
-    """Logits of R response tokens. `ids` None: `values` are those of the whole vocabulary."""
+    """Holds the logits of R response tokens. Where `ids` is None, `values` are those of the whole vocabulary."""
 
     values: Tensor  # f32 [R, k], raw
     ids: Tensor | None = None  # i32 [R, k]
@@ -32,7 +32,10 @@ class CompactLogits(Value):
 
     @staticmethod
     def of(logits: Tensor, always: Tensor, kept: int = KEPT) -> CompactLogits:
-        """The compact form of `logits` [R, V], on the CPU; the ids `always` (fewer than `kept`) stay in any case."""
+        """Returns the compact form of `logits` [R, V], on the CPU.
+
+        The ids `always` (fewer than `kept`) stay in any case.
+        """
         vocabulary = logits.shape[1]
         if vocabulary <= 2 * kept:  # ids and values of the kept would take as much
             return CompactLogits(logits.float().cpu())
@@ -50,7 +53,10 @@ class CompactLogits(Value):
         )
 
     def full(self, vocabulary: int) -> Tensor:
-        """f32 [R, V]: logits with the kept ones as they were and the rest in sum."""
+        """Rebuilds the logits, f32 [R, V].
+
+        The kept ones are as they were. The rest have their mass and their entropy, but not their own values.
+        """
         if self.ids is None or self.tail is None:
             return self.values
         full = torch.full((len(self.values), vocabulary), -math.inf)
@@ -69,7 +75,7 @@ class CompactLogits(Value):
 
 
 def spread(entropy: float, most: int) -> tuple[int, float, float]:
-    """(n, a, b) with (n - 1) a + b = 1, 0 <= b <= a and -(n - 1) a ln a - b ln b = `entropy` nats; n <= `most`.
+    """Finds (n, a, b) with (n - 1) a + b = 1, 0 <= b <= a and -(n - 1) a ln a - b ln b = `entropy` nats; n <= `most`.
 
     Between ln(n - 1) (b = 0) and ln n (b = a) the entropy rises with b, so bisection finds it.
     """

@@ -13,17 +13,20 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from framework.config.identity import LOCATIONS, NOT_IDENTITY
+from framework.config.groups import NO_RESULT, STRATEGIES
+from framework.config.identity import LOCATIONS
 from framework.core.errors import UsageError
 
-STRATEGIES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
 RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes
 ELSEWHERE = ("device", "device_map", "attention", "questions_per_pass", "answer_positions")  # of backbone.adapter: free
-LEFT_OUT = (*NOT_IDENTITY, "ablation", "launcher")  # overrides that are not taken over from the recorded run
+LEFT_OUT = (*NO_RESULT, "ablation", "launcher")  # overrides that are not taken over from the recorded run
 
 
 def words(typed: Sequence[str]) -> list[str]:
-    """Command-line words of a replay: those of the run at `recording=FOLDER`, then those `typed`, which win."""
+    """Returns the command-line words of a replay: those of the run at `recording=FOLDER`, then those `typed`.
+
+    What is typed wins. Raises UsageError where no folder is named, or where it is not the folder of a run.
+    """
     named = [word.partition("=")[2] for word in typed if word.startswith("recording=")]
     if not named or not named[-1]:
         raise UsageError("recording: got nothing, expected the folder of a run made with record=true: recording=FOLDER")
@@ -57,16 +60,30 @@ def _key(override: str) -> str:
 
 
 def check_same(folder: Path, cfg: DictConfig) -> None:
-    """UsageError naming the first key, of those that made the probes, that differs from the recorded run's."""
+    """Checks that the keys that made the probes are as in the recorded run.
+
+    Raises UsageError naming the first key that differs.
+    """
     recorded = OmegaConf.load(folder / "config.yaml")
     for key in RECORDED:
         was, now = (_plain(OmegaConf.select(node, key)) for node in (recorded, cfg))
+        if key == "backbone.adapter":
+            was = {**was, "overlay": _overlay(was.get("overlay"))}
         for place, before, after in _differences(was, now, key):
             if before != after:
                 raise UsageError(
                     f"{place} is {after!r} here and was {before!r} when the probes in {folder} were recorded; set it "
                     "back, or record again (sieve eval ... record=true)"
                 )
+
+
+def _overlay(recorded: Any) -> Any:
+    """The overlay of a recorded backbone. Runs of before 0.1.0 named a checkpoint there, of which only a whole model
+    folder brought weights.
+    """
+    if not isinstance(recorded, str):
+        return recorded
+    return {"checkpoint": recorded} if (Path(recorded).expanduser() / "config.json").is_file() else None
 
 
 def _plain(node: Any) -> Any:
@@ -78,7 +95,7 @@ def _differences(was: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]
     if not (isinstance(was, dict) and isinstance(now, dict)):
         yield key, was, now
         return
-    free = ELSEWHERE if key == "backbone.adapter" else LOCATIONS
+    free = {"backbone.adapter": ELSEWHERE, "backbone.adapter.overlay": ("_target_",)}.get(key, LOCATIONS)
     for name in sorted({*was, *now}, key=lambda one: (one != "_target_", one)):
         if name not in free:
             yield from _differences(was.get(name), now.get(name), f"{key}.{name}")

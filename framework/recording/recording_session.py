@@ -29,31 +29,37 @@ LONGEST = 80  # characters of a video's name in that of its file
 
 @dataclass(frozen=True)
 class Recorder:
-    """Recordings in `folder`, one per video; `open` is a pipeline's `open_session`."""
+    """Writes recordings into `folder`, one per video. Its `open` is a pipeline's `open_session`."""
 
     folder: Path
 
     def open(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Session:
-        """The video, looked at and written down."""
+        """Opens a session that looks at the video and writes down what its probes revealed."""
         session = RecordingSession.open(setup, path, questions, ledger)
         session.file = self.file(path, [question.id for question in questions])
         return session
 
     def settled(self, video: VideoItem) -> bool:
-        """Whether the probes of all questions about a video are there."""
+        """Says whether the probes of all questions about a video are there."""
         questions = [item.question.id for item in video.items]
         alone = ([question] for question in questions)
         return self.file(video.path, questions).exists() or all(self.file(video.path, one).exists() for one in alone)
 
     def file(self, path: str, questions: Sequence[str]) -> Path:
-        """Where the recording of a look with these questions lies; named after the video, wherever that is."""
+        """Returns where the recording of a look with these questions lies.
+
+        It is named after the video file and the questions, wherever the video lies.
+        """
         asked = hashlib.sha256("\0".join(questions).encode()).hexdigest()[:10]
         name = re.sub(r"[^\w.-]", "_", Path(path).stem)[:LONGEST]
         return self.folder / f"{name}-{asked}.safetensors"
 
 
 class RecordingSession(LiveSession):
-    """Shows the video itself, keeps every probe, compact, writes them to `file` once the last group was seen."""
+    """Shows the video itself and keeps every probe in compact form.
+
+    It writes them to `file` once the last group was seen.
+    """
 
     file: Path
 
@@ -63,7 +69,7 @@ class RecordingSession(LiveSession):
         self._vocabulary = 0
 
     def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
-        """As it is live; the probe stays."""
+        """Builds the scored group as a live session does, and keeps the probe."""
         logits = None
         if probe is not None and probe.response_logits is not None:
             self._vocabulary = probe.logits.shape[1]
@@ -81,7 +87,7 @@ class RecordingSession(LiveSession):
         return super().conclude(view, scores, probe)
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
-        """As it is live; then all is there that is to be written."""
+        """Makes sure, as a live session does, that the wanted tokens are there; then writes the recording."""
         super().secure(wanted)
         with self.ledger.stage("record", [question.id for question in self.questions]):
             parked = {i: Parked(shown.encoded, shown.index, shown.tokens) for i, shown in self._shown.items()}

@@ -1,7 +1,7 @@
 """Recorded probes in place of a video: a pipeline that looks here runs no vision tower and no pass over a group.
 
-What a recording does not hold is said as the person's to change: groups that were never visited, tokens beyond the
-recorded budget, questions asked otherwise. Knows no concrete strategy.
+An error says what to change where a recording lacks something: groups that were never visited, tokens beyond the
+recorded budget, questions asked otherwise.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from framework.recording.format import Entry, fingerprint
 
 
 class NotRecorded(LookupError):
-    """Questions that failed, or were not reached, when the others were recorded."""
+    """Says that questions failed, or were not reached, when the others were recorded."""
 
 
 class Recordings:
-    """All recordings of a folder; `open` is a pipeline's `open_session`. UsageError when there are none."""
+    """Holds all recordings of a folder. Its `open` is a pipeline's `open_session`.
+
+    Raises UsageError when there are none.
+    """
 
     def __init__(self, folder: Path) -> None:
         headers = {path: RecordingFile(path).header for path in sorted(folder.glob("*.safetensors"))}
@@ -39,11 +42,14 @@ class Recordings:
         self.logits = all(header["vocabulary"] for header in headers.values())  # whether the probes have logits
 
     def holds_any(self, questions: Sequence[str]) -> bool:
-        """Whether any of `questions` (ids) was recorded."""
+        """Says whether any of `questions` (ids) was recorded."""
         return any(question in self._of for question in questions)
 
     def open(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Session:
-        """The recording of the video at `path`, which need not be there. NotRecorded when there is none."""
+        """Opens the recording of the video at `path`, which need not be there.
+
+        Raises NotRecorded when some question has none. Raises UsageError for a question that was asked in other words.
+        """
         if missing := [question.id for question in questions if question.id not in self._of]:
             raise NotRecorded(f"the probes of {', '.join(missing)} were not recorded")
         opened = {file: RecordingFile(file) for file in {self._of[question.id] for question in questions}}
@@ -59,13 +65,17 @@ class Recordings:
 
 @dataclass
 class ReplaySession(Session):
-    """One video as it was recorded."""
+    """Shows the groups of one video as they were recorded."""
 
     files: dict[str, RecordingFile]  # by question; one and the same where they shared the passes
     _visited: dict[int, set[str]] = field(default_factory=dict, init=False)  # group index -> questions
 
     def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
-        """The recorded scores, and what this pipeline's relevance estimator makes of the recorded probe."""
+        """Returns what `group` was to each of the questions `asking`.
+
+        The scores are the recorded ones. This pipeline's relevance estimator reads the recorded probe. Raises
+        UsageError for a group that was never visited.
+        """
         size = self.files[asking[0].id].header["size"]
         layout = self.setup.backbone.layout(group.ticks, *size)
         seen = []
@@ -81,13 +91,13 @@ class ReplaySession(Session):
         return seen
 
     def release(self, awaited: set[int]) -> None:
-        """Nothing is held."""
+        """Releases nothing: a replay holds no groups."""
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
-        """All tokens that were recorded are on disk already."""
+        """Loads nothing: all tokens that were recorded are on disk already."""
 
     def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """The recorded tokens. UsageError when some were not kept."""
+        """Returns the recorded tokens at `places` (i64 [K]). Raises UsageError when some were not kept."""
         for file in dict.fromkeys(self.files.values()):
             kept, rows = file.parked(group.index)
             at = torch.searchsorted(kept, places)
@@ -99,16 +109,16 @@ class ReplaySession(Session):
         )
 
     def encoded(self, group: Group) -> int:
-        """How many tokens of the group went through the vision tower when it was recorded."""
+        """Counts the tokens of the group that went through the vision tower when it was recorded."""
         return max(self.files[question].encoded[group.index] for question in self._visited[group.index])
 
     @property
     def tokens_per_tick(self) -> int:
-        """Visual tokens that one tick makes."""
+        """Returns how many visual tokens one tick makes."""
         return next(iter(self.files.values())).header["tokens_per_tick"]
 
     def close(self) -> None:
-        """Let go of the mapped files."""
+        """Closes the mapped files."""
         self.files = {}
 
     def _entry(self, question: Question, group: Group) -> Entry:

@@ -1,1 +1,1 @@
-"""Outcomes for people: a terminal view, a picture, and the same as data. Knows values, never strategies or models."""
+"""Outcomes for people: a terminal view, a picture, and the same as data."""

@@ -1,4 +1,4 @@
-"""A comparison as tables for people. Knows the values of framework/evaluation/comparison.py, computes nothing."""
+"""A comparison as tables for people. It computes nothing: the figures come from framework/evaluation/comparison.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ TARGET = "_target_"  # the key of a class in the configuration
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
-    """Everything: differences, agreement and cost per benchmark, strata, signals, calibration, configurations."""
+    """Builds all sheets of a comparison.
+
+    They hold differences, agreement and cost per benchmark, strata, signals, calibration and configurations.
+    """
     made = []
     for part in comparison.parts:
         rows = [row for row in comparison.rows if row.benchmark == part.benchmark]
@@ -30,7 +33,10 @@ def sheets(comparison: Comparison) -> list[Sheet]:
 
 
 def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
-    """Accuracy, paired difference, tests and power; p is corrected for `family` comparisons."""
+    """Builds the sheet with accuracy, paired difference, tests and power.
+
+    p is corrected for `family` comparisons.
+    """
     tests = " and ".join(sorted({row.versus.test for row in rows if row.versus}))
     notes = [f"{row.run}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
     dropped = f"; {part.dropped} that not all runs have are left out" if part.dropped else ""
@@ -49,7 +55,7 @@ def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
 
 
 def agreement_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
-    """Who was right where the other was not, and what it cost."""
+    """Builds the sheet that says who was right where the other was not, and what it cost."""
     columns = ("run", "both right", "only run", "only ref", "both wrong", "same answer", "groups", "kept", "s/question")
     return Sheet(
         f"{part.benchmark}: agreement with {part.reference.name} (ref), and cost",
@@ -60,7 +66,10 @@ def agreement_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
 
 
 def strata_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
-    """The same per stratum, one line per run; p is corrected for `family` comparisons."""
+    """Builds the sheet with accuracy, paired difference, tests and power per stratum, one line per run.
+
+    p is corrected for `family` comparisons.
+    """
     columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p Holm", "by videos", "detectable")
     return Sheet(
         f"{part.benchmark}: strata; differences to {part.reference.name}",
@@ -82,7 +91,7 @@ def strata_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
 
 
 def signal_sheet(part: Part, comparison: Comparison) -> Sheet:
-    """AUROC and Spearman's correlation of every signal with correctness, where they are defined."""
+    """Builds the sheet with AUROC and Spearman's correlation of every signal with correctness, where defined."""
     mine = [(run, one) for benchmark, run, one in comparison.signals if benchmark == part.benchmark]
     found = [(run, one) for run, one in mine if not math.isnan(one.auroc.value)]
     hidden = len(mine) - len(found)
@@ -104,7 +113,7 @@ def signal_sheet(part: Part, comparison: Comparison) -> Sheet:
 
 
 def calibration_sheet(comparison: Comparison) -> Sheet:
-    """Whether answers are right as often as their probability says."""
+    """Builds the sheet that says whether answers are right as often as their probability says."""
     columns = ("benchmark", "run", "n", "confidence", "accuracy", "calibration error [95 %]", "Brier [95 %]")
     return Sheet(
         "calibration of the answer's probability",
@@ -118,7 +127,10 @@ def calibration_sheet(comparison: Comparison) -> Sheet:
 
 
 def configuration_sheet(comparison: Comparison) -> Sheet:
-    """Which resolved keys and versions differ from the reference's; an exchanged object is one row for all its runs."""
+    """Builds the sheet with the resolved keys and versions that differ from the reference's.
+
+    An exchanged object is one row for all its runs.
+    """
     runs: dict[tuple[str, str, str], list[str]] = {}
     for _, group in groupby(comparison.differences, key=lambda one: (one.benchmark, one.run)):
         differences = list(group)
@@ -150,17 +162,17 @@ def _object(node: str, values: Sequence[tuple[str, str]]) -> str:
 
 
 def number(value: float | None, shape: str = ".3f") -> str:
-    """A figure, or a dash where there is none."""
+    """Formats a figure, or a dash where there is none."""
     return NONE if value is None or math.isnan(value) else format(value, shape)
 
 
 def interval(found: Interval) -> str:
-    """A figure with its interval, without it where there is none."""
+    """Formats a figure with its interval, without it where there is none."""
     return number(found.value) if math.isnan(found.low) else str(found)
 
 
 def probability(p: float) -> str:
-    """A p-value."""
+    """Formats a p-value: with three digits, with four below .001, and as `< .0001` below that."""
     return "< .0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
 
 

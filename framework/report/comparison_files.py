@@ -1,4 +1,4 @@
-"""A comparison as files: CSV for programs, Markdown for papers. Knows its values, computes nothing."""
+"""A comparison as files: CSV for programs, Markdown for papers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from framework.report.tables import as_markdown
 
 
 def write(folder: Path, comparison: Comparison, heading: str) -> None:
-    """comparison.md and the CSV files; figures in full in the CSV."""
+    """Writes comparison.md and the CSV files into `folder`. Figures in the CSV files have six significant digits."""
     folder.mkdir(parents=True, exist_ok=True)
     _csv(folder / "comparison.csv", [_row(row) for row in comparison.rows])
     _csv(folder / "strata.csv", [_row(row) for row in comparison.strata])
@@ -27,7 +27,7 @@ def write(folder: Path, comparison: Comparison, heading: str) -> None:
 
 
 def markdown(comparison: Comparison, heading: str) -> str:
-    """All tables under a heading, after what a reader must know first."""
+    """Renders all tables as Markdown under a heading. The warnings come first."""
     warnings = "".join(f"- {warning}\n" for warning in comparison.warnings)
     return "\n".join([f"# {heading}\n", *([warnings] if warnings else []), *map(as_markdown, sheets(comparison))])
 

@@ -1,6 +1,5 @@
-"""A comparison as a PNG: the differences with their intervals, and whether probabilities can be taken at their word.
-
-Knows matplotlib and the values of a comparison.
+"""A comparison as a PNG: the differences with their intervals, and whether answers are right as often as their
+probability says.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ MOST = 10  # reliability lines that can be told apart
 
 
 def draw(path: Path, comparison: Comparison) -> None:
-    """Write the picture: a forest plot, and a reliability diagram where answers have probabilities."""
+    """Draws the picture: a forest plot, and a reliability diagram where answers have probabilities."""
     rows = [row for row in comparison.rows if row.versus]
     height = max(4.0, 1.6 + 0.34 * (len(rows) + len(comparison.parts)))
     figure = Figure(figsize=(13, min(height, 60)), dpi=110, layout="constrained")

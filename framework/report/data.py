@@ -9,7 +9,7 @@ from framework.core.outcome import Outcome
 
 
 def outcome_data(outcome: Outcome, video: str) -> dict[str, Any]:
-    """Everything about one answer: numbers, text, lists and mappings only."""
+    """Returns everything about one answer as plain data: numbers, text, lists and mappings only."""
     question, answer, trace, selection = outcome.question, outcome.answer, outcome.trace, outcome.selection
     kept = None
     if selection is not None:

@@ -1,4 +1,4 @@
-"""Pictures as a short film: mp4, H.264. Knows PyAV and pixels, not what they show."""
+"""Pictures as a short film: mp4, H.264."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOWEST, FASTEST = 2.0, 30.0  # frames a second
 
 
 class Film:
-    """A file that appears under its name when all pictures are in; a context manager.
+    """Writes pictures to a file that appears under its name when all are in. It is a context manager.
 
     Pictures are u8 [H, W, 3] of one size, both sides even.
     """
@@ -34,7 +34,7 @@ class Film:
         return self
 
     def add(self, picture: NDArray[np.uint8]) -> None:
-        """One more picture."""
+        """Adds one more picture, u8 [H, W, 3]."""
         if self._stream is None:
             self._stream = self._container.add_stream("libx264", rate=self.rate)
             self._stream.height, self._stream.width = picture.shape[:2]

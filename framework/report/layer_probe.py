@@ -1,4 +1,4 @@
-"""The attention profile over layers as a PNG. Knows matplotlib and points."""
+"""The attention profile over layers as a PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from framework.evaluation.layer_probe import Point
 
 
 def draw(path: Path, points: Sequence[Point], chance: float) -> None:
-    """Share and AUROC over layers, one line per choice of text rows; mean over heads solid, max dashed."""
+    """Draws share and AUROC over layers, one line per choice of text rows.
+
+    The mean over heads is solid, the max dashed.
+    """
     figure = Figure(figsize=(11, 4.2), dpi=110, layout="constrained")
     share, auroc = figure.subplots(1, 2)
     for place, rows in enumerate(dict.fromkeys(point.rows for point in points)):

@@ -1,6 +1,6 @@
 """An outcome as a PNG: certainty of every group, where the kept tokens lie in time, and the frames they were kept from.
 
-Draws what it is given: pixels and grid come from the caller. Knows matplotlib and values, no video reader and no model.
+Draws what it is given: pixels and grid come from the caller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DIMMED = 0.35
 
 @dataclass(frozen=True)
 class Shot:
-    """One tick as it was shown to the model, with the cells whose tokens were kept."""
+    """Holds one tick as it was shown to the model, with the cells whose tokens were kept."""
 
     pixels: Tensor  # u8 [3, H, W], the first frame of the tick
     seconds: float
@@ -34,7 +34,7 @@ class Shot:
 
 
 def draw(path: Path, outcome: Outcome, shots: Sequence[Shot], best: GroupTrace | None) -> None:
-    """Write the picture. `shots` are ticks of `best`, the most relevant group."""
+    """Draws the picture of an outcome. `shots` are ticks of `best`, the most relevant group."""
     figure = Figure(figsize=(12, 8.5 if shots else 6), dpi=110, layout="constrained")
     upper: FigureBase = figure
     if shots and best is not None:

@@ -1,4 +1,4 @@
-"""The ticks of an outcome that are worth showing, read again. Knows the pipeline's reader and grid, draws nothing."""
+"""The ticks of an outcome that are worth showing, read again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MOST = 8
 
 
 def shots(pipeline: Pipeline, path: str, outcome: Outcome, best: GroupTrace | None) -> Sequence[Shot]:
-    """At most eight ticks of the group `best`: those with most kept tokens, in temporal order."""
+    """Reads at most eight ticks of the group `best`: those with most kept tokens, in temporal order.
+
+    Returns none where there is no best group, no selection or no kept token in that group.
+    """
     selection = outcome.selection
     if best is None or selection is None:
         return []

@@ -1,4 +1,4 @@
-"""The table that a sweep ends with, for people and for programs. Knows the values of framework/evaluation/sweep.py."""
+"""The table that a sweep ends with, for people and programs. Its figures come from framework/evaluation/sweep.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLAIN += ("failed", "seconds_per_question")
 
 
 def sheet(rows: Sequence[Row]) -> Sheet:
-    """One row per run: what was varied, accuracy, the difference to the first run, what it cost."""
+    """Builds one row per run: what was varied, accuracy, the difference to the first run, what it cost."""
     keys = varying_keys([row.run for row in rows])
     notes: dict[str, list[str]] = {}
     for row in rows:
@@ -58,12 +58,12 @@ def _notes(row: Row) -> list[str]:
 
 
 def tests(rows: Sequence[Row]) -> str:
-    """Where the p-values come from."""
+    """Names the tests that the p-values come from."""
     return " and ".join(sorted({row.versus.test for row in rows if row.versus})) or "nothing to compare"
 
 
 def name(row: Row, keys: Sequence[str]) -> str:
-    """What to call a run in a note."""
+    """Returns what to call a run in a note."""
     return ", ".join(f"{key}={row.run.choices.get(key, '')}" for key in keys) or row.run.folder.name
 
 
@@ -91,7 +91,10 @@ def _figures(row: Row) -> tuple[str, ...]:
 
 
 def write(rows: Sequence[Row], folder: Path, title: str) -> list[Path]:
-    """The table as Markdown and, with all digits, as CSV: files named after the title and the runs in them."""
+    """Writes the table as Markdown and, with six decimals, as CSV; returns both files.
+
+    They are named after the title and the runs in them.
+    """
     runs = hashlib.sha256(" ".join(row.run.folder.name for row in rows).encode()).hexdigest()[:6]
     stem = folder / f"{title or 'sweep'}-{runs}"
     folder.mkdir(parents=True, exist_ok=True)

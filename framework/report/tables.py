@@ -1,4 +1,4 @@
-"""A table of text that can be shown in a terminal and written as Markdown. Knows nothing of what it says."""
+"""A table of text that can be shown in a terminal and written as Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows of text under a title; the first `texts` columns are words, the others figures."""
+    """Holds rows of text under a title. The first `texts` columns are words, the others figures."""
 
     title: str
     columns: tuple[str, ...]
@@ -21,7 +21,7 @@ class Sheet:
 
 
 def as_table(sheet: Sheet) -> Table:
-    """For a terminal; words wrap, figures do not."""
+    """Makes a table for a terminal. Words wrap, figures do not."""
     caption = "\n".join(escape(note) for note in sheet.notes)
     table = Table(title=escape(sheet.title), title_justify="left", caption=caption, caption_justify="left")
     for place, column in enumerate(sheet.columns):
@@ -33,7 +33,7 @@ def as_table(sheet: Sheet) -> Table:
 
 
 def as_markdown(sheet: Sheet, level: int = 2) -> str:
-    """A heading, the table, the notes."""
+    """Formats a sheet as Markdown: a heading, the table, the notes."""
     rule = [":--" if place < sheet.texts else "--:" for place in range(len(sheet.columns))]
     rows = [_line(sheet.columns), _line(rule), *(_line(row) for row in sheet.rows)]
     return "\n\n".join(["#" * level + " " + sheet.title, "\n".join(rows), *sheet.notes]) + "\n"

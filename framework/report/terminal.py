@@ -1,4 +1,4 @@
-"""An outcome in a terminal: the answer, its certainty, what became of every group, what it cost. Knows values."""
+"""An outcome in a terminal: the answer, its certainty, what became of every group, what it cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH = 30  # columns of a full probability bar
 
 
 def show(console: Console, outcome: Outcome) -> None:
-    """Print everything about one answer."""
+    """Prints everything about one answer."""
     for part in (_answer(outcome), _groups(outcome.trace.groups), _tokens(outcome), _stages(outcome)):
         console.print(part)
         console.print()
@@ -65,7 +65,10 @@ def _groups(groups: Sequence[GroupTrace]) -> RenderableType:
 
 
 def strip(values: Sequence[float | None], columns: int = STRIP) -> str:
-    """Values as a row of bars, at most `columns` wide; a column shows its highest value, or that all were skipped."""
+    """Shows values as a row of bars, at most `columns` wide.
+
+    A column shows its highest value, or that all were skipped.
+    """
     columns = min(columns, len(values))
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)

@@ -30,7 +30,7 @@ from framework.testing import toys
 
 
 class ContractBroken(AssertionError):
-    """A strategy does not keep its interface's contract."""
+    """Says that a strategy does not keep its interface's contract."""
 
 
 def _hold(condition: bool, owner: object, sentence: str) -> None:
@@ -39,7 +39,10 @@ def _hold(condition: bool, owner: object, sentence: str) -> None:
 
 
 def check_splitter(splitter: GroupSplitter, timelines: Sequence[Timeline] | None = None) -> None:
-    """Every tick in exactly one group, groups numbered in order, deterministic, any number of ticks."""
+    """Checks a splitter: every tick in exactly one group, groups numbered in order, deterministic.
+
+    It is checked for small and large numbers of ticks, one included.
+    """
     for timeline in timelines or [toys.timeline(ticks) for ticks in (1, 2, 7, 8, 9, 64, 257)]:
         groups = splitter.split(timeline)
         ticks = torch.cat([g.ticks for g in groups]).sort().values
@@ -57,7 +60,7 @@ def check_splitter(splitter: GroupSplitter, timelines: Sequence[Timeline] | None
 
 
 def check_scheduler(scheduler: GroupScheduler) -> None:
-    """Returns one of the remaining groups, so that each is visited once; deterministic."""
+    """Checks a scheduler: it returns one of the remaining groups, so that each is visited once; deterministic."""
     for count in (1, 2, 7, 16):
         orders = []
         for _ in range(2):
@@ -74,13 +77,14 @@ def check_scheduler(scheduler: GroupScheduler) -> None:
 
 
 def splitter_free_groups(count: int) -> list[Any]:
-    """`count` groups of one tick."""
+    """Makes `count` groups of one tick."""
     return [toys.scored_group(i, 1, -1.0).group for i in range(count)]
 
 
 def check_scorer(scorer: TokenScorer) -> None:
-    """One number per token, deterministic, independent of what was scored before; reads only what it needs; errors as
-    far down as it says.
+    """Checks a scorer: one number per token, deterministic, independent of what was scored before.
+
+    The scorer reads only what it needs, and its errors come down as far as it says.
     """
     late = [name for name in ("attention", "logits", "tokens", "prior") if getattr(scorer.needs, name)]
     _hold(
@@ -111,7 +115,7 @@ def check_scorer(scorer: TokenScorer) -> None:
 
 
 def check_relevance(estimator: RelevanceEstimator) -> None:
-    """Higher = more relevant; at most 0 and at least the uniform response's value; deterministic."""
+    """Checks an estimator: higher = more relevant; at most 0, at least the uniform response's value; deterministic."""
     for question, outcomes in ((toys.QUESTION, 4), (toys.OPEN_QUESTION, toys.VOCABULARY)):
         values = [
             estimator.relevance(toys.view(estimator.needs, question=question, certainty=c)).value
@@ -131,7 +135,7 @@ def check_relevance(estimator: RelevanceEstimator) -> None:
 
 
 def check_stopping(policy: StoppingPolicy) -> None:
-    """A pure function of what was visited."""
+    """Checks that a policy is a pure function of what was visited."""
     visited = [toys.scored_group(i, 12, -1.38 + 1.37 * (i % 4 == 3), seed=i, top_option=i % 2) for i in range(9)]
     for count in range(1, len(visited) + 1):
         seen = tuple(visited[:count])
@@ -142,7 +146,11 @@ def check_stopping(policy: StoppingPolicy) -> None:
 
 
 def check_allocator(allocator: BudgetAllocator) -> None:
-    """Quotas within 0..usable, exact in sum, never less for the more relevant of two groups with equal scores."""
+    """Checks an allocator: quotas within 0..usable, exact in sum.
+
+    The sum may be smaller where the allocator `saves`. The more relevant of two groups with equal scores never gets
+    less.
+    """
     for seed in range(20):
         noise = torch.Generator().manual_seed(seed)
         count = 1 + seed % 6
@@ -179,8 +187,9 @@ def check_allocator(allocator: BudgetAllocator) -> None:
 
 
 def check_refiner(refiner: TokenRefiner) -> None:
-    """At most the budget, in temporal order, from the candidates; deterministic; the order of the candidates changes
-    nothing.
+    """Checks a refiner: at most the budget, in temporal order, from the candidates; deterministic.
+
+    The order of the candidates changes nothing.
     """
     _hold(refiner.overshoot >= 1.0, refiner, f"overshoot >= 1, got {refiner.overshoot}")
     for count, budget in ((1, 1), (12, 12), (22, 20), (44, 40), (30, 7)):
@@ -209,7 +218,7 @@ def _places(value: Any) -> torch.Tensor:
 
 
 def check_answerer(answerer: Answerer) -> None:
-    """Gives an answer, with probabilities that sum to one, calling `final` at most once."""
+    """Checks an answerer: it gives an answer, its probabilities sum to one, and it calls `final` at most once."""
     calls = []
 
     def final() -> Answer:

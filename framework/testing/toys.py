@@ -1,6 +1,4 @@
-"""Small made-up values with everything a strategy could ask for: food for the conformance kit and for tests. Knows no
-model.
-"""
+"""Small made-up values with all that a strategy could ask for, for the conformance kit and for tests. No model runs."""
 
 from __future__ import annotations
 
@@ -30,12 +28,12 @@ OPEN_QUESTION = Question("toy-open", "what is shown ?", "what is shown ?", max_n
 
 
 def timeline(ticks: int, path: str = "toy.mp4") -> Timeline:
-    """`ticks` ticks of two frames, one second apart."""
+    """Makes a timeline of `ticks` ticks of two frames, one second apart."""
     return Timeline(path, torch.arange(ticks, dtype=torch.float64), torch.arange(2 * ticks).view(ticks, 2))
 
 
 def layout(ticks: torch.Tensor) -> Layout:
-    """A 3 x 4 grid of cells of 8 pixels per tick."""
+    """Makes a layout: a 3 x 4 grid of cells of 8 x 8 pixels per tick."""
     row, column = torch.meshgrid(torch.arange(ROWS), torch.arange(COLUMNS), indexing="ij")
     return Layout(
         ticks.repeat_interleave(ROWS * COLUMNS),
@@ -46,14 +44,17 @@ def layout(ticks: torch.Tensor) -> Layout:
 
 
 def tokens(ticks: torch.Tensor, seed: int) -> Tokens:
-    """Random embeddings [N, 16] on the grid of `layout`."""
+    """Makes tokens with random embeddings [N, 16] on the grid of `layout`."""
     grid = layout(ticks)
     noise = torch.Generator().manual_seed(seed)
     return Tokens(torch.randn(len(grid), WIDTH, generator=noise), grid.tick, grid.row, grid.column, grid.tick.double())
 
 
 def probe(needs: Needs, visual: int, question: Question, seed: int, certainty: float = 1.0, response: int = 2) -> Probe:
-    """A probe over `visual` tokens. `certainty` scales the logits: 0 is a uniform response, large is a certain one."""
+    """Makes a probe over `visual` tokens.
+
+    `certainty` scales the logits: 0 is a uniform response, large is a certain one.
+    """
     noise = torch.Generator().manual_seed(seed)
     attention = {
         layer: torch.softmax(2 * torch.randn(HEADS, TEXT, visual, generator=noise), -1) * 0.8
@@ -73,7 +74,7 @@ def probe(needs: Needs, visual: int, question: Question, seed: int, certainty: f
 def view(
     needs: Needs, seed: int = 0, ticks: int = 5, question: Question = QUESTION, certainty: float = 1.0
 ) -> GroupView:
-    """A group of which just what `needs` names can be read."""
+    """Makes a view of a group of which only what `needs` names can be read."""
     noise = torch.Generator().manual_seed(seed)
     group = Group(seed, torch.arange(ticks) * 2 + seed)
     grid = layout(group.ticks)
@@ -94,8 +95,9 @@ def view(
 def scored_group(
     index: int, size: int, relevance: float, seed: int = 0, top_option: int = 0, refused: int = 0
 ) -> ScoredGroup:
-    """A visited group of `size` tokens, `refused` of them -inf; its entropy is minus its relevance, its error falls by
-    ever less.
+    """Makes a visited group of `size` tokens, of which `refused` have the score -inf.
+
+    Its entropy is minus its relevance. Its error falls by less with every token.
     """
     scores = torch.rand(size, generator=torch.Generator().manual_seed(seed))
     scores[:refused] = -math.inf
@@ -124,7 +126,7 @@ def scored_group(
 
 
 def candidates(count: int, seed: int = 0) -> Candidates:
-    """`count` different tokens of three groups, in temporal order."""
+    """Makes `count` different candidates of three groups, in temporal order."""
     noise = torch.Generator().manual_seed(seed)
     ticks = torch.arange(math.ceil(count / (ROWS * COLUMNS)) + 2)
     at = torch.randperm(len(ticks) * ROWS * COLUMNS, generator=noise)[:count].sort().values

@@ -1,6 +1,6 @@
 """Running figures as a table on disk: metrics.csv in the run folder, a line whenever a video is done.
 
-A run that goes on appends to it; a line that a kill left half-written is cut off. Knows no figure by name.
+A run that goes on appends to it; a line that a kill left half-written is cut off.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ class CsvTracker(Tracker):
         self._columns: list[str] = []
 
     def start(self, about: About) -> None:
-        """Find the columns of an earlier start, and repair the end of the file."""
+        """Finds the columns of an earlier start, and repairs the end of the file."""
         self._path = about.folder / FILE
         self._columns = _repaired_header(self._path)
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Add a line; floats have six digits, what is not known stays empty."""
+        """Adds a line. Floats have six digits; what is not known stays empty.
+
+        Raises RuntimeError where the tracker was not started.
+        """
         if self._path is None:
             raise RuntimeError("the tracker was not started: call start() before log()")
         if new := [name for name in values if name not in self._columns]:
@@ -46,7 +49,7 @@ class CsvTracker(Tracker):
             os.fsync(file.fileno())
 
     def finish(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
-        """Nothing: summary.json and questions.jsonl are there already."""
+        """Writes nothing: summary.json and questions.jsonl are there already."""
 
     def _rows(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.exists():

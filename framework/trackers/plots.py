@@ -1,6 +1,6 @@
 """Plots of one evaluation: are right answers more certain, does looking at more help, where does the budget go.
 
-Pure functions of the lines of questions.jsonl; `save` draws them as PNGs. Knows no run folder and no tracker.
+Pure functions of the lines of questions.jsonl; `save` draws them as PNGs.
 """
 
 from __future__ import annotations
@@ -24,16 +24,19 @@ Numbers = NDArray[np.float64]
 
 
 def entropies(lines: Sequence[Line]) -> tuple[Numbers, Numbers]:
-    """Entropy (nats) of the right and of the wrong answers, where known; right is a score of at least 0.5."""
+    """Returns the entropy (nats) of the right and of the wrong answers, where known.
+
+    Right is a score of at least 0.5.
+    """
     known = [(line["entropy"], line["correct"] >= 0.5) for line in lines if line["entropy"] is not None]
     right = np.array([entropy for entropy, good in known if good], float)
     return right, np.array([entropy for entropy, good in known if not good], float)
 
 
 def accuracy_by_share(lines: Sequence[Line], bins: int = 10) -> tuple[Numbers, Numbers, NDArray[np.int64]]:
-    """Questions in bins of equal width by the share of groups that were visited: mean share, accuracy, questions.
+    """Puts questions into bins of equal width by the share of groups that were visited.
 
-    Only bins that hold questions.
+    Returns mean share, accuracy and number of questions per bin, only of bins that hold questions.
     """
     share = np.array([line["groups_visited"] / line["groups_total"] for line in lines], float)
     correct = np.array([line["correct"] for line in lines], float)
@@ -45,9 +48,10 @@ def accuracy_by_share(lines: Sequence[Line], bins: int = 10) -> tuple[Numbers, N
 
 
 def budget_curve(lines: Sequence[Line], points: int = POINTS) -> tuple[Numbers, Numbers]:
-    """Share of the kept tokens that the most relevant x of the visited groups hold, for x in 0..1, mean over questions.
+    """Returns x in 0..1, and the share of the kept tokens that the most relevant x of the visited groups hold.
 
-    The diagonal is a budget in equal shares. Questions that kept nothing, or know no relevance, do not count.
+    The share is a mean over questions. The diagonal is a budget in equal shares. Questions that kept nothing, or know
+    no relevance, do not count.
     """
     x = np.linspace(0, 1, points)
     curves = [np.interp(x, *curve) for line in lines if (curve := _curve(line)) is not None]
@@ -68,7 +72,7 @@ def _curve(line: Line) -> tuple[Numbers, Numbers] | None:
 
 
 def draw_entropies(axes: Axes, lines: Sequence[Line]) -> None:
-    """Histograms of the entropy of right and of wrong answers, each as a share of its kind."""
+    """Draws histograms of the entropy of right and of wrong answers, each as a share of its kind."""
     right, wrong = entropies(lines)
     edges = np.linspace(0, max(np.concatenate([right, wrong, [1e-3]])), BINS + 1)
     for values, color, name in ((right, RIGHT, "right"), (wrong, WRONG, "wrong")):
@@ -84,7 +88,10 @@ def draw_entropies(axes: Axes, lines: Sequence[Line]) -> None:
 
 
 def draw_accuracy_by_share(axes: Axes, lines: Sequence[Line]) -> None:
-    """Accuracy against the share of groups visited, with 95 % Wilson intervals and the number of questions."""
+    """Draws accuracy against the share of groups visited.
+
+    Each point has its 95 % Wilson interval and its number of questions.
+    """
     share, accuracy, counts = accuracy_by_share(lines)
     bounds = [
         stats.binomtest(round(a * n), int(n)).proportion_ci(0.95, "wilson")
@@ -100,7 +107,7 @@ def draw_accuracy_by_share(axes: Axes, lines: Sequence[Line]) -> None:
 
 
 def draw_budget(axes: Axes, lines: Sequence[Line]) -> None:
-    """The budget curve, with the diagonal of equal shares."""
+    """Draws the budget curve, with the diagonal of equal shares."""
     x, share = budget_curve(lines)
     axes.plot(x, share, color=RIGHT, label="kept tokens")
     axes.plot([0, 1], [0, 1], color=EVEN, linestyle="--", label="equal shares")
@@ -119,7 +126,7 @@ PLOTS: dict[str, Callable[[Axes, Sequence[Line]], Any]] = {
 
 
 def save(lines: Sequence[Line], folder: Path) -> list[Path]:
-    """Draw every plot into `folder`, which is made; the files. No lines, no files."""
+    """Draws every plot into `folder`, which is made, and returns the files. Without lines there are no files."""
     if not lines:
         return []
     folder.mkdir(parents=True, exist_ok=True)

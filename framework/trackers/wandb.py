@@ -1,7 +1,7 @@
 """Weights & Biases: configuration, running figures, the table of questions, plots, the summary.
 
-Out of reach it goes offline, and after any failure it is silent: one warning, and the run goes on. Knows lines of
-questions.jsonl, no strategy and no benchmark. wandb is imported when a run starts.
+Out of reach it goes offline, and after any failure it is silent: one warning, and the run goes on. wandb is imported
+when a run starts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ _log = logging.getLogger(__name__)
 
 
 class WandbTracker(Tracker):
-    """One W&B run per run folder, named by the same id, so that a run that goes on goes on there, too."""
+    """Mirrors a run folder as one W&B run with the same id, so that a run that goes on goes on there, too.
+
+    Raises UsageError for a setting out of range.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class WandbTracker(Tracker):
         self._folder = Path()
 
     def start(self, about: About) -> None:
-        """Begin online, else offline in the run folder, else not at all."""
+        """Begins online, else offline in the run folder, else not at all."""
         self._folder, self._run = about.folder, None
         mode = os.environ.get("WANDB_MODE", self.mode)
         if mode == "online" and not self._safely(lambda: self._begin(about, mode), "cannot be reached, going offline"):
@@ -73,12 +76,12 @@ class WandbTracker(Tracker):
             self._safely(lambda: self._begin(about, mode), "did not start")
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Running figures."""
+        """Logs running figures."""
         if self._run is not None:
             self._safely(lambda: self._run.log(dict(values)), "stopped listening")
 
     def finish(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
-        """Hand over the table of questions, the plots and the summary, and close."""
+        """Sends the table of questions, the plots and the summary to W&B, and closes the W&B run."""
         if self._run is not None:
             self._safely(lambda: self._conclude(summary, lines), "did not take everything")
         self._run = None
@@ -141,7 +144,10 @@ class WandbTracker(Tracker):
 
 
 def question_table(lines: Sequence[Line]) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows: what happened to each question, a column per kind of stratum, without what each group said."""
+    """Returns columns and rows: what happened to each question, a column per kind of stratum.
+
+    What each group said is left out.
+    """
     strata = list(dict.fromkeys(name for line in lines for name in line["strata"]))
     rows = [
         [*(line[name] for name in COLUMNS), *(", ".join(line["strata"].get(name, ())) for name in strata)]
@@ -151,7 +157,10 @@ def question_table(lines: Sequence[Line]) -> tuple[list[str], list[list[Any]]]:
 
 
 def flat(summary: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """`{"a": {"b": [1, 2]}}` as `{"a/b/0": 1, "a/b/1": 2}`; of what was missing or failed, by name, only how much."""
+    """Turns `{"a": {"b": [1, 2]}}` into `{"a/b/0": 1, "a/b/1": 2}`.
+
+    Of what was missing or failed, listed by name, only the number stays.
+    """
     found: dict[str, Any] = {}
     for name, value in summary.items():
         key = f"{path}{name}"

@@ -1,4 +1,4 @@
-"""One Lightning fit by steps that goes on where it was stopped: what the trainings of small networks share.
+"""One Lightning fit by steps that goes on where it was stopped: what every training here shares.
 
 Batches are a pure function of (seeds, step), checkpoints appear only when they are complete, and measurements are
 appended to measured.jsonl. It knows no network and no configuration file.
@@ -25,26 +25,38 @@ from framework.training.running import Running
 from framework.training.schedule import Schedule
 
 log = logging.getLogger(__name__)
-Measure = Callable[[Any], Mapping[str, float]]  # given the module
+Make = Callable[[np.random.Generator, int], Any]  # given a step's generator and its number, a batch
+Measure = Callable[[Any], Mapping[str, Any]]  # given the module, in evaluation mode
+Share = Callable[[Any, int, int], Any]  # given a batch, a process's number and how many there are, its part
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How one network is trained, data aside."""
+    """Says how one network is trained, data aside. `precision` to `accumulate` are Lightning's; see its Trainer."""
 
     schedule: Schedule
     seeds: tuple[int, ...]
-    precision: str = "32-true"  # see Lightning's Trainer
+    precision: str = "32-true"
+    devices: int = 1
+    strategy: str = "auto"
+    accumulate: int = 1  # batches per step
+    apart: bool = True  # whether a process of its own may draw batches; not where they are made on the accelerator
 
 
 def fit(
     module: lightning.LightningModule,
-    make: Callable[[np.random.Generator, int], Any],
+    make: Make,
     measure: Measure | None,
     how: Fit,
     running: Running,
-) -> None:
-    """Train `module` on `make(generator, step)`, or go on training it, until the schedule ends."""
+    share: Share | None = None,
+) -> lightning.Trainer:
+    """Trains `module` on `make(generator, step)`, or goes on training it, until the schedule ends. Returns the trainer.
+
+    Of several processes each reads the part of a batch that `share` gives it; without `share` there is one process.
+    """
+    if how.devices > 1 and share is None:
+        raise ValueError(f"{how.devices} devices need a function that shares a batch between processes")
     torch.set_num_threads(running.threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[Callback] = [
@@ -57,8 +69,10 @@ def fit(
     trainer = lightning.Trainer(
         max_steps=how.schedule.steps,
         accelerator=running.accelerator,
-        devices=1,
+        devices=how.devices,
+        strategy=how.strategy,
         precision=how.precision,
+        accumulate_grad_batches=how.accumulate,
         gradient_clip_val=how.schedule.clip,
         callbacks=callbacks,
         logger=running.logger(running.folder),
@@ -66,55 +80,72 @@ def fit(
         enable_progress_bar=running.progress,
         enable_model_summary=False,
         default_root_dir=running.folder,
-        plugins=[Whole()],
+        plugins=[WholeCheckpoints()],
     )
     last = running.folder / "last.ckpt"
-    feed = _Feed(Steps(make, how.schedule.steps, how.seeds), running.workers)
+    feed = _Feed(make, how, running, share)
     trainer.fit(module, feed, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    return trainer
 
 
-class Whole(TorchCheckpointIO):
-    """Checkpoints appear under their names only when they are complete, so that a kill leaves the one before."""
+class WholeCheckpoints(TorchCheckpointIO):
+    """Lets checkpoints appear under their names only when they are complete: a kill leaves the one before."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write beside the place, then move."""
+        """Writes beside the place, then moves."""
         unfinished = f"{path}.part"
         super().save_checkpoint(checkpoint, unfinished, storage_options)
         Path(unfinished).replace(path)
 
 
 class Measured(Callback):
-    """Every so often a measurement on what is never trained on, appended to measured.jsonl."""
+    """Appends a measurement on what is never trained on to measured.jsonl, every so often and at the end."""
 
     def __init__(self, measure: Measure, running: Running, steps: int) -> None:
         self.measure, self.running, self.steps = measure, running, steps
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Measure at the set interval and at the end, after whole steps only."""
+        """Measures after whole steps only."""
         step = trainer.global_step
         done = (index + 1) % trainer.accumulate_grad_batches == 0
         if not trainer.is_global_zero or not done or (step % self.running.measure_every and step != self.steps):
             return
         module.eval()
-        row = {"step": step, **{name: round(value, 4) for name, value in self.measure(module).items()}}
+        row = {"step": step, **_rounded(self.measure(module))}
         module.train()
-        log.info("%s", row)
+        log.info("%s: %s", self.running.folder.name, row)
         with open(self.running.folder / "measured.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def _rounded(value: Any) -> Any:
+    """Floats with four digits, inside mappings too."""
+    if isinstance(value, Mapping):
+        return {name: _rounded(item) for name, item in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
 
 
 class _Feed(lightning.LightningDataModule):
     """Reads on from the step that the trainer resumes from: it has restored its step by the time it asks for data."""
 
-    def __init__(self, steps: Steps, workers: int) -> None:
+    def __init__(self, make: Make, how: Fit, running: Running, share: Share | None) -> None:
         super().__init__()
-        self.steps, self.workers = steps, workers
+        self.make, self.how, self.running, self.share = make, how, running, share
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Batches in order, one process at most."""
+        """Gives batches in order, one reading process at most."""
         assert self.trainer is not None
-        self.steps.first = self.trainer.global_step
-        return DataLoader(self.steps, batch_size=None, num_workers=self.workers, collate_fn=_as_is)
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+
+        def mine(generator: np.random.Generator, step: int) -> Any:
+            batch = self.make(generator, step)
+            return batch if self.share is None or world == 1 else self.share(batch, rank, world)
+
+        steps = Steps(mine, self.how.schedule.steps * self.how.accumulate, self.how.seeds)
+        steps.first = self.trainer.global_step * self.how.accumulate
+        alone = self.how.apart or self.trainer.strategy.root_device.type == "cpu"
+        workers = self.running.workers if alone else 0
+        return DataLoader(steps, batch_size=None, num_workers=workers, collate_fn=_as_is)
 
 
 def _as_is(batch: Any) -> Any:

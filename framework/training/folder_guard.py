@@ -20,7 +20,7 @@ FILE, LAST = "recipe.yaml", "last.ckpt"
 SHOWN = 3  # keys of a difference
 
 
-def belongs(folder: Path, recipe: Mapping[str, Any]) -> None:
+def claim_folder(folder: Path, recipe: Mapping[str, Any]) -> None:
     """Write the recipe into `folder`. UsageError if a training of another one stopped there, which would be gone on."""
     kept = folder / FILE
     told = OmegaConf.create(dict(recipe))

@@ -1,5 +1,4 @@
-"""Opens a video file with PyAV, so that whatever is wrong with it becomes one VideoError. Knows no frame numbers and no
-pixels."""
+"""Opens a video file with PyAV, so that whatever is wrong with it becomes one VideoError."""
 
 from __future__ import annotations
 
@@ -19,8 +18,10 @@ EXPECTED = "Expected a local video file, e.g. .mp4, .mkv, .webm, .mov"
 
 @contextmanager
 def open_container(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open container and its best video stream; both are closed at the end. VideoError if there is no such
-    thing."""
+    """Opens the file and yields the container and its best video stream; both are closed at the end.
+
+    Raises VideoError if there is no such thing.
+    """
     check_file(path)
     try:
         container = av.open(path)
@@ -38,7 +39,10 @@ def open_container(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def check_file(path: str) -> None:
-    """VideoError unless `path` is a regular file with something in it. Never opens it: a named pipe would block."""
+    """Raises VideoError unless `path` is a regular file that may be read and is not empty.
+
+    It never opens the file, because a named pipe would block.
+    """
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:

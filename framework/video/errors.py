@@ -1,4 +1,4 @@
-"""The one error of video files. Knows nothing of containers or codecs."""
+"""The one error of video files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from framework.core.errors import UsageError
 
 
 class VideoError(UsageError):
-    """A file cannot be used as a video: says which file, what was found, what was expected."""
+    """Says which file cannot be used as a video, what was found and what was expected."""
 
     def __init__(self, path: str, found: str, expected: str) -> None:
         super().__init__(f"video={path}: {found}. {expected}")

@@ -21,7 +21,10 @@ from framework.video.packets import AGAIN, packets
 
 @dataclass(frozen=True, eq=False)
 class VideoInfo:
-    """One video file. Height and width in pixels as shown, i.e. after the rotation that the file asks for."""
+    """Describes one video file.
+
+    Height and width are in pixels as shown, after the rotation that the file asks for.
+    """
 
     path: str
     seconds: NDArray[np.float64]  # [n], when each frame is shown, from the first frame on
@@ -32,18 +35,20 @@ class VideoInfo:
 
     @property
     def frames(self) -> int:
-        """How many frames the file holds."""
+        """Returns how many frames the file holds."""
         return len(self.seconds)
 
     @property
     def average_fps(self) -> float:
-        """Frames per second over the whole file."""
+        """Returns the frames per second over the whole file; 1 where its duration is 0."""
         return self.frames / self.duration_seconds if self.duration_seconds > 0 else 1.0
 
 
 def inspect(path: str) -> VideoInfo:
-    """What is known of the file at `path`; kept for the last few files as long as they do not change. VideoError if it
-    is no video."""
+    """Returns what is known of the file at `path`. Raises VideoError if it is no video.
+
+    It is kept for the last few files as long as they do not change.
+    """
     check_file(path)
     status = os.stat(path)
     return _inspect(path, status.st_size, status.st_mtime_ns)

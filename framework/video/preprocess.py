@@ -13,7 +13,10 @@ from torch import Tensor
 
 
 def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """(pixels / 255 - mean) / std per colour: u8 [..., 3, H, W] -> f32 [..., 3, H, W]."""
+    """Computes (pixels / 255 - mean) / std per colour: u8 [..., 3, H, W] -> f32 [..., 3, H, W].
+
+    Raises ValueError for pixels that are not uint8.
+    """
     if pixels.dtype != torch.uint8:
         raise ValueError(f"expected pixels 0..255 as uint8, got {pixels.dtype}")
     shift = torch.tensor(mean, device=pixels.device, dtype=torch.float32)[:, None, None]  # [3, 1, 1]

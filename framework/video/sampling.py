@@ -1,12 +1,12 @@
 """Which frames of a file are looked at. Knows times only: no file, no pixels, no model.
 
-Without explicit timestamps:
-N = round(duration * fps / F) * F, at least min_frames, at most max_frames (rounded down to a multiple of F) If the file
-has no more than N frames, or fps is None and max_frames allows it, every frame is used once, in order. Otherwise N
-target times are spread evenly from the first frame to the last, both included, and the frame nearest to each is taken:
-real times, so variable frame rate works; a frame nearest to two targets is used once. No frame is ever repeated to
-reach min_frames: a file that holds fewer gives fewer. (The spec of AdaptToken, section 1.3, step 1, for constant frame
-rate.)
+Without explicit timestamps, with F frames per tick:
+N = round(duration * fps / F) * F, at least min_frames, at most max_frames (rounded down to a multiple of F).
+If the file has no more than N frames, or fps is None and max_frames allows it, every frame is used once, in order.
+Otherwise N target times are spread evenly from the first frame to the last, both included, and the frame nearest to
+each is taken: real times, so variable frame rate works; a frame nearest to two targets is used once. No frame is ever
+repeated to reach min_frames: a file that holds fewer gives fewer. (The spec of AdaptToken, section 1.3, step 1, for
+constant frame rate.)
 
 With timestamps: for each, the last frame shown at or before it; a frame hit twice is used once.
 """
@@ -23,7 +23,11 @@ SAME_SECONDS = 1e-6  # times closer than this are one time: containers round the
 
 @dataclass(frozen=True)
 class Sampling:
-    """How many frames, or which. `fps` None: every frame. `timestamps` (seconds) override the rest."""
+    """Says which frames of a file are looked at, or how many.
+
+    `fps` None means every frame. `timestamps` (seconds) override the rest. Wrong values raise ValueError naming the
+    key.
+    """
 
     fps: float | None
     max_frames: int
@@ -43,7 +47,7 @@ class Sampling:
             raise ValueError("sampling.timestamps must be seconds from 0 on, at least one")
 
     def frames(self, seconds: NDArray[np.float64], duration_seconds: float, frames_per_tick: int) -> NDArray[np.int64]:
-        """Frame numbers, ascending without duplicates: i64 [N].
+        """Returns the frame numbers, ascending without duplicates: i64 [N].
 
         `seconds` f64 [n], ascending: when each frame of the file is shown. `duration_seconds`: until the last one
         disappears.

@@ -22,8 +22,10 @@ BLOCK_BYTES = 2**26
 
 
 class Spool:
-    """Holds u8 tensors of one shape by number. `ram_bytes`: how much stays in RAM; `most`: how many there can be at
-    once."""
+    """Holds u8 tensors of one shape by number.
+
+    `ram_bytes`: how much stays in RAM. `most`: how many there can be at once.
+    """
 
     def __init__(self, shape: tuple[int, ...], ram_bytes: int, most: int) -> None:
         self._shape = shape
@@ -50,15 +52,15 @@ class Spool:
         self._places[number] = place
 
     def get(self, number: int) -> Tensor:
-        """A copy of the item."""
+        """Returns a copy of the item."""
         return self._view(self._places[number]).clone().reshape(self._shape)
 
     def drop(self, number: int) -> None:
-        """Forgets the item; its room is used again."""
+        """Drops the item; its room is used again."""
         heapq.heappush(self._free, self._places.pop(number))
 
     def close(self) -> None:
-        """Frees RAM and the file. May be called twice."""
+        """Releases RAM and the file. May be called twice."""
         self._places.clear()
         self._free.clear()
         self._ram = self._map = None

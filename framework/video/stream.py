@@ -36,7 +36,7 @@ WAIT_SECONDS = 0.1  # how soon the decoding thread notices that nobody reads any
 
 
 class FrameSource:
-    """Frames of the groups of one video: use it as a context manager.
+    """Gives the frames of the groups of one video; it is used as a context manager.
 
     `size`: height and width in pixels of the frames handed out. `groups`: all groups that may be wished for; nothing
     else is decoded. `progress` is told after each chunk how many of how many frames are decoded (from the decoding
@@ -86,8 +86,11 @@ class FrameSource:
         self._spool.close()
 
     def frames(self, group: Group) -> Frames:
-        """The pixels of `group`, u8 [Tg, F, 3, H, W]; each of the announced groups once. VideoError if the file
-        breaks."""
+        """Returns the pixels of `group`, u8 [Tg, F, 3, H, W], with their times; each of the announced groups once.
+
+        Raises VideoError if the file breaks, and ValueError for a group that was not announced or was handed out
+        already.
+        """
         if not self._entered:
             raise RuntimeError("FrameSource is a context manager: use `with FrameSource(...) as source`")
         wanted = self._timeline.frames[group.ticks]  # [Tg, F]

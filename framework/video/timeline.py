@@ -17,7 +17,10 @@ from framework.video.sampling import Sampling
 
 
 def timeline(path: str, sampling: Sampling, frames_per_tick: int, reader: Reader) -> Timeline:
-    """The timeline of the file at `path`: seconds f64 [T], frames i64 [T, F]. VideoError if it is no usable video."""
+    """Returns the timeline of the file at `path`: seconds f64 [T], frames i64 [T, F].
+
+    Raises VideoError if it is no usable video, or if a timestamp lies after its end.
+    """
     info = reader.info(path)
     if sampling.timestamps is not None and max(sampling.timestamps) > info.duration_seconds:
         found = f"sampling.timestamps asks for {max(sampling.timestamps)} s"

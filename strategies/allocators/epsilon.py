@@ -24,7 +24,10 @@ from framework.ops.apportion import apportion_log
 
 @dataclass(frozen=True)
 class Epsilon(BudgetAllocator):
-    """Every group within epsilon, while the budget lasts; leaves unspent what is not needed for that."""
+    """Keeps of every group the fewest tokens that bring its error down to epsilon, while the budget lasts.
+
+    What is not needed for that stays unspent.
+    """
 
     epsilon: float
     temperature: float
@@ -41,14 +44,20 @@ class Epsilon(BudgetAllocator):
             raise ValueError(f"allocator.temperature must be > 0 nats, got {self.temperature}")
 
     def check(self, scorer: TokenScorer) -> None:
-        """Errors of every prefix are needed, and down to epsilon."""
+        """Checks that the scorer gives the error of every prefix, and down to epsilon.
+
+        Raises UsageError where it does not.
+        """
         if scorer.explains is None:
             self._no_errors(f"the scorer, {type(scorer).__name__},")
         if scorer.explains > self.epsilon:
             self._too_early(scorer.explains)
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group.
+
+        Raises UsageError where errors are missing or do not come down to epsilon.
+        """
         relevance = [group.relevance.value for group in groups]
         wanted = [min(group.usable, max(1, self._fewest(group.errors))) for group in groups]
         return apportion_log([value / self.temperature for value in relevance], wanted, budget, relevance)

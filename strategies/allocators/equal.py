@@ -15,8 +15,8 @@ from framework.ops.apportion import apportion
 
 @dataclass(frozen=True)
 class Equal(BudgetAllocator):
-    """budget / G tokens per group."""
+    """Shares the budget equally: budget / G tokens per group."""
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group."""
         return apportion([1.0] * len(groups), [g.usable for g in groups], budget, [g.relevance.value for g in groups])

@@ -21,7 +21,10 @@ from strategies.learned.qtsplus.budget import kept_count
 
 @dataclass(frozen=True)
 class LearnedRatio(BudgetAllocator):
-    """At least one token per group while the budget lasts; may leave most of the budget unspent."""
+    """Keeps the share of every group's tokens that QTSplus finds worth keeping.
+
+    It keeps at least one token per group while the budget lasts. It may leave most of the budget unspent.
+    """
 
     n_max: int | None
 
@@ -32,7 +35,7 @@ class LearnedRatio(BudgetAllocator):
             raise ValueError(f"qtsplus.n_max must be at least 1, or null; got {self.n_max}")
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group. Raises ValueError where the scorer gives no `rho`."""
         if any("rho" not in group.signals for group in groups):
             raise ValueError(
                 "allocator=learned_ratio keeps the share `rho` that scorer=qtsplus gives; this scorer has none"

@@ -22,7 +22,7 @@ from framework.core.types import Question, ScoredGroup
 
 @dataclass(frozen=True)
 class Pooled(BudgetAllocator):
-    """The budget's best tokens of the pool, counted by group."""
+    """Counts by group the best tokens of one pool, as many as the budget allows."""
 
     temperature: float
     score_temperature: float
@@ -33,7 +33,7 @@ class Pooled(BudgetAllocator):
                 raise ValueError(f"allocator.{key} must be > 0, got {getattr(self, key)}")
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group."""
         values = [self._values(group) for group in groups]  # each f64 [usable]
         owner = np.repeat(np.arange(len(groups)), [len(one) for one in values])
         relevance = np.asarray([g.relevance.value for g in groups], dtype=np.float64)

@@ -20,10 +20,10 @@ from framework.ops.apportion import apportion
 
 @dataclass(frozen=True)
 class Proportional(BudgetAllocator):
-    """Proportional to relevance above a uniform response."""
+    """Shares the budget in proportion to relevance above a uniform response."""
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group."""
         relevance = [g.relevance.value for g in groups]
         uniform = [-math.log(len(question.options))] if question.options else []
         zero = min([*uniform, *relevance], default=0.0)

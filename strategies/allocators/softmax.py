@@ -18,7 +18,7 @@ from framework.ops.apportion import apportion, apportion_log
 
 @dataclass(frozen=True)
 class Softmax(BudgetAllocator):
-    """softmax(relevance / temperature) of the budget, after `minimum` tokens for every group while they last."""
+    """Shares the budget by softmax(relevance / temperature), after `minimum` tokens for every group while they last."""
 
     temperature: float
     minimum: int
@@ -30,7 +30,7 @@ class Softmax(BudgetAllocator):
             raise ValueError(f"allocator.minimum must be >= 0 tokens, got {self.minimum}")
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group."""
         relevance = [g.relevance.value for g in groups]
         usable = [g.usable for g in groups]
         first = apportion([1.0] * len(groups), [min(self.minimum, cap) for cap in usable], budget, relevance)

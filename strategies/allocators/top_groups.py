@@ -15,7 +15,7 @@ from framework.ops.apportion import apportion
 
 @dataclass(frozen=True)
 class TopGroups(BudgetAllocator):
-    """The n most relevant groups share equally; ties to the lower index."""
+    """Shares the budget equally between the n most relevant groups. Ties go to the lower index."""
 
     groups: int
 
@@ -24,7 +24,7 @@ class TopGroups(BudgetAllocator):
             raise ValueError(f"allocator.groups must be >= 1, got {self.groups}")
 
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
-        """Quotas [G]."""
+        """Returns the quotas [G], one per group."""
         quotas = [0] * len(groups)
         ranking = sorted(range(len(groups)), key=lambda i: (-groups[i].relevance.value, i))
         for start in range(0, len(ranking), self.groups):

@@ -12,15 +12,15 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class BestGroup(Answerer):
-    """The answer of the group with the highest relevance, ties to the lower index."""
+    """Gives the answer of the group with the highest relevance. Ties go to the lower index."""
 
     @property
     def needs(self) -> Needs:
-        """Response logits, from which a group's own answer is read."""
+        """Asks for response logits, from which a group's own answer is read."""
         return Needs(logits=True)
 
     def answer(self, groups: Sequence[ScoredGroup], final: Callable[[], Answer]) -> Answer:
-        """An answer that exists already; `final` is never called."""
+        """Returns an answer that exists already. `final` is never called."""
         best = max(groups, key=lambda seen: (seen.relevance.value, -seen.group.index))
         assert best.answer is not None, "a group that was probed with logits has an answer"
         return best.answer

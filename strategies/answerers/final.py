@@ -11,8 +11,8 @@ from framework.core.types import Answer, ScoredGroup
 
 @dataclass(frozen=True)
 class Final(Answerer):
-    """One pass over the selection."""
+    """Answers with one pass over the selection."""
 
     def answer(self, groups: Sequence[ScoredGroup], final: Callable[[], Answer]) -> Answer:
-        """What `final` says."""
+        """Returns what `final` says."""
         return final()

@@ -22,7 +22,10 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Vote(Answerer):
-    """A certainty-weighted vote; a small `temperature` listens to the best group, a large one to all alike."""
+    """Lets the groups vote, each with a weight that grows with its relevance.
+
+    A small `temperature` listens to the best group, a large one to all alike.
+    """
 
     temperature: float
 
@@ -32,11 +35,14 @@ class Vote(Answerer):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, from which the groups' own answers are read."""
+        """Asks for response logits, from which the groups' own answers are read."""
         return Needs(logits=True)
 
     def answer(self, groups: Sequence[ScoredGroup], final: Callable[[], Answer]) -> Answer:
-        """The winner; option probabilities sum to 1 (none for open-ended). Ties to the lower option, or group index."""
+        """Returns the winner. Ties go to the lower option, or to the lower group index.
+
+        Option probabilities sum to 1; an open-ended answer has none.
+        """
         ordered = sorted(groups, key=lambda seen: seen.group.index)
         weight = softmax([seen.relevance.value / self.temperature for seen in ordered])  # [G]
         answers = [seen.answer for seen in ordered if seen.answer is not None]

@@ -21,7 +21,7 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Chain(TokenRefiner):
-    """The parts in the order in which they are written."""
+    """Runs the parts in the order in which they are written."""
 
     parts: Mapping[str, TokenRefiner]
 
@@ -31,23 +31,23 @@ class Chain(TokenRefiner):
 
     @property
     def overshoot(self) -> float:  # type: ignore[override]
-        """The product of the parts' overshoots."""
+        """Returns the product of the parts' overshoots."""
         return math.prod(part.overshoot for part in self.parts.values())
 
     @property
     def needs(self) -> Needs:
-        """The union of what the parts need."""
+        """Asks for all that the parts need."""
         return reduce(lambda all_needs, part: all_needs | part.needs, self.parts.values(), Needs())
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
-        """What the last part keeps."""
+        """Returns the selection that the last part keeps."""
         *before, last = self.parts.values()
         for part, leaves in zip(before, self._leaves(budget), strict=False):
             candidates = _again(candidates, part.refine(candidates, question, leaves))
         return last.refine(candidates, question, budget)
 
     def flops(self, candidates: Candidates, budget: int) -> float:
-        """Of all parts, each as if it were given the first one's candidates."""
+        """Sums the operations of all parts, each as if it were given the first one's candidates."""
         given = zip(self.parts.values(), self._leaves(budget), strict=True)
         return sum(part.flops(candidates, leaves) for part, leaves in given)
 

@@ -36,7 +36,7 @@ FAR = 5.0  # sigmas: exp(-5) < 0.7 %, where the band of very many candidates end
 
 @dataclass(frozen=True)
 class LocationAware(TokenRefiner):
-    """Exactly min(budget, C) candidates."""
+    """Removes near-duplicates, nearby ones first, until exactly min(budget, C) candidates are left."""
 
     overshoot: float
     kernel: str
@@ -60,7 +60,7 @@ class LocationAware(TokenRefiner):
                 raise ValueError(f"refiner.{key} must be > 0, got {getattr(self, key)}")
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
-        """The selection [K], K = min(budget, C)."""
+        """Returns the selection [K], K = min(budget, C)."""
         places = (candidates.tokens.column, candidates.tokens.row, candidates.tokens.tick)
         order = np.lexsort([key.cpu().numpy() for key in places])  # ties go by place, not by order of arrival
         if len(order) <= budget:

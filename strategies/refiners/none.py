@@ -11,13 +11,16 @@ from framework.ops.apportion import worthiest
 
 @dataclass(frozen=True)
 class Unrefined(TokenRefiner):
-    """At most `budget` candidates, by score x group weight, ties to the earlier place. No over-selection."""
+    """Keeps at most `budget` candidates, by score x group weight, ties to the earlier place.
+
+    Nothing is over-selected.
+    """
 
     @property
     def overshoot(self) -> float:  # type: ignore[override]
-        """1: as many candidates as the budget."""
+        """Returns 1: as many candidates as the budget."""
         return 1.0
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
-        """The selection [K]."""
+        """Returns the selection [K]."""
         return Selection.of(candidates, worthiest(candidates, budget), budget)

@@ -20,7 +20,7 @@ from strategies.learned.qtsplus.source import Source
 
 @dataclass(frozen=True)
 class Reencode(TokenRefiner):
-    """The best candidates that the budget allows, with new embeddings. No over-selection."""
+    """Gives new embeddings to the best candidates that the budget allows. Nothing is over-selected."""
 
     checkpoint: str | None
     mode: str
@@ -30,17 +30,17 @@ class Reencode(TokenRefiner):
 
     @cached_property
     def source(self) -> Source:
-        """The weights."""
+        """Returns the source of the weights."""
         return Source(self.checkpoint, self.mode)
 
     @property
     def overshoot(self) -> float:  # type: ignore[override]
-        """1: as many candidates as the budget."""
+        """Returns 1: as many candidates as the budget."""
         return 1.0
 
     @torch.no_grad()
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
-        """The selection [K]."""
+        """Returns the selection [K] with new embeddings."""
         selection = Selection.of(candidates, worthiest(candidates, budget), budget)
         kept = selection.tokens
         selector = self.source.reencoding(kept.embeddings)
@@ -50,6 +50,6 @@ class Reencode(TokenRefiner):
         return replace(selection, tokens=replace(kept, embeddings=changed.to(kept.embeddings.device)))
 
     def flops(self, candidates: Candidates, budget: int) -> float:
-        """Of the re-encoding layers over what the budget allows."""
+        """Estimates the operations of the re-encoding layers over what the budget allows."""
         shape = self.source.shape(candidates.tokens.embeddings.shape[1])
         return costs.reencoding(shape, min(len(candidates), budget))

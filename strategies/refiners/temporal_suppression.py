@@ -22,7 +22,10 @@ from framework.ops.similarity import cosine_blocks
 
 @dataclass(frozen=True)
 class TemporalSuppression(TokenRefiner):
-    """At most `budget` candidates; exactly min(budget, C) with `fill`."""
+    """Removes candidates that are similar to a worthier one shortly before or after them.
+
+    At most `budget` candidates are kept; exactly min(budget, C) with `fill`.
+    """
 
     overshoot: float
     window_seconds: float
@@ -39,7 +42,7 @@ class TemporalSuppression(TokenRefiner):
             raise ValueError(f"refiner.threshold must be a cosine in -1..1, got {self.threshold}")
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
-        """The selection [K]."""
+        """Returns the selection [K]."""
         places = (candidates.tokens.column, candidates.tokens.row, candidates.tokens.tick)
         order = np.lexsort([key.cpu().numpy() for key in places])
         tokens = candidates.tokens[torch.from_numpy(order)]

@@ -14,8 +14,8 @@ from framework.core.view import GroupView
 
 @dataclass(frozen=True)
 class Constant(RelevanceEstimator):
-    """Relevance 0 for every group. Needs nothing."""
+    """Gives every group the relevance 0. It needs nothing."""
 
     def relevance(self, view: GroupView) -> Relevance:
-        """Value and raw 0."""
+        """Returns 0 as value and as raw value."""
         return Relevance(0.0, 0.0, "none")

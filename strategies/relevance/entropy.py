@@ -4,7 +4,7 @@
 
 `prior: subtract` gives H_without_video - H, the nats that the group adds. That shifts all groups of a question
 alike, so no budget of that question changes; it matters where groups of different questions are compared.
-Open-ended and multiple-choice questions read the same vocabulary; `over: options` knows the option letters only.
+Open-ended and multiple-choice questions read the same vocabulary; `over: options` reads the option letters only.
 Source: AdaptToken (arXiv 2603.28696); the least certain share is that of DeepConf (arXiv 2508.15260).
 """
 
@@ -22,7 +22,10 @@ from framework.ops.certainty import entropy, option_logits, probabilities
 
 @dataclass(frozen=True)
 class Entropy(RelevanceEstimator):
-    """Negative response entropy; ValueError for `over: options` on an open-ended question."""
+    """Measures the negative entropy of the response.
+
+    Raises ValueError for `over: options` on an open-ended question.
+    """
 
     tokens: Literal["first", "all", "worst"]
     worst_share: float
@@ -47,11 +50,14 @@ class Entropy(RelevanceEstimator):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, and those without video when they are subtracted."""
+        """Asks for response logits, and for those without video when they are subtracted."""
         return Needs(logits=True, prior=self.prior == "subtract")
 
     def relevance(self, view: GroupView) -> Relevance:
-        """Value and raw in nats; raw is the entropy (or its change against the prior), lower = more certain."""
+        """Returns value and raw value in nats.
+
+        The raw value is the entropy (or its change against the prior); lower = more certain.
+        """
         raw = self._entropy(view.probe)
         if self.prior == "subtract":
             raw -= self._entropy(view.prior)

@@ -19,15 +19,15 @@ from framework.ops.certainty import log_probability, response
 
 @dataclass(frozen=True)
 class LogProbability(RelevanceEstimator):
-    """The log-probability of the group's own answer, per token."""
+    """Measures the log-probability of the group's own answer, per token."""
 
     @property
     def needs(self) -> Needs:
-        """Response logits."""
+        """Asks for response logits."""
         return Needs(logits=True)
 
     def relevance(self, view: GroupView) -> Relevance:
-        """Value and raw: nats per response token, <= 0."""
+        """Returns value and raw value, which are the same: nats per response token, <= 0."""
         likely = response(view.probe)  # [R, n]
         raw = float(log_probability(likely).mean())
         return Relevance(raw, raw, "nats")

@@ -18,15 +18,15 @@ from framework.ops.certainty import largest_variance, on_common_scale, response,
 
 @dataclass(frozen=True)
 class Variance(RelevanceEstimator):
-    """The population variance of the response probabilities."""
+    """Measures the population variance of the response probabilities."""
 
     @property
     def needs(self) -> Needs:
-        """Response logits."""
+        """Asks for response logits."""
         return Needs(logits=True)
 
     def relevance(self, view: GroupView) -> Relevance:
-        """Value on entropy's scale in nats, raw the variance in squared probabilities."""
+        """Returns the value on entropy's scale in nats. The raw value is the variance in squared probabilities."""
         likely = response(view.probe)  # [R, n]
         raw = float(variance(likely).min())
         outcomes = likely.shape[-1]

@@ -16,8 +16,8 @@ from framework.core.types import Group, ScoredGroup
 
 @dataclass(frozen=True)
 class Hint(GroupScheduler):
-    """The highest `Group.hint` first."""
+    """Chooses the group with the highest `Group.hint` first."""
 
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The remaining group with the highest hint, ties to the lower index."""
+        """Returns the remaining group with the highest hint. Ties go to the lower index."""
         return max(remaining, key=lambda group: (-math.inf if group.hint is None else group.hint, -group.index))

@@ -11,8 +11,8 @@ from framework.core.types import Group, ScoredGroup
 
 @dataclass(frozen=True)
 class Natural(GroupScheduler):
-    """The lowest index first."""
+    """Chooses the group with the lowest index first."""
 
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The remaining group with the lowest index."""
+        """Returns the remaining group with the lowest index."""
         return min(remaining, key=lambda group: group.index)

@@ -13,7 +13,7 @@ from framework.core.types import Group, ScoredGroup
 
 @dataclass(frozen=True)
 class Random(GroupScheduler):
-    """A seeded permutation of all groups; videos with equally many groups share it."""
+    """Chooses groups in the order of a seeded permutation. Videos with equally many groups share it."""
 
     seed: int
 
@@ -22,7 +22,7 @@ class Random(GroupScheduler):
             raise ValueError(f"seed must be >= 0, got {self.seed} (keys: seed, scheduler.seed)")
 
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The first of the permutation that was not visited."""
+        """Returns the first group of the permutation that was not visited."""
         everything = sorted([*(seen.group.index for seen in visited), *(group.index for group in remaining)])
         place = np.random.default_rng(self.seed).permutation(len(everything))  # [G]
         rank = dict(zip(everything, place.tolist(), strict=True))

@@ -11,8 +11,8 @@ from framework.core.types import Group, ScoredGroup
 
 @dataclass(frozen=True)
 class Reversed(GroupScheduler):
-    """The highest index first."""
+    """Chooses the group with the highest index first."""
 
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The remaining group with the highest index."""
+        """Returns the remaining group with the highest index."""
         return max(remaining, key=lambda group: group.index)

@@ -26,7 +26,10 @@ REACH = 6  # widths: beyond, the kernel is below 2e-8 and left out
 
 @dataclass(frozen=True)
 class UpperConfidence(GroupScheduler):
-    """Adaptive and deterministic; `width` in groups, `exploration` in units of relevance."""
+    """Chooses the group with the highest upper confidence bound, adaptive and deterministic.
+
+    `width` is in groups, `exploration` in units of relevance.
+    """
 
     width: float
     exploration: float
@@ -38,7 +41,11 @@ class UpperConfidence(GroupScheduler):
             raise ValueError(f"scheduler.exploration must be >= 0, got {self.exploration}")
 
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The highest bound; ties to the one farthest from all visited, then to the lower index."""
+        """Returns the remaining group with the highest bound.
+
+        Ties go to the group farthest from all visited ones, then to the lower index. The first visit goes to the lowest
+        index.
+        """
         if not visited:
             return min(remaining, key=lambda group: group.index)
         left, at = np.array([group.index for group in remaining]), np.array([seen.group.index for seen in visited])

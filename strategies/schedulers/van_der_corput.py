@@ -15,10 +15,10 @@ from framework.core.types import Group, ScoredGroup
 
 @dataclass(frozen=True)
 class VanDerCorput(GroupScheduler):
-    """Sorted by radical inverse: the binary digits of the index, mirrored at the binary point."""
+    """Chooses groups by their radical inverse: the binary digits of the index, mirrored at the binary point."""
 
     def next(self, visited: Sequence[ScoredGroup], remaining: Sequence[Group]) -> Group:
-        """The remaining group with the lowest radical inverse; all of them differ."""
+        """Returns the remaining group with the lowest radical inverse. All of them differ."""
         return min(remaining, key=lambda group: _radical_inverse(group.index))
 
 

@@ -3,7 +3,7 @@
     score[n] = mean over layers of reduce over text rows of reduce over heads of softmax(q k / sqrt(d))[head, row, n]
 
 Which rows vote, and how heads and rows are reduced, matters more than the layer; the best choice differs between
-models. Knows nothing of the model: it reads rows that the backbone captured. Source: FlexSelect (arXiv 2506.00993),
+models. All that it reads of the model are the rows that the backbone captured. Source: FlexSelect (arXiv 2506.00993),
 and AdaptToken (arXiv 2603.28696), whose reference layer is found by a needle probe.
 """
 
@@ -26,7 +26,7 @@ REDUCTIONS = ("max", "mean")
 
 @dataclass(frozen=True)
 class Attention(TokenScorer):
-    """Attention from the text to the visual tokens, f32 [N], not comparable across groups."""
+    """Scores each token by the attention from the text to it: f32 [N], not comparable across groups."""
 
     layers: Sequence[int]
     rows: str
@@ -51,11 +51,11 @@ class Attention(TokenScorer):
 
     @property
     def needs(self) -> Needs:
-        """Attention in the reference layers."""
+        """Asks for attention in the reference layers."""
         return Needs(attention=tuple(sorted(set(self.layers))))
 
     def score(self, view: GroupView) -> Scores:
-        """Reduced attention per token; a sink gets -inf when the filter is on."""
+        """Returns the reduced attention per token. A sink gets -inf when the filter is on."""
         maps = [view.probe.attention[layer].float() for layer in self.layers]  # each [heads, L, N]
         if self.softmax == "vision_only":
             maps = [one / one.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny) for one in maps]

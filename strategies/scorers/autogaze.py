@@ -31,7 +31,10 @@ HALF = 0.5 - 1e-6  # of a token, rounding aside
 
 @dataclass(frozen=True)
 class AutoGaze(TokenScorer):
-    """F32 [N] >= 0, comparable across groups; 0 where no pick lies, -inf where a threshold refuses."""
+    """Scores each token by the picks of a trained gaze: f32 [N] >= 0, comparable across groups.
+
+    The score is 0 where no pick lies, and -inf where a threshold refuses the token.
+    """
 
     checkpoint: str | None
     picks: float | int
@@ -55,12 +58,12 @@ class AutoGaze(TokenScorer):
 
     @cached_property
     def source(self) -> Source:
-        """The weights."""
+        """Returns the source of the weights."""
         return Source(self.checkpoint)
 
     @cached_property
     def control(self) -> Control:
-        """How much is picked, and when a frame ends."""
+        """Says how much is picked, and when a frame ends."""
         threshold = self.source.threshold(self.loss_threshold, self.epsilon)
         if self.epsilon is not None and (least := self.source.reached) > self.epsilon:
             log.warning("scorer.epsilon=%g: the weights reached %.3f at best when calibrated", self.epsilon, least)
@@ -68,17 +71,21 @@ class AutoGaze(TokenScorer):
 
     @cached_property
     def most(self) -> int:
-        """Picks of a frame and tile, at most."""
+        """Returns the largest number of picks of a frame and tile."""
         return int(self.control.counts(self.source.about.config.vocabulary, 1, 0, 1))
 
     @property
     def needs(self) -> Needs:
-        """Pixels."""
+        """Asks for pixels."""
         return Needs(pixels=True)
 
     @torch.no_grad()
     def score(self, view: GroupView) -> Scores:
-        """The score of each token; signals: patches picked, and tokens that they cover (with a threshold: keep)."""
+        """Returns the score of each token.
+
+        The signals are the patches picked and the tokens that they cover. With a threshold, the latter are the tokens
+        kept.
+        """
         layout, pixels = view.layout, view.frames.pixels
         canvas, look = self._canvas(view), (self.control, self.most, self.eta, self.tiles)
         seen = [canvas.look(self.source.gaze, clip, *look) for clip in pixels.flatten(0, 1).split(self.frames)]
@@ -99,7 +106,7 @@ class AutoGaze(TokenScorer):
         return Scores(values, {"gazed_ids": float(picked), "merged_tokens": float(kept.sum())})
 
     def flops(self, view: GroupView) -> float:
-        """With the most picks allowed; a threshold may end frames earlier."""
+        """Estimates the operations with the most picks allowed. A threshold may end frames earlier."""
         rows, columns = self._canvas(view).tiles
         clips = view.frames.pixels.flatten(0, 1).split(self.frames)
         return rows * columns * sum(flops(self.source.about.config, len(clip), self.most) for clip in clips)

@@ -13,16 +13,16 @@ from framework.core.view import GroupView, Needs
 
 @dataclass(frozen=True)
 class FeatureNorm(TokenScorer):
-    """|embedding|, f32 [N], comparable across groups."""
+    """Scores each token by |embedding|: f32 [N], comparable across groups."""
 
     comparable = True
     blind = True
 
     @property
     def needs(self) -> Needs:
-        """Embeddings."""
+        """Asks for embeddings."""
         return Needs(tokens=True)
 
     def score(self, view: GroupView) -> Scores:
-        """L2 norm per token."""
+        """Returns the L2 norm of each token's embedding."""
         return Scores(torch.linalg.vector_norm(view.tokens.embeddings.float(), dim=-1))

@@ -19,7 +19,10 @@ from framework.core.view import GroupView, Needs
 
 @dataclass(frozen=True)
 class FrameDifference(TokenScorer):
-    """Mean absolute difference in grey levels (0..255), f32 [N], comparable across groups."""
+    """Scores each token by how much its cell changed since the previous tick of the group.
+
+    The score is the mean absolute difference of pixel values (0..255): f32 [N], comparable across groups.
+    """
 
     comparable = True
     blind = True
@@ -27,11 +30,11 @@ class FrameDifference(TokenScorer):
 
     @property
     def needs(self) -> Needs:
-        """Pixels."""
+        """Asks for pixels."""
         return Needs(pixels=True)
 
     def score(self, view: GroupView) -> Scores:
-        """Change of each token's cell."""
+        """Returns the change of each token's cell."""
         pixels, layout = view.frames.pixels, view.layout  # [Tg, F, 3, H, W]
         height, width = layout.cell_pixels
         rows, columns = pixels.shape[-2] // height, pixels.shape[-1] // width

@@ -24,7 +24,7 @@ from framework.core.view import GroupView, Needs
 
 @dataclass(frozen=True)
 class Fusion(TokenScorer):
-    """Weighted sum of normalised scores, f32 [N], not comparable across groups."""
+    """Scores each token by a weighted sum of normalised scores: f32 [N], not comparable across groups."""
 
     parts: Mapping[str, TokenScorer]
     weights: Mapping[str, float]
@@ -40,16 +40,16 @@ class Fusion(TokenScorer):
 
     @property
     def before_tower(self) -> bool:  # type: ignore[override]
-        """Whether all parts come before the vision tower."""
+        """Says whether all parts come before the vision tower."""
         return all(part.before_tower for part in self.parts.values())
 
     @property
     def needs(self) -> Needs:
-        """The union of what the parts need."""
+        """Asks for all that the parts need."""
         return reduce(lambda all_needs, part: all_needs | part.needs, self.parts.values(), Needs())
 
     def score(self, view: GroupView) -> Scores:
-        """Fused scores; the parts' signals are kept as `part.signal`."""
+        """Returns the fused scores. The parts' signals are kept as `part.signal`."""
         found = {name: part.score(view) for name, part in self.parts.items()}
         values = {name: scores.values.cpu().double() for name, scores in found.items()}
         allowed = torch.stack(list(values.values())).isfinite().all(0)
@@ -61,7 +61,7 @@ class Fusion(TokenScorer):
         return Scores(total.float(), signals)
 
     def flops(self, view: GroupView) -> float:
-        """Of all parts."""
+        """Sums the operations of all parts."""
         return sum(part.flops(view) for part in self.parts.values())
 
     def _normalised(self, values: Tensor) -> Tensor:

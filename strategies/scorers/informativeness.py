@@ -21,7 +21,10 @@ from framework.ops.certainty import entropy
 
 @dataclass(frozen=True)
 class Informativeness(TokenScorer):
-    """Entropy of the grey-level histogram of each cell in nats, f32 [N], comparable across groups."""
+    """Scores each token by the entropy of its cell's grey-level histogram, in nats.
+
+    Scores are f32 [N], comparable across groups.
+    """
 
     bins: int
 
@@ -35,11 +38,11 @@ class Informativeness(TokenScorer):
 
     @property
     def needs(self) -> Needs:
-        """Pixels."""
+        """Asks for pixels."""
         return Needs(pixels=True)
 
     def score(self, view: GroupView) -> Scores:
-        """Entropy of each token's cell."""
+        """Returns the entropy of each token's cell."""
         layout = view.layout
         by_tick = torch.stack([self._entropies(frames, layout.cell_pixels) for frames in view.frames.pixels]).cpu()
         place = torch.searchsorted(view.group.ticks.cpu(), layout.tick.cpu())

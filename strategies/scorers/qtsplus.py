@@ -23,7 +23,10 @@ from strategies.learned.qtsplus.source import Source
 
 @dataclass(frozen=True)
 class QTSplus(TokenScorer):
-    """Ln r f32 [N] <= 0, comparable within a group only: each row of attention sums to one over the group."""
+    """Scores each token by trained cross-attention with the question: ln r, f32 [N] <= 0.
+
+    Scores are comparable within a group only, because each row of attention sums to one over the group.
+    """
 
     checkpoint: str | None
     mode: str
@@ -41,17 +44,17 @@ class QTSplus(TokenScorer):
 
     @cached_property
     def source(self) -> Source:
-        """The weights."""
+        """Returns the source of the weights."""
         return Source(self.checkpoint, self.mode)
 
     @property
     def needs(self) -> Needs:
-        """Visual tokens and the question's embeddings."""
+        """Asks for visual tokens and the question's embeddings."""
         return Needs(tokens=True, query=True)
 
     @torch.no_grad()
     def score(self, view: GroupView) -> Scores:
-        """Ln r of each token, with rho."""
+        """Returns ln r of each token. The signals hold rho."""
         selector = self.source.scoring(view.tokens.embeddings)
         tokens, query = (part.to(selector.device).float()[None] for part in (view.tokens.embeddings, view.query))
         mask, query_mask = (
@@ -64,6 +67,6 @@ class QTSplus(TokenScorer):
         return Scores(log_scores[0], {"rho": rho, "score_entropy": float(entropy), "score_max": largest})
 
     def flops(self, view: GroupView) -> float:
-        """Of the scoring layers and the budget head, which runs for a given ratio too."""
+        """Estimates the operations of the scoring layers and the budget head. The head runs for a given ratio too."""
         count, width = view.tokens.embeddings.shape
         return costs.scoring(self.source.shape(width), count, len(view.query))

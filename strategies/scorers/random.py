@@ -17,14 +17,14 @@ from framework.core.view import GroupView
 
 @dataclass(frozen=True)
 class Random(TokenScorer):
-    """A uniformly random permutation of 1..N. Needs nothing."""
+    """Scores tokens by a uniformly random permutation of 1..N. It needs nothing."""
 
     before_tower = True
 
     seed: int
 
     def score(self, view: GroupView) -> Scores:
-        """A permutation of 1..N, another one for every (seed, question id, group index)."""
+        """Returns a permutation of 1..N, another one for every (seed, question id, group index)."""
         key = f"{self.seed}\n{view.group.index}\n{view.question.id}".encode()
         number = int.from_bytes(hashlib.blake2b(key, digest_size=7).digest(), "big")
         order = torch.randperm(len(view.layout), generator=torch.Generator().manual_seed(number))

@@ -28,7 +28,10 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the group's tokens: where the e
 
 @dataclass(frozen=True)
 class Reconstruction(TokenScorer):
-    """N - rank, f32 [N], not comparable across groups; -inf where the prefix before was `enough`."""
+    """Ranks tokens by how well the first of them stand for the whole group.
+
+    The score is N - rank, f32 [N], not comparable across groups. It is -inf where the prefix before was `enough`.
+    """
 
     space: str
     side: int
@@ -59,34 +62,37 @@ class Reconstruction(TokenScorer):
 
     @property
     def how(self) -> tuple[Reach, Rules]:
-        """Which tokens one may stand for, and what every prefix holds."""
+        """Says which tokens one may stand for, and what every prefix holds."""
         reach = Reach(self.radius, self.direction, self.clip, self.carry_over)
         return reach, Rules(self.floor, self.tick_share, self.alpha, self.enough)
 
     @property
     def blind(self) -> bool:  # type: ignore[override]
-        """Without a query."""
+        """Says whether the question changes nothing, which is so without a query."""
         return self.query is None
 
     @property
     def before_tower(self) -> bool:  # type: ignore[override]
-        """In the space of pixels, if the query comes before the vision tower too."""
+        """Says whether it works in the space of pixels, with no query or one that comes before the vision tower too."""
         return self.space == "pixels" and (self.query is None or self.query.before_tower)
 
     @property
     def explains(self) -> float:  # type: ignore[override]
-        """Down to where it is enough; all, where nothing is refused."""
+        """Returns the relative error at which it is enough, or 0 where nothing is refused."""
         return self.enough or 0.0
 
     @property
     def needs(self) -> Needs:
-        """Pixels alone or embeddings, and what the query needs."""
+        """Asks for pixels or for embeddings, depending on the space, and for what the query needs."""
         own = Needs(pixels=self.space == "pixels", tokens=self.space == "features")
         return own if self.query is None else own | self.query.needs
 
     @torch.no_grad()
     def score(self, view: GroupView) -> Scores:
-        """N - rank, with the error of every prefix; signals: errors at some shares, and what nothing leaves."""
+        """Returns N - rank of each token, with the error of every prefix.
+
+        The signals are the errors at some shares of the tokens, and the error that keeping nothing leaves.
+        """
         layout, matters = view.layout, self._matters(view)
         usable = (matters > -math.inf).nonzero()[:, 0]  # i64 [M]
         values = torch.full((len(layout),), -math.inf)

@@ -19,7 +19,7 @@ from framework.core.view import GroupView, Needs
 
 @dataclass(frozen=True)
 class Smoothed(TokenScorer):
-    """Moving average in time of the inner scores, f32 [N]; comparable if they are."""
+    """Averages the inner scores over neighbouring ticks: f32 [N]. They are comparable if the inner scores are."""
 
     inner: TokenScorer
     width: int
@@ -30,21 +30,21 @@ class Smoothed(TokenScorer):
 
     @property
     def comparable(self) -> bool:  # type: ignore[override]
-        """As the inner scorer."""
+        """Says whether scores compare across groups, as the inner scorer says."""
         return self.inner.comparable
 
     @property
     def before_tower(self) -> bool:  # type: ignore[override]
-        """As the inner scorer."""
+        """Says whether the inner scorer comes before the vision tower."""
         return self.inner.before_tower
 
     @property
     def needs(self) -> Needs:
-        """What the inner scorer needs."""
+        """Asks for what the inner scorer needs."""
         return self.inner.needs
 
     def score(self, view: GroupView) -> Scores:
-        """Scores averaged over `width` ticks."""
+        """Averages the inner scores over `width` ticks."""
         found, layout = self.inner.score(view), view.layout
         values = found.values.cpu().double()
         allowed = values > -math.inf
@@ -58,5 +58,5 @@ class Smoothed(TokenScorer):
         return Scores(torch.where(allowed, smooth, -math.inf), signals=found.signals)
 
     def flops(self, view: GroupView) -> float:
-        """Of the inner scorer."""
+        """Estimates the operations of the inner scorer."""
         return self.inner.flops(view)

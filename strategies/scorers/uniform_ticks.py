@@ -19,7 +19,10 @@ from framework.core.view import GroupView
 
 @dataclass(frozen=True)
 class UniformTicks(TokenScorer):
-    """0 for the tokens of the kept ticks, -inf for the rest. Needs nothing, so only the kept ticks are decoded."""
+    """Keeps evenly spaced whole ticks: 0 for their tokens, -inf for the rest.
+
+    It needs nothing, so only the kept ticks are decoded.
+    """
 
     before_tower = True
 
@@ -30,7 +33,7 @@ class UniformTicks(TokenScorer):
             raise ValueError(f"scorer.budget must be >= 1 token, got {self.budget}")
 
     def score(self, view: GroupView) -> Scores:
-        """0 or -inf per token."""
+        """Returns 0 or -inf per token."""
         ticks, place = view.layout.tick.unique(return_inverse=True)  # [Tg], [N]
         tokens_per_tick = math.ceil(len(place) / max(1, len(ticks)))
         kept = min(max(1, self.budget // max(1, tokens_per_tick)), len(ticks))

@@ -20,12 +20,15 @@ GOLDEN = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True)
 class UniformTokens(TokenScorer):
-    """N - rank of an evenly spread order; the middle token comes first. Needs nothing."""
+    """Ranks tokens in an evenly spread order: the score is N - rank, and the middle token comes first.
+
+    It needs nothing.
+    """
 
     before_tower = True
 
     def score(self, view: GroupView) -> Scores:
-        """A permutation of 1..N."""
+        """Returns a permutation of 1..N."""
         n = len(view.layout)
         fraction = ((torch.arange(n, dtype=torch.float64) - n // 2) * GOLDEN) % 1.0
         values = torch.empty(n, dtype=torch.float32)

@@ -18,7 +18,10 @@ from framework.core.types import Group, Timeline
 
 @dataclass(frozen=True)
 class Interleaved(GroupSplitter):
-    """Groups of at most `ticks_per_group` (K) ticks; their sizes differ by at most one."""
+    """Cuts a timeline into groups of at most `ticks_per_group` (K) ticks that stride over the whole video.
+
+    The sizes of the groups differ by at most one.
+    """
 
     ticks_per_group: int
     count: Literal["floor_plus_one", "ceil"]
@@ -30,7 +33,7 @@ class Interleaved(GroupSplitter):
             raise ValueError(f"splitter.count must be floor_plus_one or ceil, got {self.count!r}")
 
     def split(self, timeline: Timeline) -> list[Group]:
-        """Group g holds every G-th tick from tick g on; never more groups than ticks."""
+        """Cuts the timeline: group g holds every G-th tick from tick g on. There are never more groups than ticks."""
         total = len(timeline)
         full, rest = divmod(total, self.ticks_per_group)
         count = full + 1 if self.count == "floor_plus_one" else full + (rest > 0)

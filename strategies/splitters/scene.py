@@ -5,8 +5,8 @@ far more than for its neighbours. Key frames in turn, at the largest distance wh
 nothing. Scenes below `min_ticks` join the next scene (at the end the one before), those above `ticks_per_group` are
 divided evenly. A group's hint is the bytes per second of its predicted frames: how much moves.
 
-It knows nothing of dissolves, nor of cuts that fall on a key frame in turn. Source: own; scene changes from the
-compressed stream go back to Yeo and Liu (1995).
+It misses dissolves, and cuts that fall on a key frame in turn. Source: own; scene changes from the compressed stream go
+back to Yeo and Liu (1995).
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ USUAL = 95  # percentile among neighbours: the largest kind of predicted frames,
 
 @dataclass(frozen=True)
 class Scene(GroupSplitter):
-    """Scenes of `min_ticks` to `ticks_per_group` ticks; `spike` and `neighbours` say what a cut is."""
+    """Cuts a timeline into scenes of `min_ticks` to `ticks_per_group` ticks.
+
+    `spike` and `neighbours` say what a cut is.
+    """
 
     ticks_per_group: int
     min_ticks: int
@@ -46,7 +49,10 @@ class Scene(GroupSplitter):
             raise ValueError(f"splitter.neighbours must be >= 1 frames, got {self.neighbours}")
 
     def split(self, timeline: Timeline) -> list[Group]:
-        """Stretches of neighbouring ticks; demuxes the file once, VideoError when it is no video."""
+        """Cuts the timeline into stretches of neighbouring ticks.
+
+        The file is demuxed once. Raises VideoError when it is no video.
+        """
         table = packets(timeline.path)
         cuts = np.concatenate([self._expensive(table), _out_of_turn(table)])
         at = np.unique(np.searchsorted(timeline.frames[:, 0].numpy(), cuts))  # first tick of each scene

@@ -6,7 +6,7 @@
 A group without evidence is now and then certain all the same, and then says anything: such groups seldom agree with
 one another, while groups that hold the evidence do. The lead makes every certain contradiction cost one more
 agreeing group. Answers are options, or the group's own words (case and spaces aside) for open-ended questions. It
-knows nothing of a bias that makes empty groups agree. Source: own; consensus as in SeViCES (arXiv 2510.20622).
+cannot see a bias that makes empty groups agree. Source: own; consensus as in SeViCES (arXiv 2510.20622).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Agreement(StoppingPolicy):
-    """`groups` certain groups with one answer, `lead` more than any other answer has."""
+    """Stops when `groups` certain groups give one answer, at least `lead` more than give any other."""
 
     groups: int
     entropy: float
@@ -36,11 +36,11 @@ class Agreement(StoppingPolicy):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, for the entropy and the groups' own answers."""
+        """Asks for response logits, for the entropy and the groups' own answers."""
         return Needs(logits=True)
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Whether enough certain groups agree."""
+        """Says whether enough certain groups agree."""
         votes = Counter(_said(seen) for seen in visited if seen.signals["entropy"] <= self.entropy)
         best, second = ([count for _, count in votes.most_common(2)] + [0, 0])[:2]
         return best >= self.groups and best - second >= self.lead

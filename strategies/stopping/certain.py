@@ -19,7 +19,7 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Certain(StoppingPolicy):
-    """`groups` certain groups; an `entropy` below 0 never stops."""
+    """Stops when `groups` groups are certain. An `entropy` below 0 never stops."""
 
     groups: int
     entropy: float
@@ -33,10 +33,10 @@ class Certain(StoppingPolicy):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, for the entropy."""
+        """Asks for response logits, for the entropy."""
         return Needs(logits=True)
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Whether enough groups are certain."""
+        """Says whether enough groups are certain."""
         certain = sum(seen.signals["entropy"] <= self.entropy for seen in visited)
         return len(visited) >= self.min_visited and certain >= self.groups

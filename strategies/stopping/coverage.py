@@ -18,7 +18,7 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Coverage(StoppingPolicy):
-    """Certain groups with `share` times the budget in usable tokens."""
+    """Stops when the certain groups have `share` times the budget in usable tokens."""
 
     budget: int
     share: float
@@ -32,10 +32,10 @@ class Coverage(StoppingPolicy):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, for the entropy."""
+        """Asks for response logits, for the entropy."""
         return Needs(logits=True)
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Whether the certain groups fill the budget."""
+        """Says whether the certain groups fill the budget."""
         certain = sum(seen.usable for seen in visited if seen.signals["entropy"] <= self.entropy)
         return certain >= self.share * self.budget

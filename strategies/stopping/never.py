@@ -11,8 +11,8 @@ from framework.core.types import ScoredGroup
 
 @dataclass(frozen=True)
 class Never(StoppingPolicy):
-    """Never enough."""
+    """Looks at every group: it is never enough."""
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Always false."""
+        """Returns False, always."""
         return False

@@ -20,7 +20,7 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Patience(StoppingPolicy):
-    """No better group for `patience` visits after a certain one."""
+    """Stops when no better group came for `patience` visits after a certain one."""
 
     patience: int
     gain: float
@@ -34,11 +34,11 @@ class Patience(StoppingPolicy):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, for the entropy."""
+        """Asks for response logits, for the entropy."""
         return Needs(logits=True)
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Whether the best group is certain and was found long enough ago."""
+        """Says whether the best group is certain and was found long enough ago."""
         if not visited:
             return False
         best = 0

@@ -21,7 +21,7 @@ from framework.core.view import Needs
 
 @dataclass(frozen=True)
 class Quantile(StoppingPolicy):
-    """`groups` groups with an entropy below `ratio` times a quantile of those seen."""
+    """Stops when `groups` groups have an entropy below `ratio` times a quantile of those seen."""
 
     groups: int
     quantile: float
@@ -40,11 +40,11 @@ class Quantile(StoppingPolicy):
 
     @property
     def needs(self) -> Needs:
-        """Response logits, for the entropy."""
+        """Asks for response logits, for the entropy."""
         return Needs(logits=True)
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
-        """Whether enough groups stand out."""
+        """Says whether enough groups stand out."""
         if len(visited) < self.min_visited:
             return False
         entropy = np.array([seen.signals["entropy"] for seen in visited])

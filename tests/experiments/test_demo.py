@@ -18,11 +18,10 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     save_checkpoint(*build_model(0), tmp_path / "model")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(demo, "FRAMES", 64)
-    monkeypatch.setattr("sys.argv", ["demo", str(tmp_path / "model")])
     before = Singleton.get_state()
     GlobalHydra.instance().clear()
     try:
-        demo.main()
+        demo.main([f"checkpoint={tmp_path / 'model'}"])
     finally:
         Singleton.set_state(before)
     shown = " ".join(capsys.readouterr().out.split())

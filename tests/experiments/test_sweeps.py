@@ -15,7 +15,7 @@ from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args, load_sweep_config
 
-from framework.commands.catalogue import COMMANDS
+from framework.commands.catalogue import commands
 from framework.config.identity import identity, register_resolvers
 from framework.config.plugins import CONF
 
@@ -43,7 +43,7 @@ def composed() -> Iterator[Callable[[list[str]], DictConfig]]:
     GlobalHydra.instance().clear()
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda overrides: compose(COMMANDS["eval"].config, overrides)
+        yield lambda overrides: compose(commands()["eval"].config, overrides)
     Singleton.set_state(before)
 
 

@@ -1,7 +1,6 @@
 """Batches for the lab's training phases, each a pure function of (seed, phase, step).
 
-So a resumed run sees what an undisturbed one would have seen, and a worker process changes nothing. It knows nothing of
-modules or optimisers.
+A resumed run therefore sees what an undisturbed one would have seen, and a worker process changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +20,10 @@ from framework.lab.world import CELLS, FRAMES_PER_TICK
 
 @dataclass(frozen=True)
 class VisionBatch:
-    """Pixels u8 [B, frames, SIDE, SIDE, 3]; objects i64 [B, ticks, CELLS, 3]; steady bool [B, ticks, CELLS]."""
+    """Holds pixels u8 [B, frames, SIDE, SIDE, 3], objects i64 [B, ticks, CELLS, 3], steady bool [B, ticks, CELLS].
+
+    `steady` says which tokens show the same in both of their frames.
+    """
 
     pixels: torch.Tensor
     objects: torch.Tensor
@@ -30,10 +32,10 @@ class VisionBatch:
 
 @dataclass(frozen=True)
 class LanguageBatch:
-    """A packed batch with its video: pixels, or `features` f32 [B, K, D] encoded before, or else oracle tokens.
+    """Holds a packed batch with its video: pixels, or `features` f32 [B, K, D] encoded before, or else oracle tokens.
 
-    `kept` i64 [B, K] are the visual tokens shown, `objects` i64 [B, K, 3] what is in them (where oracle tokens are made
-    of it); `questions` in packed order.
+    `kept` i64 [B, K] are the visual tokens shown. `objects` i64 [B, K, 3] is what is in them, where oracle tokens are
+    made of it. `questions` are in packed order.
     """
 
     packed: Packed
@@ -46,7 +48,7 @@ class LanguageBatch:
 
 @dataclass(frozen=True)
 class LanguageSettings:
-    """Shape of the batches of a language phase."""
+    """Describes the batches of a language phase."""
 
     oracle: bool  # visual tokens are sums of word rows, no pixels
     clips: int  # per batch, at the longest length; shorter clips come in larger batches of as many visual tokens
@@ -60,7 +62,7 @@ class LanguageSettings:
 
 
 def vision_batch(generator: np.random.Generator, clips: int, frames: int, settings: ClipSettings) -> VisionBatch:
-    """A batch for the vision phase."""
+    """Draws a batch for the vision phase."""
     pixels, contents = draw_batch(generator, clips, frames, settings)
     objects = torch.from_numpy(contents[:, :, 0].astype(np.int64))
     return VisionBatch(torch.from_numpy(pixels), objects, torch.from_numpy(steady(contents)))
@@ -74,7 +76,7 @@ def language_batch(
     asker: Asker,
     window: int,
 ) -> LanguageBatch:
-    """A batch for a language phase at a step of its curriculum."""
+    """Draws a batch for a language phase at a step of its curriculum."""
     lengths = [frames for first, frames in settings.frames if step >= first]
     frames = int(lengths[generator.integers(len(lengths))])
     clips = min(settings.most_clips, settings.clips * max(length for _, length in settings.frames) // frames)
@@ -115,5 +117,5 @@ def _far_times(generator: np.random.Generator, ticks: int, farthest: int) -> np.
 
 
 def vocabulary_of(tokenizer: Any) -> Mapping[str, int]:
-    """Word -> id."""
+    """Maps each word of a tokenizer to its id."""
     return dict(tokenizer.get_vocab())

@@ -1,7 +1,4 @@
-"""Short training clips of the lab world, and what a viewer of some of their tokens has seen.
-
-It knows how clips are drawn and which objects a set of kept tokens shows. It knows nothing of questions or models.
-"""
+"""Short training clips of the lab world, and what a viewer of some of their tokens has seen."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from framework.lab.world import CELLS, COLOURS, FRAMES_PER_TICK, SHAPES, SIZES
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """How clips vary. Pairs are (lowest, highest); shares are probabilities."""
+    """Says how clips vary. Pairs are (lowest, highest); shares are probabilities."""
 
     density: tuple[float, float]  # expected share of places filled
     life: tuple[int, int]  # frames an object lives
@@ -31,7 +28,7 @@ class ClipSettings:
 
 
 def draw_clip(generator: np.random.Generator, frames: int, settings: ClipSettings) -> Scene:
-    """A random clip of `frames` frames."""
+    """Draws a random clip of `frames` frames."""
     earlier: list[tuple[int, int]] = []
 
     def draw() -> tuple[int, int, int, float]:
@@ -56,7 +53,7 @@ def draw_clip(generator: np.random.Generator, frames: int, settings: ClipSetting
 def draw_batch(
     generator: np.random.Generator, clips: int, frames: int, settings: ClipSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels u8 [clips, frames, SIDE, SIDE, 3] and contents i1 [clips, ticks, FRAMES_PER_TICK, CELLS, 3]."""
+    """Draws clips: pixels u8 [clips, frames, SIDE, SIDE, 3], contents i1 [clips, ticks, FRAMES_PER_TICK, CELLS, 3]."""
     scenes = [draw_clip(generator, frames, settings) for _ in range(clips)]
     pixels = np.stack([render(scene, 0, frames) for scene in scenes])
     if generator.random() < settings.codec_share:
@@ -65,14 +62,14 @@ def draw_batch(
 
 
 def draw_contents(generator: np.random.Generator, clips: int, frames: int, settings: ClipSettings) -> np.ndarray:
-    """Contents alone, without rendering: i1 [clips, ticks, FRAMES_PER_TICK, CELLS, 3]."""
+    """Draws the contents of clips without rendering them: i1 [clips, ticks, FRAMES_PER_TICK, CELLS, 3]."""
     return np.stack([draw_clip(generator, frames, settings).contents() for _ in range(clips)])
 
 
 def visible_objects(contents: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Objects in the kept tokens of one clip: i1 [M, 3] and their ticks i64 [M].
+    """Lists the objects in the kept tokens of one clip, i1 [M, 3], and their ticks, i64 [M].
 
-    `contents` i1 [ticks, FRAMES_PER_TICK, CELLS, 3]; `kept` i64 [K] token numbers, tick * CELLS + cell.
+    `contents` is i1 [ticks, FRAMES_PER_TICK, CELLS, 3]. `kept` i64 [K] are token numbers, tick * CELLS + cell.
     """
     tokens = contents.transpose(0, 2, 1, 3).reshape(-1, FRAMES_PER_TICK, 3)[kept]  # [K, FRAMES_PER_TICK, 3]
     there = tokens[..., 0] != EMPTY
@@ -81,5 +78,5 @@ def visible_objects(contents: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray,
 
 
 def steady(contents: np.ndarray) -> np.ndarray:
-    """Tokens whose two frames show the same: bool [clips, ticks, CELLS]."""
+    """Says which tokens show the same in both of their frames: bool [clips, ticks, CELLS]."""
     return (contents[:, :, 0] == contents[:, :, 1]).all(axis=-1)

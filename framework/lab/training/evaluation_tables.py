@@ -3,7 +3,7 @@
 Run `python -m framework.lab.training.evaluation_tables --help`.
 
 Short clips under several conditions, groups of long videos (with the needle, without it), and the layer in which
-attention finds the needle. It knows the stock classes and the packed forward pass; it knows nothing of strategies.
+attention finds the needle. Stock classes run the packed forward pass; no strategy takes part.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import equal_chunk_attention
+from framework.config.build import build
 from framework.lab.model import SLIDING_WINDOW
 from framework.lab.needles import needle_scene
 from framework.lab.questions import LabQuestion
@@ -34,9 +35,9 @@ from framework.lab.training.language import LabLanguage
 from framework.lab.training.metrics import answers, auroc, by_split, summarise
 from framework.lab.training.packing import VIDEO_START, pack
 from framework.lab.training.questions import Asker, QuestionSettings
+from framework.lab.training.recipe import LabRecipe
 from framework.lab.video import through_codec, write_video
 from framework.lab.world import CELLS, FRAMES_PER_TICK
-from framework.training.main import recipe
 
 BATCHES, CLIPS, QUESTIONS = 13, 16, 4  # 832 questions per row of the table of short clips
 Row = dict[str, Any]
@@ -44,7 +45,7 @@ SEED = 2_000_000  # never that of a training step
 
 
 def conditions(clips: ClipSettings) -> dict[str, tuple[int, ClipSettings, dict[str, Any]]]:
-    """Name -> frames, clips, changes of the batch settings."""
+    """Maps the name of each condition to its frames, its clips and its changes of the batch settings."""
     plain = replace(clips, codec_share=0.0)
     return {
         "16 frames": (16, plain, {}),
@@ -59,7 +60,7 @@ def conditions(clips: ClipSettings) -> dict[str, tuple[int, ClipSettings, dict[s
 
 
 def short_clips(module: LabLanguage, vocabulary: dict[str, int], clips: ClipSettings, splits: list[str]) -> list[Row]:
-    """One row per condition and split."""
+    """Measures short clips: one row per condition and split."""
     questions = QuestionSettings(
         splits={name: 1.0 for name in splits},
         absent_share=0.35,
@@ -85,7 +86,10 @@ def short_clips(module: LabLanguage, vocabulary: dict[str, int], clips: ClipSett
 
 
 def compression(module: LabLanguage, asker: Asker, clips: ClipSettings) -> list[Row]:
-    """The same clips and questions before and after H.264 at several qualities; the size of a long video."""
+    """Measures the same clips and questions before and after H.264 at several qualities.
+
+    Rows with H.264 also hold the PSNR, and the size of a long video in bytes per frame.
+    """
     plain = LanguageSettings(False, CLIPS, QUESTIONS, [(0, 16)], 0.0, 6000, 0.0, (8, 32), CLIPS)
     uncoded = replace(clips, codec_share=0.0)
     scene, _ = needle_scene(np.random.default_rng(SEED), "attribute", 1024, 5, 8, 1.0, 0.05, 0.25)
@@ -112,14 +116,17 @@ def compression(module: LabLanguage, asker: Asker, clips: ClipSettings) -> list[
 
 
 def evidence_ticks(question: LabQuestion) -> np.ndarray:
-    """Every tick in which a needle of the question is seen."""
+    """Returns every tick in which a needle of the question is seen."""
     spans = [np.arange(e.start, e.start + e.length) // FRAMES_PER_TICK for e in question.evidence]
     return np.unique(np.concatenate(spans))
 
 
 def oracle_group(question: LabQuestion, ticks: int, size: int) -> np.ndarray:
-    """A group that holds the evidence. For `when` it strides over the whole video, as an interleaved group does;
-    otherwise it is the evidence and its neighbourhood, cut to an equal share per needle."""
+    """Returns the ticks of a group that holds the evidence.
+
+    For `when` it strides over the whole video, as an interleaved group does. Otherwise it is the evidence and its
+    neighbourhood, cut to an equal share per needle.
+    """
     if question.query.split == "when":
         stride = ticks // size
         return np.arange(size) * stride + int(evidence_ticks(question)[0]) % stride
@@ -135,7 +142,10 @@ def oracle_group(question: LabQuestion, ticks: int, size: int) -> np.ndarray:
 def ask_group(
     module: LabLanguage, asker: Asker, visual: torch.Tensor, questions: list[LabQuestion], ticks: np.ndarray
 ) -> tuple[np.ndarray, LanguageBatch]:
-    """Option probabilities f64 [questions, options] of one group with compact times; `visual` f32 [T, CELLS, D]."""
+    """Asks questions about one group with compact times; `visual` is f32 [T, CELLS, D].
+
+    Returns the option probabilities f64 [questions, options], and the batch that was asked.
+    """
     generator = np.random.default_rng(0)
     posed = [asker.encode(generator, question) for question in questions]
     kept = np.arange(len(ticks) * CELLS)[None]
@@ -149,7 +159,7 @@ def ask_group(
 
 
 def visual_tokens(module: LabLanguage, scene: Scene, coded: bool) -> torch.Tensor:
-    """Visual tokens of a whole video: f32 [T, CELLS, D]."""
+    """Encodes a whole video to visual tokens: f32 [T, CELLS, D]."""
     parts = []
     for start in range(0, scene.frames, 256):
         pixels = render(scene, start, min(start + 256, scene.frames))
@@ -162,7 +172,11 @@ def visual_tokens(module: LabLanguage, scene: Scene, coded: bool) -> torch.Tenso
 def long_videos(
     module: LabLanguage, asker: Asker, splits: list[str], videos: int, frames: int, size: int, coded: bool
 ) -> list[Row]:
-    """Per split: accuracy given the oracle group; and over all contiguous groups without evidence, false certainty."""
+    """Measures groups of long videos, one row per split.
+
+    A row holds the accuracy given the oracle group. It also holds the false certainty over all contiguous groups
+    without evidence.
+    """
     rows = []
     for split in splits:
         right, sure, empty = [], [], []
@@ -203,7 +217,11 @@ def _entropy(shares: np.ndarray) -> np.ndarray:
 
 
 def layer_profile(module: LabLanguage, asker: Asker, split: str, clips: int, frames: int) -> list[Row]:
-    """Per layer: of the visual tokens that the question's rows attend to most, the share that lies on the needle."""
+    """Measures in each layer how well attention finds the needle.
+
+    Of the visual tokens that the question's rows attend to most, each row of the table holds the share that lies on the
+    needle.
+    """
     module.model.set_attn_implementation({"text_config": "eager"})
     layers = module.model.config.text_config.num_hidden_layers
     found: dict[tuple[int, str], list[tuple[float, float]]] = {}
@@ -252,10 +270,10 @@ def layer_profile(module: LabLanguage, asker: Asker, split: str, clips: int, fra
 
 
 def main() -> None:
-    """Measure a checkpoint and print every table as JSON lines."""
+    """Measures a checkpoint and prints every table as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, required=True, help="conf/model/*.yaml, for how its clips are drawn")
+    parser.add_argument("--recipe", type=Path, required=True, help="conf/recipe/lab*.yaml, for how its clips are drawn")
     parser.add_argument("--splits", nargs="+", required=True)
     parser.add_argument("--tables", nargs="+", default=["short", "compression", "layers", "long", "coded"])
     parser.add_argument("--videos", type=int, default=12)
@@ -265,8 +283,7 @@ def main() -> None:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(options.checkpoint).eval()
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
-    node: Any = OmegaConf.to_container(OmegaConf.load(options.recipe), resolve=True)
-    joint = recipe(node, seed=0).phases[-1]
+    joint = list(build(DictConfig(OmegaConf.load(options.recipe)), LabRecipe, "recipe").phases.values())[-1]
     assert joint.losses is not None and joint.questions is not None and joint.clips is not None
     module = LabLanguage(model, tokenizer, joint.schedule, joint.losses).eval()
     plain: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """How training runs the lab model: pixels to visual tokens, packed questions to hidden states.
 
-Everything goes through the public modules of the stock class. It knows nothing of losses or schedules.
+Everything goes through the public modules of the stock class.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from framework.video.preprocess import normalise, patchify
 
 
 def patches(pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels u8 [B, frames, height, width, 3] to the rows that the vision tower reads, f32 [P, 3 * 2 * 14 * 14]."""
+    """Turns pixels u8 [B, frames, height, width, 3] into rows for the vision tower: f32 [P, 3 * 2 * 14 * 14]."""
     ticks = pixels.unflatten(1, (-1, FRAMES_PER_TICK)).flatten(0, 1)  # [B * ticks, F, height, width, 3]
     return patchify(normalise(ticks.movedim(-1, 2), IMAGE_MEAN, IMAGE_STD), PATCH, MERGE)
 
 
 def encode(model: Qwen2_5_VLForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
-    """Visual tokens of B clips: f32 [B, ticks * cells, D]."""
+    """Encodes B clips to visual tokens: f32 [B, ticks * cells, D]."""
     batch, frames, height, width = pixels.shape[:4]
     grid = torch.tensor([[frames // FRAMES_PER_TICK, height // PATCH, width // PATCH]] * batch, device=pixels.device)
     tokens = model.model.visual(patches(pixels), grid_thw=grid).pooler_output
@@ -30,9 +30,10 @@ def encode(model: Qwen2_5_VLForConditionalGeneration, pixels: torch.Tensor) -> t
 
 
 def oracle_tokens(rows: torch.Tensor, objects: torch.Tensor) -> torch.Tensor:
-    """What the vision phase aims at: the sum of an object's word rows, zero where nothing is: f32 [..., D].
+    """Returns what the vision phase aims at: the sum of an object's word rows, f32 [..., D].
 
-    `rows` f32 [words, D] of shapes, then colours, then sizes; `objects` i64 [..., 3], negative where empty.
+    The sum is zero where nothing is. `rows` f32 [words, D] are those of shapes, then colours, then sizes. `objects` i64
+    [..., 3] are negative where empty.
     """
     there = (objects[..., :1] >= 0).to(rows.dtype)
     shape, colour, size = objects.clamp_min(0).unbind(-1)
@@ -42,7 +43,10 @@ def oracle_tokens(rows: torch.Tensor, objects: torch.Tensor) -> torch.Tensor:
 def read(
     model: Qwen2_5_VLForConditionalGeneration, packed: Packed, visual: torch.Tensor
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-    """Run the language model: final hidden states f32 [B, S, D], and those of every layer (0 is its input)."""
+    """Runs the language model on a packed batch.
+
+    Returns the final hidden states f32 [B, S, D], and those of every layer (0 is the input of the model).
+    """
     embedding: nn.Module = model.get_input_embeddings()
     text = embedding(packed.ids)
     stop = VIDEO_START + visual.shape[1]
@@ -57,5 +61,5 @@ def read(
 
 
 def at(hidden: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Hidden states at (batch, place) rows: f32 [R, D]."""
+    """Picks the hidden states at (batch, place) rows: f32 [R, D]."""
     return hidden[rows[:, 0], rows[:, 1]]

@@ -1,7 +1,7 @@
 """Second and third phase: the language model learns to answer, on oracle tokens first, then together with the tower.
 
 Auxiliary targets remove the plateau at chance: the answer word at rows of the question in a middle layer; at each
-option its letter in the first layer, and in a late one whether it fits. It knows nothing of how clips are drawn.
+option its letter in the first layer, and in a late one whether it fits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from framework.training.schedule import Schedule, optimizer
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Weights of the auxiliary losses, and where they are read."""
+    """Holds the weights of the auxiliary losses, and says where they are read."""
 
     word_weight: float
     word_layer: int  # the layer whose output must know the answer word
@@ -37,7 +37,7 @@ class LossSettings:
 
 
 class LabLanguage(lightning.LightningModule):
-    """Trains the whole model, or where no pixels are read all of it but the tower and the rows of object words."""
+    """Trains the whole model. Where no pixels are read, the tower and the rows of object words are left as they are."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LabLanguage(lightning.LightningModule):
         self.end = int(token(END))
 
     def visual_tokens(self, batch: LanguageBatch) -> torch.Tensor:
-        """The visual tokens that a batch shows: f32 [B, K, D]."""
+        """Returns the visual tokens that a batch shows: f32 [B, K, D]."""
         if batch.features is not None:
             return batch.features
         if batch.pixels is None:
@@ -67,12 +67,12 @@ class LabLanguage(lightning.LightningModule):
         return tokens.gather(1, batch.kept[..., None].expand(-1, -1, tokens.shape[-1]))
 
     def answer_logits(self, batch: LanguageBatch) -> torch.Tensor:
-        """Logits at the answer rows of every question: f32 [Q, V]."""
+        """Computes the logits at the answer row of every question: f32 [Q, V]."""
         final, _ = read(self.model, batch.packed, self.visual_tokens(batch))
         return self.model.lm_head(at(final, batch.packed.answer_rows))
 
     def training_step(self, batch: LanguageBatch, index: int) -> torch.Tensor:
-        """Soft cross-entropy of the answer plus the auxiliary losses."""
+        """Computes the loss: soft cross-entropy of the answer plus the auxiliary losses."""
         losses, logits = self._losses(batch)
         weights = self._weights()
         total = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
@@ -113,22 +113,25 @@ class LabLanguage(lightning.LightningModule):
         return losses, logits
 
     def on_before_optimizer_step(self, adam: torch.optim.Optimizer) -> None:
-        """Without pixels the rows of object words stand still: they are what the tower was taught to aim at."""
+        """Keeps the rows of object words as they are where no pixels are read.
+
+        The tower was taught to aim at these rows.
+        """
         gradient = self.model.get_input_embeddings().weight.grad
         if gradient is not None and not self.trains_vision:
             gradient[self.words] = 0
 
     @property
     def trains_vision(self) -> bool:
-        """Whether pixels are read in this phase."""
+        """Says whether pixels are read in this phase."""
         return next(self.model.model.visual.parameters()).requires_grad
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW over everything that is not frozen."""
+        """Returns AdamW, with its schedule, over everything that is not frozen."""
         return optimizer(self.model, self.schedule)
 
     def transfer_batch_to_device(self, batch: LanguageBatch, device: torch.device, index: int) -> LanguageBatch:
-        """Move every tensor."""
+        """Moves every tensor of a batch to a device."""
         return replace(
             batch,
             packed=batch.packed.to(device),

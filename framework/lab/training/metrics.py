@@ -1,7 +1,4 @@
-"""What a lab model can do, measured on fresh clips: accuracy, entropies, AUROC, false certainty.
-
-It knows the packed forward pass; it knows nothing of training.
-"""
+"""What a lab model can do, measured on fresh clips: accuracy, entropies, AUROC, false certainty."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ CERTAIN = 0.1  # nats: an entropy below it counts as certain
 
 @dataclass(frozen=True)
 class Measured:
-    """Means over the multiple-choice questions of some batches. Entropies in nats over the listed options."""
+    """Holds means over the multiple-choice questions of some batches. Entropies are in nats over the listed options."""
 
     questions: int
     accuracy: float  # of the decided questions
@@ -31,12 +28,15 @@ class Measured:
     falsely_certain: float  # share of undecided questions with an entropy below CERTAIN
 
     def row(self) -> dict[str, float]:
-        """As a dictionary."""
+        """Returns the figures as a dictionary."""
         return asdict(self)
 
 
 def answers(module: LabLanguage, batches: Iterable[LanguageBatch]) -> dict[str, np.ndarray]:
-    """Per multiple-choice question: `split`, `right` (-1: undecided), `choice`, `entropy`, `options`."""
+    """Answers the multiple-choice questions of some batches: a table with one entry per question in each column.
+
+    The columns are `split`, `right` (-1: undecided), `choice`, `entropy` (nats) and `options`.
+    """
     columns: dict[str, list[float | str]] = {"split": [], "right": [], "choice": [], "entropy": [], "options": []}
     with torch.no_grad():
         for batch in batches:
@@ -54,7 +54,7 @@ def answers(module: LabLanguage, batches: Iterable[LanguageBatch]) -> dict[str, 
 
 
 def summarise(table: dict[str, np.ndarray]) -> Measured:
-    """Means of one split's answers."""
+    """Averages the answers of one split."""
     decided = table["right"] >= 0
     entropy = table["entropy"].astype(float)
     return Measured(
@@ -69,13 +69,16 @@ def summarise(table: dict[str, np.ndarray]) -> Measured:
 
 
 def by_split(table: dict[str, np.ndarray]) -> dict[str, Measured]:
-    """One summary per split."""
+    """Returns one summary per split."""
     names = sorted(set(table["split"].tolist()))
     return {name: summarise({key: values[table["split"] == name] for key, values in table.items()}) for name in names}
 
 
 def auroc(high: np.ndarray, low: np.ndarray) -> float:
-    """Probability that a value of `high` exceeds one of `low`, ties counting half (Mann-Whitney)."""
+    """Returns the probability that a value of `high` exceeds one of `low`, ties counting half (Mann-Whitney).
+
+    Returns NaN where one of them is empty.
+    """
     if not len(high) or not len(low):
         return float("nan")
     ranks = rankdata(np.concatenate([high, low]))[: len(high)]

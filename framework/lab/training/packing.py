@@ -1,7 +1,7 @@
 """Several questions behind one video, in one sequence: a question sees the video and itself, never its neighbours.
 
-The result for a question is the same as if it stood alone. It knows token ids, positions and masks; nothing of clips.
-Positions follow the "grid" convention: text goes on at start of the video + cells per side.
+The result for a question is the same as if it stood alone. Positions follow the "grid" convention: text goes on at
+start of the video + cells per side.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHARED, PADDING = 0, -1  # blocks; questions are 1, 2, ...
 
 @dataclass(frozen=True)
 class Packed:
-    """A batch of B sequences of length S with Q questions in all. Rows are (batch, place) pairs, i64 [., 2]."""
+    """Holds a batch of B sequences of length S with Q questions in all. Rows are (batch, place) pairs, i64 [., 2]."""
 
     ids: torch.Tensor  # i64 [B, S]; the places of visual tokens hold the id of <|video_pad|>
     positions: torch.Tensor  # i64 [3, B, S] time, row, column
@@ -39,7 +39,7 @@ class Packed:
     fits: torch.Tensor  # bool [O]: whether the option is (part of) the answer
 
     def to(self, device: torch.device) -> Packed:
-        """The same batch on another device."""
+        """Returns the same batch on another device."""
         return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
@@ -55,11 +55,12 @@ def pack(
     sequential: bool = False,
     grid: int = GRID,
 ) -> Packed:
-    """Pack the questions of B clips.
+    """Packs the questions of B clips.
 
-    `tokens` i64 [B, K] numbers of the kept visual tokens (tick * cells + cell), `times` i64 [B, ticks] the time of
-    every tick in ticks of its video; `window` is that of the sliding layers. `sequential`: visual tokens are numbered
-    one after another on all three axes, like text, whenever and wherever they are. `grid`: cells per side.
+    `tokens` i64 [B, K] are the numbers of the kept visual tokens (tick * cells + cell). `times` i64 [B, ticks] are the
+    times of the ticks, in ticks of their video. `window` is that of the sliding layers. With `sequential`, visual
+    tokens are numbered one after another on all three axes, like text, whenever and wherever they are. `grid` is the
+    number of cells per side.
     """
     batch, kept = tokens.shape
     text = VIDEO_START + kept + 1  # where the first question starts

@@ -1,7 +1,7 @@
 """Training questions about what a clip shows, as token ids with their targets.
 
 Every target is honest: uniform over the options where what is shown does not decide. Auxiliary targets say, at rows of
-the question, which word answers it. It knows nothing of packing or of the model.
+the question, which word answers it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OTHER_WORDINGS = {
 
 @dataclass(frozen=True)
 class QuestionSettings:
-    """What is asked. Shares are probabilities."""
+    """Says what is asked. Shares are probabilities."""
 
     splits: Mapping[str, float]  # weights
     absent_share: float  # questions that what is shown does not decide
@@ -41,7 +41,7 @@ class QuestionSettings:
 
 @dataclass(frozen=True)
 class TrainingQuestion:
-    """Token ids of one question up to and including its answer. Rows count from the question's first token."""
+    """Holds the token ids of one question, its answer included. Rows count from the question's first token."""
 
     ids: list[int]
     answer_row: int  # whose next token is the answer
@@ -54,7 +54,10 @@ class TrainingQuestion:
 
 
 class Asker:
-    """Draws questions about sets of objects. `vocabulary` maps words to token ids."""
+    """Draws questions about sets of objects.
+
+    `vocabulary` maps words to token ids. Raises ValueError for splits that cannot be asked about clips.
+    """
 
     def __init__(self, settings: QuestionSettings, vocabulary: Mapping[str, int]) -> None:
         self.settings = settings
@@ -74,7 +77,10 @@ class Asker:
     def ask(
         self, generator: np.random.Generator, objects: np.ndarray, ticks: np.ndarray, total: int, timed: bool
     ) -> TrainingQuestion:
-        """One question about objects i1 [M, 3] at ticks i64 [M] of `total`; `timed` allows questions about time."""
+        """Asks one question about objects i1 [M, 3] at ticks i64 [M] of `total`.
+
+        `timed` allows questions about time.
+        """
         settings = self.settings
         if generator.random() < settings.lookup_share:
             return self._lookup(generator)
@@ -87,7 +93,7 @@ class Asker:
         return self.encode(generator, pose(generator, query, answer, count, decoys))
 
     def encode(self, generator: np.random.Generator, question: LabQuestion) -> TrainingQuestion:
-        """Token ids and targets of a posed question."""
+        """Encodes a posed question to token ids and targets."""
         settings, split = self.settings, question.query.split
         bare, options = question.bare, question.options
         if split == "attribute" and generator.random() < settings.other_wording_share:

@@ -1,7 +1,7 @@
 """Batches of random subsets of the visual tokens of long needle videos, at their original times.
 
-For language models that must read what some selector kept, whichever: sizes are spread evenly over their logarithm, and
-the needles are among the kept tokens now and then. Targets are honest. It knows nothing of modules or optimisers.
+They are for language models that must read what some selector kept, whichever. Sizes are spread evenly over their
+logarithm, and the needles are among the kept tokens now and then. Targets are honest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from framework.lab.training.questions import Asker
 
 @dataclass(frozen=True)
 class SubsetSettings:
-    """How subsets are drawn. Shares are probabilities."""
+    """Says how subsets are drawn. Shares are probabilities."""
 
     size: tuple[int, int]  # fewest and most tokens
     batch_tokens: int  # visual tokens in a batch, which holds as many videos as fit
@@ -34,7 +34,7 @@ class SubsetSettings:
 def subset_batch(
     generator: np.random.Generator, features: NeedleFeatures, settings: SubsetSettings, asker: Asker, window: int
 ) -> LanguageBatch:
-    """One batch: subsets of equal size of several videos, every question of each."""
+    """Draws one batch: subsets of equal size of several videos, with every question of each video."""
     low, high = settings.size
     size = int(np.rint(np.exp(generator.uniform(np.log(low), np.log(min(high, features.tokens))))))
     count = int(np.clip(settings.batch_tokens // size, 1, settings.most_videos))
@@ -60,7 +60,10 @@ def subset_batch(
 
 
 def draw_subset(generator: np.random.Generator, video: NeedleVideo, size: int, settings: SubsetSettings) -> np.ndarray:
-    """Numbers of `size` tokens of a video, ascending: i64 [size]. Some needles, as they fit, then random others."""
+    """Draws the numbers of `size` tokens of a video, ascending: i64 [size].
+
+    Tokens of some needles come first, as they fit, then random others.
+    """
     first: list[np.ndarray] = []
     for place in generator.permutation(len(video.questions)):
         for needle in video.questions[place].evidence:

@@ -1,6 +1,6 @@
 """First phase: the vision tower learns to turn each visual token into the sum of the word rows of its object.
 
-Without it the model stays at chance for long. It knows nothing of questions.
+Without this phase the model stays at chance for long.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHARPNESS = 8.0  # of the classification by similarity with word rows
 
 
 class LabVision(lightning.LightningModule):
-    """Trains `model.model.visual` alone."""
+    """Trains the vision tower alone (`model.model.visual`)."""
 
     def __init__(
         self, model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, schedule: Schedule
@@ -32,7 +32,7 @@ class LabVision(lightning.LightningModule):
         self.words = torch.tensor(tokenizer.convert_tokens_to_ids(list(object_words())))
 
     def training_step(self, batch: VisionBatch, index: int) -> torch.Tensor:
-        """Squared distance to the sum of word rows, and cross-entropy of shape, colour and size."""
+        """Computes the loss: squared distance to the sum of word rows, and cross-entropy of shape, colour and size."""
         rows = self.model.get_input_embeddings().weight[self.words].detach()
         tokens = encode(self.model, batch.pixels)
         objects, sure = batch.objects.flatten(1, 2), batch.steady.flatten(1, 2)
@@ -57,9 +57,9 @@ class LabVision(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW over the vision tower."""
+        """Returns AdamW, with its schedule, over the vision tower."""
         return optimizer(self.model.model.visual, self.schedule)
 
     def transfer_batch_to_device(self, batch: VisionBatch, device: torch.device, index: int) -> VisionBatch:
-        """Move the three tensors."""
+        """Moves the three tensors of a batch to a device."""
         return VisionBatch(batch.pixels.to(device), batch.objects.to(device), batch.steady.to(device))

@@ -1,1 +1,1 @@
-"""Choosing few tokens that stand for all: distances between tokens, facility location, greedy orders. No strategy."""
+"""Choosing few tokens that stand for all: distances between tokens, facility location, greedy orders."""

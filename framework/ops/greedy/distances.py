@@ -15,10 +15,10 @@ DECIMALS = 5  # of a cosine
 
 
 def proxies(pixels: Tensor, cell_pixels: tuple[int, int], side: int) -> Tensor:
-    """Cells shrunk to side x side by area: u8 [Tg, F, 3, H, W] -> f32 [Tg, rows, columns, F * 3 * side * side], 0..1.
+    """Shrinks cells to side x side by area.
 
-    Pixels beyond the last whole cell are left out. Cells need not be a multiple of `side`: windows then overlap by one
-    pixel, and never leave their cell.
+    u8 [Tg, F, 3, H, W] -> f32 [Tg, rows, columns, F * 3 * side * side], 0..1. Pixels beyond the last whole cell are
+    left out. Cells need not be a multiple of `side`: windows then overlap by one pixel, and never leave their cell.
     """
     height, width = cell_pixels
     rows, columns = pixels.shape[-2] // height, pixels.shape[-1] // width
@@ -31,12 +31,12 @@ def proxies(pixels: Tensor, cell_pixels: tuple[int, int], side: int) -> Tensor:
 
 
 def prepare(vectors: Tensor, space: str) -> Tensor:
-    """`vectors` [N, D] as `between` compares them, f32: features get length 1, zero stays zero."""
+    """Prepares `vectors` [N, D] for `between`, as f32: features get length 1, zero stays zero."""
     return normalize(vectors.float(), dim=-1) if space == "features" else vectors.float()
 
 
 def between(ours: Tensor, theirs: Tensor, space: str) -> Tensor:
-    """Distances f32 [..., n, m] between prepared vectors [..., n, D] and [..., m, D]."""
+    """Returns the distances f32 [..., n, m] between prepared vectors [..., n, D] and [..., m, D]."""
     if space == "features":
         return (1 - ours @ theirs.transpose(-1, -2)).round(decimals=DECIMALS).clamp_min(0.0)
     return torch.cdist(ours, theirs, p=1.0) / ours.shape[-1]

@@ -26,7 +26,7 @@ DIRECTIONS = ("bidirectional", "causal")
 
 @dataclass(frozen=True)
 class Reach:
-    """Which tokens one token may stand for."""
+    """Says which tokens one token may stand for."""
 
     radius: int  # cells in every direction, 0 or more
     direction: str
@@ -42,7 +42,7 @@ class Reach:
             raise ValueError(f"scorer.clip must be null or >= 1 tick, got {self.clip}")
 
     def between_ticks(self, ticks: int) -> Tensor:
-        """Bool [ticks, ticks]: whether a token of the first may stand for one of the second."""
+        """Returns bool [ticks, ticks]: whether a token of the first tick may stand for one of the second."""
         at = torch.arange(ticks)
         clip = at // (self.clip or ticks)
         inside = clip[:, None] == clip
@@ -52,7 +52,7 @@ class Reach:
 
 
 class Facility:
-    """The state of one group while tokens are taken: what is left unexplained at every place."""
+    """Holds the state of one group while tokens are taken: what is left unexplained at every place."""
 
     def __init__(self, vectors: Tensor, place: Tensor, weights: Tensor, space: str, reach: Reach) -> None:
         """`vectors` [N, D], `place` i64 [3, N] (tick, row, column; no two alike), `weights` f32 [N] >= 0 that are not
@@ -88,17 +88,17 @@ class Facility:
 
     @property
     def error(self) -> float:
-        """What is unexplained now, mean distance."""
+        """Returns what is unexplained now, as a weighted mean distance."""
         return float(self._by_cell.sum()) / self._total
 
     def gain(self, token: int) -> float:
-        """By how much `error` would fall if `token` (0..N - 1) were taken."""
+        """Returns by how much `error` would fall if `token` (0..N - 1) were taken."""
         cell = self.cell[token]
         saved = np.maximum(self._left[self.near[cell]] - self._cost[cell, self.slot[token]], 0.0)
         return float(saved.sum(dtype=np.float64)) / self._total
 
     def take(self, token: int) -> None:
-        """Keep `token`."""
+        """Keeps `token` and updates what is left unexplained."""
         cell = self.cell[token]
         near = self.near[cell]
         self._left[near] = np.minimum(self._left[near], self._cost[cell, self.slot[token]])

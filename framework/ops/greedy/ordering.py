@@ -18,7 +18,7 @@ SLACK = 1e-9  # products such as 0.1 * 30 are meant exactly
 
 @dataclass(frozen=True)
 class Rules:
-    """What a prefix must hold beside the tokens that explain most."""
+    """Says what a prefix must hold besides the tokens that explain most."""
 
     floor: int = 0  # tokens per tick that come before all others
     tick_share: float | None = None  # largest share of a prefix that one tick may have (one token always)
@@ -38,7 +38,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Order:
-    """Tokens in the order in which they were taken."""
+    """Holds tokens in the order in which they were taken."""
 
     tokens: np.ndarray  # i64 [K], K = N unless it was enough before
     gains: np.ndarray  # f64 [K]: by how much each lowered the error when it was taken
@@ -46,14 +46,14 @@ class Order:
 
     @property
     def relative(self) -> np.ndarray:
-        """f64 [K + 1]: errors as a share of the error of nothing; 0 where that is 0."""
+        """Returns the errors as a share of the error when nothing is kept, f64 [K + 1]; 0 where that error is 0."""
         return self.errors / self.errors[0] if self.errors[0] > 0 else np.zeros_like(self.errors)
 
 
 def greedy(facility: Facility, rules: Rules, seeds: np.ndarray | None = None) -> Order:
-    """Take tokens from `facility` until all are taken, or enough. Ties go to the lower token.
+    """Takes tokens from `facility` until all are taken, or enough. Ties go to the lower token.
 
-    `seeds` i64 [N]: the tokens in another order, best first, for a seed share above 0.
+    `seeds` i64 [N] are the tokens in another order, best first. They are needed for a seed share above 0.
     """
     n, state = len(facility), _State(facility, rules)
     taken: list[int] = []

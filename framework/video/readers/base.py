@@ -12,22 +12,26 @@ from framework.video.info import VideoInfo, inspect
 
 
 class Reader(ABC):
-    """A way to decode video files. Holds settings only: one reader may serve many files and many threads."""
+    """Defines a way to decode video files.
+
+    A reader holds settings only: one may serve many files and many threads.
+    """
 
     def info(self, path: str) -> VideoInfo:
-        """Facts about the file, the same for every reader. VideoError if it is no usable video."""
+        """Returns facts about the file, the same for every reader. Raises VideoError if it is no usable video."""
         return inspect(path)
 
     @abstractmethod
     def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
         """Yields (frame number, picture u8 [3, H, W]) for each of `frames`, which ascend strictly.
 
-        Pictures are turned the way the file asks. Streams in bounded memory; closing the iterator frees everything.
-        VideoError names the first frame that cannot be decoded; no frame is ever given twice in its place.
+        Pictures are turned the way the file asks. Frames come one by one in bounded memory; closing the iterator frees
+        everything. Raises VideoError naming the first frame that cannot be decoded; no frame is ever given twice in its
+        place.
         """
 
     def checked(self, path: str, frames: Sequence[int]) -> VideoInfo:
-        """The file's facts, after a check that `frames` ascend and exist."""
+        """Returns the file's facts, after a check that `frames` ascend and exist. Raises ValueError if not."""
         info = self.info(path)
         if any(b <= a for a, b in pairwise(frames)):
             raise ValueError("frame numbers must ascend without duplicates")

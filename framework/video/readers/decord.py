@@ -35,13 +35,16 @@ TRUSTED = {"mov", "mp4", "matroska", "webm"}
 
 @dataclass(frozen=True)
 class DecordReader(Reader):
-    """`threads`: decoding threads, 0 = decord's choice. `file_bytes`: how large a file, decoded, may be for decord."""
+    """Decodes with decord, and with PyAV what decord cannot be trusted with.
+
+    `threads`: decoding threads, 0 = decord's choice. `file_bytes`: how large a file, decoded, may be for decord.
+    """
 
     threads: int
     file_bytes: int
 
     def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
-        """See `Reader.decode`."""
+        """Yields (frame number, picture u8 [3, H, W]) for each of `frames`; see `Reader.decode`."""
         info = self.checked(path, frames)
         trouble = self._distrust(info)
         done = 0

@@ -1,5 +1,4 @@
-"""Reads with PyAV (FFmpeg): every codec FFmpeg knows, exact frame times, flat memory. Does not know what frames are
-for.
+"""Reads with PyAV (FFmpeg): every codec FFmpeg knows, exact frame times, flat memory.
 
 Jumps to a key frame when that saves decoding; frames are recognised by their presentation time, never by counting, so
 that a jump cannot shift them. Measured on two cores: memory grows by 3-5 MiB and stays there; a frame costs .11-.16 ms
@@ -32,16 +31,16 @@ JUMP_FRAMES = 16  # a jump empties the decoder's pipeline: not worth it for less
 
 @dataclass(frozen=True)
 class PyAVReader(Reader):
-    """`threads`: decoding threads of one file, 0 = FFmpeg's choice."""
+    """Decodes with PyAV. `threads`: decoding threads of one file, 0 = FFmpeg's choice."""
 
     threads: int
 
     def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
-        """See `Reader.decode`."""
+        """Yields (frame number, picture u8 [3, H, W]) for each of `frames`; see `Reader.decode`."""
         return self.resume(path, frames, 0)
 
     def resume(self, path: str, frames: Sequence[int], done: int) -> Generator[tuple[int, Tensor], None, None]:
-        """As `decode`, for frames[done:]; the earlier ones were read by another reader."""
+        """Yields what `decode` does, for frames[done:]; the earlier ones were read by another reader."""
         turns = self.checked(path, frames).quarter_turns
         convert = VideoReformatter()  # keeps its tables: a new one per frame costs more than decoding a small frame
         why, damaged = "the stream ends before it", False

@@ -1,4 +1,4 @@
-"""Reads with torchcodec, which is not installed by default. Knows nothing of the other readers.
+"""Reads with torchcodec, which is not installed by default.
 
 torchcodec finds frames by number in an index of the whole file, so jumps are exact. It needs FFmpeg's shared libraries.
 Tried by hand: 0.12.0 beside torch 2.13 for CPU and FFmpeg 8 gives the pictures of PyAV to the bit on every clip of
@@ -22,7 +22,10 @@ from framework.video.readers.base import Reader
 
 @dataclass(frozen=True)
 class TorchCodecReader(Reader):
-    """`threads`: decoding threads of one file, 0 = FFmpeg's choice."""
+    """Decodes with torchcodec. `threads`: decoding threads of one file, 0 = FFmpeg's choice.
+
+    Raises UsageError at once if torchcodec cannot be used.
+    """
 
     threads: int
 
@@ -30,7 +33,7 @@ class TorchCodecReader(Reader):
         decoder_class()
 
     def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
-        """See `Reader.decode`."""
+        """Yields (frame number, picture u8 [3, H, W]) for each of `frames`; see `Reader.decode`."""
         info = self.checked(path, frames)
         decoder = decoder_class()(path, dimension_order="NCHW", num_ffmpeg_threads=self.threads, seek_mode="exact")
         if len(decoder) != info.frames:
@@ -50,7 +53,10 @@ class TorchCodecReader(Reader):
 
 
 def decoder_class() -> Any:
-    """The class VideoDecoder of torchcodec; UsageError if it is not installed or cannot load FFmpeg."""
+    """Returns the class VideoDecoder of torchcodec.
+
+    Raises UsageError if it is not installed or cannot load FFmpeg.
+    """
     try:
         from torchcodec.decoders import VideoDecoder
     except ImportError as error:

@@ -25,7 +25,7 @@ from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
 from strategies.learned.autogaze.gaze.tiling import gaze_tiles
 from strategies.learned.autogaze.gaze.token_grid import Canvas
 
-CELL, PER_TICK, ETA = 28, 2, 0.5  # of a token: pixels, frames; how scores weigh coarse patches (cells.scores)
+CELL, PER_TICK, ETA = 28, 2, 0.5  # of a token: pixels, frames; how scores weigh coarse patches (token_grid.scores)
 READ = ("qwen2_5_vl_3b",)  # towers with a language model behind them
 VISION, STAGES = ("gaze", "tower"), ("gaze", "tower", "llm")
 SPANS = {"vision": VISION, "all": STAGES}
@@ -34,7 +34,10 @@ Took = Mapping[str, Sequence[Spent]]
 
 @dataclass(frozen=True)
 class GazeBench(TowerBench):
-    """The fields are the keys of conf/what/gaze.yaml, where each is explained; ValueError names one that is wrong."""
+    """Measures a vision tower, and the language model behind it, with and without a gaze.
+
+    The fields are the keys of conf/what/gaze.yaml, where each is explained. Raises ValueError naming one that is wrong.
+    """
 
     llm_layers: int
     text: int
@@ -48,10 +51,12 @@ class GazeBench(TowerBench):
 
     @torch.inference_mode()
     def rows(self) -> Iterator[Row]:
-        """Per tower and size without a gaze, then with one that leaves each share: patches that enter the tower and
-        tokens that the language model reads; processor's seconds of every stage and seconds of them together, as run;
-        processor's seconds with all layers of vision (gaze and tower) and of all three; x: how many times more each is
-        without a gaze, s x by the clock. Medians over the rounds.
+        """Yields per tower and size a row without a gaze, then one for each share that a gaze leaves.
+
+        A row holds the patches that enter the tower and the tokens that the language model reads. It holds the
+        processor's seconds of every stage, and the seconds of them together, as run. It holds the processor's seconds
+        with all layers, of vision (gaze and tower) and of all three. Each x says how many times more it is without a
+        gaze; s x is measured by the clock. Numbers are medians over the rounds.
         """
         torch.manual_seed(self.seed)
         gaze = Gaze.random(GazeConfig.official(), self.seed).to(self.place)

@@ -17,7 +17,7 @@ EPSILON = 1e-6  # of the norms
 
 
 class FeedForward(nn.Module):
-    """Linear, GELU, Linear, with a fourfold inner width."""
+    """Applies Linear, GELU and Linear, with a fourfold inner width, then dropout."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, states: Tensor) -> Tensor:
-        """[..., D] -> [..., D]."""
+        """Applies the layers to states [..., D] and returns [..., D]."""
         return self.net(states)
 
 
 class Compare(nn.Module):
-    """Queries of one sequence against keys of another: what the last scoring block needs, and no parameter more."""
+    """Compares queries of one sequence with keys of another: what the last scoring block needs, and no more."""
 
     def __init__(self, width: int, heads: int, kv_heads: int, key_bias: bool) -> None:
         super().__init__()
@@ -43,11 +43,11 @@ class Compare(nn.Module):
         self.k_proj = nn.Linear(width, kv_heads * self.depth, bias=key_bias)
 
     def queries(self, states: Tensor) -> Tensor:
-        """[B, L, D] -> [B, H, L, D / H]."""
+        """Returns the queries [B, H, L, D / H] of states [B, L, D]."""
         return self._split(self.q_proj(self.q_norm(states)), self.heads)
 
     def keys(self, others: Tensor) -> Tensor:
-        """[B, M, D] -> [B, Hkv, M, D / H]."""
+        """Returns the keys [B, Hkv, M, D / H] of the other sequence [B, M, D]."""
         return self._split(self.k_proj(self.kv_norm(others)), self.kv_heads)
 
     def _split(self, states: Tensor, heads: int) -> Tensor:
@@ -55,7 +55,7 @@ class Compare(nn.Module):
 
 
 class Block(Compare):
-    """`states` read `others` and change: one pre-norm attention layer with its feed-forward layer."""
+    """Updates `states` by reading `others`: one pre-norm attention layer with its feed-forward layer."""
 
     def __init__(self, width: int, heads: int, kv_heads: int, key_bias: bool, dropout: float) -> None:
         super().__init__(width, heads, kv_heads, key_bias)
@@ -65,7 +65,7 @@ class Block(Compare):
         self.ffn = FeedForward(width, dropout)
 
     def forward(self, states: Tensor, others: Tensor, mask: Tensor) -> Tensor:
-        """[B, L, D] reading [B, M, D] where `mask` (bool [B, M]) is true -> [B, L, D]."""
+        """Returns states [B, L, D] after they have read `others` [B, M, D] where `mask` (bool [B, M]) is true."""
         values = self._split(self.v_proj(self.kv_norm(others)), self.kv_heads)
         read = scaled_dot_product_attention(
             self.queries(states), self.keys(others), values, attn_mask=mask[:, None, None], enable_gqa=True
@@ -75,11 +75,12 @@ class Block(Compare):
 
 
 def largest_attention(queries: Tensor, keys: Tensor, query_mask: Tensor, mask: Tensor, chunk: int) -> Tensor:
-    """Ln r, f32 [B, M]: the logarithm of the largest attention that any head of any query token pays to each token.
+    """Returns ln r, f32 [B, M]: the logarithm of the largest attention that each token is paid.
 
-    r_i = max over h, l of softmax_i(q_hl . k_i / sqrt(depth)). `queries` [B, H, L, depth], `keys` [B, Hkv, M, depth],
-    `query_mask` bool [B, L], `mask` bool [B, M]; masked tokens get -inf. The [H, L, M] map is never held: `chunk`
-    tokens at a time, once for the normaliser and once for the maximum, and again in the backward pass.
+    It is the largest over all heads and all question tokens: r_i = max over h, l of softmax_i(q_hl . k_i /
+    sqrt(depth)). `queries` [B, H, L, depth], `keys` [B, Hkv, M, depth], `query_mask` bool [B, L], `mask` bool [B, M];
+    masked tokens get -inf. The [H, L, M] map is never held. It is computed for `chunk` tokens at a time: once for the
+    normaliser, once for the maximum, and again in the backward pass.
     """
     heads, depth = queries.shape[1], queries.shape[3]
     grouped = queries.float().reshape(len(queries), keys.shape[1], -1, depth) * depth**-0.5  # [B, Hkv, HL / Hkv, depth]

@@ -20,7 +20,7 @@ SHY = 1 - 2**-23  # fp32 writes 0.1 as a little more, of which rounding up would
 
 
 class BudgetHead(nn.Module):
-    """Question and scores -> the ratio to keep, between `low` and `high`."""
+    """Predicts the ratio to keep, between `low` and `high`, from the question and the scores."""
 
     def __init__(self, width: int, low: float, high: float, scaled: bool) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class BudgetHead(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width + 3, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
 
     def forward(self, log_scores: Tensor, mask: Tensor, query: Tensor, query_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(rho f32 [B], H f32 [B] in nats) of ln r f32 [B, M] and the question [B, L, D], with their masks."""
+        """Returns (rho f32 [B], H f32 [B] in nats) of ln r f32 [B, M] and the question [B, L, D], with their masks."""
         with torch.autocast(query.device.type, enabled=False):
             return self._read(log_scores, mask, query, query_mask)
 
@@ -60,13 +60,16 @@ def _at_least_fp32(parameter: Tensor) -> Tensor:
 
 
 def entropy(log_scores: Tensor, mask: Tensor) -> Tensor:
-    """f32 [B], nats: entropy of the scores r made to sum to one."""
+    """Returns the entropy, f32 [B] in nats, of the scores r made to sum to one."""
     scores = log_scores.masked_fill(~mask, float("-inf")).exp()
     share = scores / (scores.sum(1, keepdim=True) + SMALL)
     return -(share * (share + SMALL).log()).sum(1).clamp_max(0.0)
 
 
 def kept_count(rho: Tensor, count: Tensor, most: int | None) -> Tensor:
-    """i64 [B]: min(max(1, ceil(rho x count)), most, count) of rho f32 [B] and the number of tokens i64 [B]."""
+    """Returns how many tokens to keep, i64 [B]: min(max(1, ceil(rho x count)), most, count).
+
+    `rho` is f32 [B]; `count` is the number of tokens, i64 [B].
+    """
     wanted = (rho.detach().double() * SHY * count).ceil().long().clamp_min(1)
     return wanted.clamp_max(count if most is None else count.clamp_max(most))

@@ -6,16 +6,14 @@ model that was trained with it, for instance). It knows neither the published la
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save_file
 
-from framework.core.weight_files import Stored, header
+from framework.core.weight_files import Stored, header, save_weights
 from strategies.learned.qtsplus.selector import Part, Selector, Shape
 
 FILE = "selector.safetensors"
@@ -26,7 +24,7 @@ CHUNK = 8192  # tokens scored at a time, outside training
 
 @dataclass(frozen=True)
 class About:
-    """What a selector's weights do not say."""
+    """Describes what a selector's weights do not say."""
 
     shape: Shape
     rho_min: float
@@ -48,7 +46,7 @@ class About:
             raise ValueError(f"positions must be kept or sequential, got {self.positions!r}")
 
     def selector(self, dropout: float = 0.0, chunk: int = CHUNK) -> Selector:
-        """A selector of this shape whose weights are still to come."""
+        """Returns a selector of this shape on the meta device: its weights are still to come."""
         with torch.device("meta"):
             return Selector(self.shape, self.rho_min, self.rho_max, self.scaled, dropout, chunk)
 
@@ -62,18 +60,15 @@ def save(
     positions: Literal["kept", "sequential"],
     notes: Mapping[str, Any],
 ) -> Path:
-    """Write to the folder, or the .safetensors file, at `path`; the file. The keywords are fields of `About`."""
+    """Writes to the folder or .safetensors file at `path`, and returns the file. The keywords are fields of `About`."""
     head = selector.budget
     about = About(selector.shape, head.low, head.high, head.scaled, rho, n_max, positions, notes)
-    file = file_at(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {PREFIX + name: value.detach().cpu().contiguous() for name, value in selector.state_dict().items()}
-    save_file(tensors, file, metadata={HEADER: json.dumps(asdict(about))})
-    return file
+    tensors = {PREFIX + name: value for name, value in selector.state_dict().items()}
+    return save_weights(tensors, file_at(path), HEADER, asdict(about))
 
 
 def load(path: str | Path, dropout: float = 0.0, chunk: int = CHUNK) -> tuple[Selector, About]:
-    """The selector saved at `path`, as it was: evaluation mode, on the CPU, in the dtype of the file."""
+    """Loads the selector saved at `path`, as it was: in evaluation mode, on the CPU, in the dtype of the file."""
     stored, about = open_weights(path), read(path)
     selector = about.selector(dropout, chunk)
     fill(selector, stored, names(stored), str(path))
@@ -81,7 +76,7 @@ def load(path: str | Path, dropout: float = 0.0, chunk: int = CHUNK) -> tuple[Se
 
 
 def read(path: str | Path) -> About:
-    """The header alone. ValueError where there is none."""
+    """Reads the header alone. Raises ValueError where there is none, or where its fields are not those of `About`."""
     file = file_at(path)
     found = header(file, HEADER, "sieve train")
     known = {field.name for field in fields(About)}
@@ -91,25 +86,25 @@ def read(path: str | Path) -> About:
 
 
 def open_weights(path: str | Path) -> Stored:
-    """Its tensors, by their names in the file."""
+    """Opens the tensors of a saved selector, by their names in the file."""
     return Stored([file_at(path)])
 
 
 def names(stored: Stored) -> dict[str, str]:
-    """Our name of each parameter -> that in the file."""
+    """Maps our name of each parameter to its name in the file."""
     return {name.removeprefix(PREFIX): name for name in stored}
 
 
 def file_at(path: str | Path) -> Path:
-    """The file meant by a folder or a file."""
+    """Returns the .safetensors file that is meant by a folder or a file."""
     place = Path(path).expanduser()
     return place if place.suffix == ".safetensors" else place / FILE
 
 
 def fill(selector: Selector, stored: Stored, at: Mapping[str, str], source: str, part: Part = "all") -> None:
-    """Give the selector the tensors `at` (parameter -> name in `stored`), and let go of all but `part` of it.
+    """Fills the selector with the tensors `at` (parameter -> name in `stored`), and drops all but `part` of it.
 
-    ValueError unless they are exactly its own, in number, shape and being finite.
+    Raises ValueError unless they are exactly its own in number and shape, and finite.
     """
     own = {name: parameter.shape for name, parameter in selector.named_parameters()}
     missing, unexpected = sorted(own.keys() - at.keys()), sorted(at.keys() - own.keys())

@@ -1,7 +1,7 @@
-"""How many floating point operations a QTSplus selector does: its matrix products, 2 per weight and position.
+"""Counts the floating point operations of a QTSplus selector: its matrix products, 2 per weight and position.
 
-Counted as `blocks.py` computes them: the scores' logits are made twice (normaliser, maximum), attention among the kept
-tokens is whole, not causal. Norms, softmax and sorting are left out. It knows sizes, no weights.
+They are counted as `blocks.py` computes them. The scores' logits are made twice (normaliser, maximum). Attention among
+the kept tokens is whole, not causal. Norms, softmax and sorting are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from strategies.learned.qtsplus.selector import TIME_WIDTH, Shape
 
 
 def scoring(shape: Shape, tokens: int, text: int) -> float:
-    """Scores and ratio of `tokens` visual tokens for a question of `text` tokens."""
+    """Counts the operations of scores and ratio of `tokens` visual tokens, for a question of `text` tokens."""
     width, keys = shape.width, _keys(shape)
     reading = (shape.scoring_layers - 1) * _block(shape, text, tokens)
     last = 2.0 * text * width**2 + 2.0 * tokens * width * keys + 2 * (2.0 * text * tokens * width)
@@ -19,7 +19,7 @@ def scoring(shape: Shape, tokens: int, text: int) -> float:
 
 
 def reencoding(shape: Shape, kept: int) -> float:
-    """`kept` tokens reading each other, time included."""
+    """Counts the operations of re-encoding: `kept` tokens read each other, time included."""
     time = 2.0 * kept * TIME_WIDTH * shape.width if shape.time else 0.0
     return time + shape.reencode_layers * _block(shape, kept, kept)
 

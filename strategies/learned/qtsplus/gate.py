@@ -16,7 +16,7 @@ STEPS = 60  # of the bisection; each halves the interval
 
 
 def top(log_scores: Tensor, count: Tensor) -> Tensor:
-    """Bool [B, M]: the `count` (i64 [B]) highest of ln r f32 [B, M]; ties to the lower index."""
+    """Marks the `count` (i64 [B]) highest of ln r f32 [B, M] in a bool [B, M]; ties go to the lower index."""
     order = log_scores.argsort(dim=1, descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(
         1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
@@ -25,9 +25,9 @@ def top(log_scores: Tensor, count: Tensor) -> Tensor:
 
 
 def threshold(scores: Tensor, mask: Tensor, total: Tensor, tau: float) -> Tensor:
-    """f32 [B]: t with sum over the mask of sigmoid((scores - t) / tau) = total (f32 [B], within 0..M).
+    """Finds t, f32 [B], such that the sum over the mask of sigmoid((scores - t) / tau) = total (f32 [B], within 0..M).
 
-    Differentiable in scores and total by the implicit function theorem: one Newton step from the detached root.
+    It is differentiable in scores and total by the implicit function theorem: one Newton step from the detached root.
     """
     with torch.no_grad():
         far = 40 * tau
@@ -43,7 +43,7 @@ def threshold(scores: Tensor, mask: Tensor, total: Tensor, tau: float) -> Tensor
 
 
 def straight_through(log_scores: Tensor, mask: Tensor, count: Tensor, total: Tensor, tau: float) -> Tensor:
-    """f32 [B, M]: 1 for the `count` (i64 [B]) best tokens and 0 for the others, with the soft mask's gradient.
+    """Returns 1 for the `count` (i64 [B]) best tokens and 0 for the others, f32 [B, M], with the soft mask's gradient.
 
     `total` f32 [B] is the mass of the soft mask, through which the ratio learns. The scores enter as ln r, whose
     differences do not depend on M.
@@ -54,7 +54,7 @@ def straight_through(log_scores: Tensor, mask: Tensor, count: Tensor, total: Ten
 
 
 def gumbel(log_scores: Tensor, mask: Tensor, total: Tensor, tau: float) -> Tensor:
-    """f32 [B, M]: the official training gate, drawn at random; at least one token is kept."""
+    """Draws the official training gate at random, f32 [B, M]; at least one token is kept."""
     scores = log_scores.exp()
     logits = scores - threshold(scores, mask, total, tau)[:, None]
     drawn = gumbel_softmax(torch.stack([logits, torch.zeros_like(logits)], -1), tau=tau, hard=True)[..., 0] * mask

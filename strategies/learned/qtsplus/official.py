@@ -19,13 +19,16 @@ NOT_OURS = ("model.qts_plus.text_proj.weight", "model.mm_projector.weight")  # o
 
 
 def is_official(path: str | Path) -> bool:
-    """Whether a model folder without a selector file of ours is meant."""
+    """Says whether a model folder without a selector file of ours is meant."""
     place = Path(path).expanduser()
     return place.is_dir() and not file_at(place).is_file() and (place / "config.json").is_file()
 
 
 def open_weights(folder: str | Path) -> Stored:
-    """All its tensors by their official names. ValueError where it holds no selector, or another family's parts."""
+    """Opens all tensors of a published folder by their official names.
+
+    Raises ValueError where it holds no weights, no selector, or parts of another family of models.
+    """
     place = Path(folder).expanduser()
     files = model_files(place)
     if not files:
@@ -41,7 +44,10 @@ def open_weights(folder: str | Path) -> Stored:
 
 
 def read(folder: str | Path) -> About:
-    """What its config.json says of the selector; layers that it does not count are counted in the weights."""
+    """Reads what config.json says of the selector; layers that it does not count are counted in the weights.
+
+    Raises ValueError where config.json lacks the width or a number of heads.
+    """
     config = json.loads((Path(folder).expanduser() / "config.json").read_text())
     if missing := [key for key in ("hidden_size", "num_attention_heads", "num_key_value_heads") if key not in config]:
         raise ValueError(f"{folder}/config.json is no QTSplus configuration: it lacks {', '.join(missing)}")
@@ -70,7 +76,7 @@ def read(folder: str | Path) -> About:
 
 
 def selector_names(stored: Stored) -> dict[str, str]:
-    """Our name of each parameter -> its official one; the re-encoder's blocks are wrapped once more there."""
+    """Maps our name of each parameter to its official one; the re-encoder's blocks are wrapped once more there."""
     found = (name for name in stored if name.startswith(PREFIX))
     return {re.sub(r"^(reencode_layers\.\d+)\.core\.", r"\1.", name.removeprefix(PREFIX)): name for name in found}
 

@@ -7,12 +7,14 @@ state dict of QTSplus' published code (arXiv 2511.11910).
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedConfig
 
+from framework.backbones.overlay import LayOver, WeightOverlay
 from framework.core.weight_files import Stored
 from strategies.learned.qtsplus import official, source
 
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Overlay:
-    """Tensors for the base model, by their names in it."""
+    """Holds tensors for the base model, by their names in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,7 +38,7 @@ class Overlay:
 
     @torch.no_grad()
     def lay_over(self, model: Any) -> None:
-        """Copy them into `model`. ValueError for names and shapes that it does not have."""
+        """Copies them into `model`. Raises ValueError for names and shapes that it does not have."""
         own = dict(model.named_parameters(remove_duplicate=False))
         if unknown := sorted(self.names[name] for name in self.names.keys() - own.keys()):
             raise ValueError(
@@ -65,18 +67,22 @@ class Overlay:
         log.info("%s replaces weights of the base model (%s; %d not in it)", self.folder, parts, left)
 
 
-def overlay_weights(checkpoint: str | None, base: str, local: bool) -> Overlay | None:
-    """What `checkpoint` has for the model at `base`; None unless it is a published one. ValueError where the selector
-    was made for another width.
-    """
-    about = None if checkpoint is None else source.describe(checkpoint)
-    if checkpoint is None or about is None:
-        return None
-    config = PreTrainedConfig.get_config_dict(base, local_files_only=local)[0]
-    width = config.get("text_config", config)["hidden_size"]
-    source.check_width(checkpoint, about, width, f"those of {base}")
-    folder = source.published_folder(checkpoint)
-    return None if folder is None else Overlay(folder)
+@dataclass(frozen=True)
+class PublishedWeights(WeightOverlay):
+    """Brings the language model and the vision tower of a published checkpoint; of any other checkpoint nothing."""
+
+    checkpoint: str | None
+
+    def prepare(self, base: str, local: bool) -> LayOver | None:
+        """Returns what lays them over the model at `base`. Raises ValueError where the selector has another width."""
+        about = None if self.checkpoint is None else source.describe(self.checkpoint)
+        if self.checkpoint is None or about is None:
+            return None
+        config = PreTrainedConfig.get_config_dict(base, local_files_only=local)[0]
+        width = config.get("text_config", config)["hidden_size"]
+        source.check_width(self.checkpoint, about, width, f"those of {base}")
+        folder = source.published_folder(self.checkpoint)
+        return None if folder is None else Overlay(folder).lay_over
 
 
 def _renamed(name: str) -> str:

@@ -26,7 +26,7 @@ Part = Literal["all", "scoring", "reencoding"]
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a selector, all of them readable from a state dict but the heads."""
+    """Holds the sizes of a selector. All of them but the heads can be read from a state dict."""
 
     width: int
     heads: int
@@ -39,7 +39,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the selector made of a batch; n* is the largest number kept, or shown where dropped ones are."""
+    """Holds what the selector made of a batch.
+
+    n* is the largest number kept, or the largest number shown where dropped tokens are shown.
+    """
 
     tokens: Tensor  # [B, n*, D]
     mask: Tensor  # bool [B, n*]: kept
@@ -52,13 +55,13 @@ class Chosen:
     weight: Tensor  # f32 [B, n*]: 1 where kept and 0 elsewhere, with the gate's gradient
 
     def __getitem__(self, places: Sequence[int]) -> Chosen:
-        """Some of the samples, no less padded."""
+        """Returns some of the samples, no less padded."""
         at = torch.tensor(places, device=self.tokens.device)
         return Chosen(**{field.name: getattr(self, field.name)[at] for field in fields(self)})
 
 
 class Selector(nn.Module):
-    """Visual tokens and a question -> the tokens to keep."""
+    """Selects the visual tokens to keep for a question: scores them, decides how many, keeps and re-encodes them."""
 
     def __init__(self, shape: Shape, rho_min: float, rho_max: float, scaled: bool, dropout: float, chunk: int) -> None:
         super().__init__()
@@ -79,18 +82,21 @@ class Selector(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Returns the device where the weights are."""
         return next(self.parameters()).device
 
     def keep(self, part: Part) -> None:
-        """Let go of the weights that are not needed to score (with the budget head), or to re-encode."""
+        """Drops the weights that are not needed to score (with the budget head), or to re-encode; `all` drops none."""
         if part == "scoring":
             self.reencode_layers, self.time = nn.ModuleList(), None
         elif part == "reencoding":
             del self.scoring_layers, self.budget
 
     def score(self, tokens: Tensor, mask: Tensor, query: Tensor, query_mask: Tensor) -> Tensor:
-        """Ln r, f32 [B, M], of tokens [B, M, D] (bool [B, M]) and a question [B, L, D] (bool [B, L])."""
+        """Scores tokens [B, M, D] (bool [B, M]) against a question [B, L, D] (bool [B, L]): ln r, f32 [B, M].
+
+        Raises ValueError where a video or a question has no tokens.
+        """
         _not_empty(mask, "a video without tokens")
         _not_empty(query_mask, "a question without tokens")
         for block in self.scoring_layers[:-1]:
@@ -99,7 +105,10 @@ class Selector(nn.Module):
         return largest_attention(last.queries(query), last.keys(tokens), query_mask, mask, self.chunk)
 
     def reencode(self, tokens: Tensor, mask: Tensor, seconds: Tensor | None) -> Tensor:
-        """[B, n, D] -> [B, n, D]: the kept tokens read each other; `seconds` f64 [B, n] where time enters."""
+        """Returns the kept tokens [B, n, D] after they have read each other; `seconds` f64 [B, n] where time enters.
+
+        Raises ValueError where time enters and `seconds` is None.
+        """
         if self.time is not None:
             if seconds is None:
                 raise ValueError("this selector reads absolute time: give it the tokens' seconds")
@@ -122,10 +131,11 @@ class Selector(nn.Module):
         multiply: bool = True,
         extra: int = 0,
     ) -> Chosen:
-        """Choose and re-encode. `rho` (one, or f32 [B]) bypasses the budget head; `most` caps the count.
+        """Chooses tokens and re-encodes them. `rho` (one, or f32 [B]) bypasses the budget head; `most` caps the count.
 
-        See the gate for `tau`. `multiply`: tokens are multiplied by the gate, as published; otherwise it is left to the
-        caller to use `weight`. `extra`: so many of the best dropped tokens are shown too, read by no other token here.
+        See the gate for `tau`. With `multiply`, tokens are multiplied by the gate, as published; otherwise it is left
+        to the caller to use `weight`. `extra` of the best dropped tokens are shown too, but no other token reads them
+        here.
         """
         log_scores = self.score(tokens, mask, query, query_mask)
         ratio, sharpness = self.budget(log_scores, mask, query, query_mask)
@@ -156,7 +166,10 @@ class Selector(nn.Module):
 
 
 def places(keep: Tensor) -> tuple[Tensor, Tensor]:
-    """(i64 [B, n*] ascending places of what bool [B, M] keeps, padded with 0; bool [B, n*] which are real)."""
+    """Returns (places i64 [B, n*], real bool [B, n*]) of what `keep`, bool [B, M], keeps.
+
+    Places are ascending and padded with 0; the second says which are real.
+    """
     count = keep.sum(1)
     order = (~keep).long().argsort(dim=1, stable=True)[:, : int(count.max())]
     mask = torch.arange(order.shape[1], device=keep.device) < count[:, None]
@@ -164,7 +177,7 @@ def places(keep: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def waves(seconds: Tensor) -> Tensor:
-    """f32 [..., 64]: sines and cosines of absolute time, periods from 1 second to 10 hours."""
+    """Returns sines and cosines of absolute time, f32 [..., 64], with periods from 1 second to 10 hours."""
     period = torch.logspace(0, math.log10(LONGEST_SECONDS), TIME_WIDTH // 2, dtype=torch.float64, device=seconds.device)
     angle = 2 * math.pi * seconds.double()[..., None] / period
     return torch.cat([angle.sin(), angle.cos()], -1).float()

@@ -1,7 +1,7 @@
-"""Which selector `qtsplus.checkpoint` means: trained by us, published, shipped, or random weights to compare with.
+"""Finds the selector that `qtsplus.checkpoint` means: trained by us, published, shipped, or random to compare with.
 
-Headers are looked at first, so that a wrong checkpoint or mode is refused before anything heavy; weights are read when
-they are needed, and only those of the part that is. Knows no strategy and no backbone.
+Headers are looked at first, so that a wrong checkpoint or mode is refused before anything heavy. Weights are read when
+they are needed, and only those of the part that is.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DEPTH = 128  # of an attention head of random weights, where the width allows it
 
 
 class Source:
-    """A selector that is there and was trained in the wanted mode; its weights are read when they are first needed.
+    """Holds a selector that exists and was trained in the wanted mode. Weights are read when they are first needed.
 
-    ValueError naming the key to change, when there is none or it was trained in the other mode.
+    Raises ValueError that names the key to change, where there is none or it was trained in the other mode.
     """
 
     def __init__(self, checkpoint: str | None, mode: str) -> None:
@@ -42,15 +42,18 @@ class Source:
         self._read: dict[tuple[object, ...], Selector] = {}
 
     def shape(self, width: int) -> Shape:
-        """Its sizes; `width` is that of the tokens, which random weights adapt to."""
+        """Returns the selector's sizes; `width` is that of the tokens, which random weights adapt to."""
         return random_shape(width) if self.about is None else self.about.shape
 
     def scoring(self, like: Tensor) -> Selector:
-        """The scoring layers and the budget head in fp32, near `like` [N, D], the tokens that they are to score."""
+        """Returns the scoring layers and the budget head in fp32, near `like` [N, D]: the tokens to score.
+
+        Near is the same device, or the accelerator where the tokens lie in main memory.
+        """
         return self._part("scoring", like, torch.float32)
 
     def reencoding(self, like: Tensor) -> Selector:
-        """The re-encoding layers and time, near `like` [N, D] and in its dtype."""
+        """Returns the re-encoding layers and time, near `like` [N, D] and in its dtype."""
         return self._part("reencoding", like, like.dtype)
 
     def _part(self, part: Part, like: Tensor, dtype: torch.dtype) -> Selector:
@@ -63,13 +66,16 @@ class Source:
 
 
 def describe(checkpoint: str) -> About | None:
-    """What is known of the selector before its weights are read; None for `random:SEED`."""
+    """Returns what is known of the selector before its weights are read; None for `random:SEED`.
+
+    Raises ValueError where there is no such checkpoint, or where it holds no usable selector.
+    """
     if random_weights(checkpoint):
         return None
     place = locate(checkpoint)
     if not place.exists():
         raise ValueError(
-            f"{KEY}: there is no {place}; expected a file or folder of `sieve train selector=qtsplus`, a folder with a "
+            f"{KEY}: there is no {place}; expected a file or folder of `sieve train recipe=qtsplus`, a folder with a "
             "published checkpoint, asset:NAME or random:SEED"
         )
     try:
@@ -79,7 +85,10 @@ def describe(checkpoint: str) -> About | None:
 
 
 def check_width(checkpoint: str, about: About, width: int, whose: str) -> None:
-    """ValueError unless the selector reads tokens of `width`; `whose` they are is for the message."""
+    """Checks that the selector reads tokens of `width`; `whose` they are is for the message.
+
+    Raises ValueError where that is not so.
+    """
     if about.shape.width != width:
         raise ValueError(
             f"{KEY}: the selector at {checkpoint} reads tokens of width {about.shape.width}, {whose} have {width}: "
@@ -88,7 +97,10 @@ def check_width(checkpoint: str, about: About, width: int, whose: str) -> None:
 
 
 def published_folder(checkpoint: str | None) -> Path | None:
-    """The folder of a published checkpoint, which holds a language model and a vision tower too; None for others."""
+    """Returns the folder of a published checkpoint; None for any other checkpoint.
+
+    The folder holds a language model and a vision tower too.
+    """
     if checkpoint is None or random_weights(checkpoint):
         return None
     place = locate(checkpoint)
@@ -98,7 +110,7 @@ def published_folder(checkpoint: str | None) -> Path | None:
 def _given(checkpoint: str | None) -> str:
     if checkpoint is None:
         raise ValueError(
-            f"{KEY} is not set: QTSplus is a trained selector. {KEY}=PATH takes one of `sieve train selector=qtsplus` "
+            f"{KEY} is not set: QTSplus is a trained selector. {KEY}=PATH takes one of `sieve train recipe=qtsplus` "
             f"or a published folder; {KEY}=random:0 has random weights, to compare with"
         )
     return checkpoint
@@ -123,7 +135,10 @@ def _weights(checkpoint: str, about: About | None, part: Part, width: int) -> Se
 
 
 def random(seed: int, width: int) -> Selector:
-    """Untrained: random comparisons, a ratio in the middle of 0.05..0.5, and a re-encoder that changes nothing."""
+    """Makes an untrained selector with random comparisons and a re-encoder that changes nothing.
+
+    Its ratio is in the middle of 0.05..0.5.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         selector = Selector(random_shape(width), 0.05, 0.5, scaled=True, dropout=0.0, chunk=ours.CHUNK)
@@ -134,6 +149,6 @@ def random(seed: int, width: int) -> Selector:
 
 
 def random_shape(width: int) -> Shape:
-    """Sizes of random weights for tokens of `width`."""
+    """Returns the sizes of random weights for tokens of `width`."""
     heads = width // DEPTH if width % DEPTH == 0 else 1
     return Shape(width, heads, 1, scoring_layers=1, reencode_layers=2, time=False, official=False)

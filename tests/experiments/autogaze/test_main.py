@@ -191,7 +191,9 @@ def test_real_clips() -> None:
 
 
 def test_a_missing_arm_is_named_with_its_command(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=rf"sieve train gaze=ntp folder={tmp_path}/ntp` makes it, or leave it out"):
+    with pytest.raises(
+        SystemExit, match=rf"sieve train recipe=autogaze_ntp folder={tmp_path}/autogaze_ntp` makes it, or leave it out"
+    ):
         checkpoint_of("ntp", tmp_path)
     with pytest.raises(SystemExit, match=r"gaze\.start=null gaze\.schedule\.steps=3000"):
         autogaze.main([f"folder={tmp_path}", "arms=random,grpo_only"])

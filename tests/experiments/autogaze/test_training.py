@@ -12,8 +12,8 @@ from experiments.common import read
 
 
 def measured(folder: Path, stage: str, *nodes: dict[str, float]) -> None:
-    (folder / stage).mkdir(parents=True)
-    (folder / stage / "measured.jsonl").write_text("".join(json.dumps(node) + "\n" for node in nodes))
+    (folder / f"autogaze_{stage}").mkdir(parents=True)
+    (folder / f"autogaze_{stage}" / "measured.jsonl").write_text("".join(json.dumps(node) + "\n" for node in nodes))
 
 
 def test_a_step_measured_twice_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,9 @@ from experiments.qtsplus import arms as qtsplus_arms
 from experiments.qtsplus import when as qtsplus_when
 
 TOY = (
-    "selector.schedule.steps=2 selector.schedule.warmup=1 selector.draw.videos=1 selector.draw.questions=2 "
-    "selector.needles.train.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.train.frames=64 "
-    "selector.needles.measure.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.measure.frames=64"
+    "recipe.schedule.steps=2 selector.schedule.warmup=1 selector.draw.videos=1 selector.draw.questions=2 "
+    "recipe.needles.train.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.train.frames=64 "
+    "recipe.needles.measure.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.measure.frames=64"
 )
 
 

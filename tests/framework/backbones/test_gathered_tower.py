@@ -19,7 +19,7 @@ from transformers.vision_utils import get_vision_position_ids, get_vision_window
 
 from framework.backbones import equal_chunk_attention, qwen2_5_vl
 from framework.backbones.gathered_tower import encode, tower_indices
-from framework.config.build import build_pipeline
+from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
 from framework.core.types import Scores
 from framework.core.view import GroupView, Needs

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from omegaconf import DictConfig
 
-from framework.bridges import arguments
 from framework.bridges.arguments import overrides, place
+from framework.config.compose import compose_root
 from framework.core.errors import UsageError
 
 
@@ -28,31 +24,10 @@ def test_one_key_under_two_names_is_refused() -> None:
 
 
 def test_they_compose_as_on_the_command_line() -> None:
-    cfg = arguments.compose_root(
-        {"preset": "adapttoken_lite", "backbone": "lab", "budget": 16, "share": False, "device": "cpu"}
-    )
+    given = {"preset": "adapttoken_lite", "backbone": "lab", "budget": 16, "share": False, "device": "cpu"}
+    cfg = compose_root(overrides(given))
     assert cfg.budget == 16 and cfg.share is False and cfg.backbone.adapter.device == "cpu"
     assert cfg.stopping._target_.endswith("Agreement")
-    assert arguments.compose_root({}).budget == 32
-
-
-def test_somebody_elses_hydra_goes_on(composed: Callable[..., DictConfig]) -> None:
-    with pytest.raises(UsageError):
-        arguments.compose_root({"preset": "none"})
-    arguments.compose_root({"budget": 5})
-    assert composed("budget=7").budget == 7
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"preset": "adaptoken"}, "preset has no option 'adaptoken'.*did you mean adapttoken"),
-        ({"budgt": 32}, "budgt: there is no such key; did you mean budget"),
-    ],
-)
-def test_mistakes_are_explained(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        arguments.compose_root(given)
 
 
 def test_each_of_several_processes_takes_its_own_gpu() -> None:

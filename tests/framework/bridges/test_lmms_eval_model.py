@@ -15,7 +15,7 @@ pytest.importorskip("lmms_eval", reason="lmms-eval lives in an environment of it
 from lmms_eval.api.instance import Instance
 from lmms_eval.models import get_model
 
-from framework.config.build import build_pipeline
+from framework.config.parts import build_pipeline
 from framework.core.errors import UsageError
 
 SETTINGS = {"max_new_tokens": 4, "until": ["\n\n"]}

@@ -20,9 +20,9 @@ from PIL import Image
 
 from framework.benchmarks.base import VideoItem
 from framework.cli import main
-from framework.commands.catalogue import COMMANDS
+from framework.commands.catalogue import commands
 from framework.config.identity import register_resolvers
-from framework.config.plugins import CONF, options
+from framework.config.plugins import CONF, options, page
 from framework.config.quoting import protect
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,14 +68,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_help_lists_every_command_and_real_examples(sieve: Callable[..., Ran]) -> None:
     ran = sieve("--help")
     assert ran.status == 0
-    for command in COMMANDS.values():
+    for command in commands().values():
         assert f"sieve {command.name}" in ran.out and command.summary in ran.out
-    assert ran.out.count("  sieve ") >= 2 * len(COMMANDS)
+    assert ran.out.count("  sieve ") >= 2 * len(commands())
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", commands())
 def test_help_of_a_command_names_its_keys_and_options(sieve: Callable[..., Ran], name: str) -> None:
-    command, ran = COMMANDS[name], sieve(name, "--help")
+    command, ran = commands()[name], sieve(name, "--help")
     assert ran.status == 0 and all(line in ran.out for line, _ in command.examples)
     words = set(re.findall(r"[\w-]+", ran.out))
     for group in command.groups:
@@ -94,9 +94,9 @@ def test_help_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("name", [command.name for command in COMMANDS.values() if command.config])
+@pytest.mark.parametrize("name", [command.name for command in commands().values() if command.config])
 def test_every_command_has_its_configuration(name: str) -> None:
-    assert (CONF / f"{COMMANDS[name].config}.yaml").is_file()
+    assert page(commands()[name].config).is_file()
 
 
 VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked first
@@ -121,7 +121,7 @@ VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked
         (("ask", VIDEO, "question=a", "budget=many"), "budget must be a whole number"),
         (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
         (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
-        (("train",), "model or selector or gaze: got nothing to train, expected one of .*model=lab"),
+        (("train",), "recipe: got nothing to train, expected one of .*recipe=lab"),
         (("bench",), "what: got nothing to measure, expected one of .*what=tower"),
         (("bench", "what=towr"), "what has no option 'towr'; it has .*did you mean tower"),
         (("bench", "what=tower", "what.shares=[2]"), "what.shares: got 2.0, expected shares above 0 and at most 1"),
@@ -276,10 +276,10 @@ def shown_commands() -> list[str]:
     return re.findall(r"^ {4}(sieve .+)$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", [*shown_commands(), *(line for c in COMMANDS.values() for line, _ in c.examples)])
+@pytest.mark.parametrize("line", [*shown_commands(), *(line for c in commands().values() for line, _ in c.examples)])
 def test_shown_commands_compose(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command = COMMANDS[words[0]]
+    command = commands()[words[0]]
     if not command.config:
         flags = {flag.name for flag in command.flags}
         assert {word.partition("=")[0] for word in words if word.startswith("-")} <= flags

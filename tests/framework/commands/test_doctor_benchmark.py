@@ -123,7 +123,7 @@ def test_many_videos_have_a_bar(tmp_path: Path) -> None:
     (tmp_path / "action_count.json").write_text(json.dumps(rows))
     for row in rows:
         (folder / str(row["video"])).touch()
-    benchmark = MVBench("mvbench", "", 16, str(tmp_path), None, None)
+    benchmark = MVBench(name="mvbench", post_prompt="", max_new_tokens=16, root=str(tmp_path), limit=None, only=None)
     with (tmp_path / "screen").open("w+") as screen:
         bar = Console(file=screen, force_terminal=True, width=100)
         coverage = examine(benchmark, PyAVReader(threads=1), bar)

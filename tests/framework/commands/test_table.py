@@ -17,7 +17,7 @@ from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
 from framework.cli import main
-from framework.config import build
+from framework.config import build, parts
 from framework.config.plugins import CONF, options
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -135,7 +135,7 @@ def test_every_cell_of_an_ablation_composes(name: str) -> None:
             assert whole.hydra.mode.name == "MULTIRUN" and len(values.split(",")) >= 4
             for value in values.split(","):
                 cell = compose("eval", [f"preset={preset}", f"{key}={value}"])
-                for group, interface in build.INTERFACES.items():
+                for group, interface in parts.INTERFACES.items():
                     build.build(cell[group], interface, group)
     finally:
         Singleton.set_state(before)

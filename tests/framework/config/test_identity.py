@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from framework.config.identity import claim, identity, versions
+from framework.config.groups import STRATEGIES
+from framework.config.identity import KEYS, claim, identity, versions
 from framework.core.errors import UsageError
 
 
@@ -48,6 +50,28 @@ def test_tracker_and_places_do_not_count_but_results_do() -> None:
     assert identity(config(seed=1)) != mine
     assert identity(config(budget=32)) == mine  # the value counts, not how it was written
     assert identity(config(budget=33)) != mine
+
+
+def test_what_a_run_does_not_use_changes_no_id(composed: Callable[..., DictConfig]) -> None:
+    mine = identity(composed("preset=adapttoken"))
+    with_node = composed("preset=adapttoken", "+acme={checkpoint: x, mode: y}", "+note=1")
+    assert identity(with_node) == mine  # a root node that nothing reads
+    for unused in ("qtsplus.checkpoint=random:3", "qtsplus.mode=compat", "autogaze.checkpoint=random:1"):
+        assert identity(composed("preset=adapttoken", unused)) == mine, unused
+    for used in ("relevance=margin", "scorer.heads=max", "frames=64", "backbone.prompt.cue=x", "share=false", "seed=1"):
+        assert identity(composed("preset=adapttoken", used)) != mine, used
+    learned = [identity(composed("preset=qtsplus", f"qtsplus.checkpoint=random:{seed}")) for seed in (0, 1)]
+    assert learned[0] != learned[1]
+    autogaze = [identity(composed("preset=autogaze", f"autogaze.checkpoint=random:{seed}")) for seed in (0, 1)]
+    assert autogaze[0] != autogaze[1]
+
+
+def test_every_part_that_is_built_counts(composed: Callable[..., DictConfig]) -> None:
+    """The keys of an id are those that `build_pipeline` and `sieve eval` read."""
+    built = {*STRATEGIES, "backbone.adapter", "backbone.sampling", "backbone.prompt", "reader", "benchmark"}
+    assert built | {"budget", "share"} <= set(KEYS)
+    cfg = composed("preset=adapttoken")
+    assert all(OmegaConf.select(cfg, key) is not None for key in built)
 
 
 def test_a_folder_belongs_to_one_configuration(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from framework.benchmarks.base import VideoItem
-from framework.config.build import build_pipeline
+from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
 from framework.core.outcome import Outcome
 from framework.core.types import Frames, Layout, Scores, Tokens

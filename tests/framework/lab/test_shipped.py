@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
 import framework
 from framework.backbones import equal_chunk_attention
+from framework.config.build import build
 from framework.lab.model import SLIDING_WINDOW, build_config
 from framework.lab.tokenizer import words
 from framework.lab.training.batches import LanguageSettings, language_batch
@@ -18,7 +19,7 @@ from framework.lab.training.clips import ClipSettings
 from framework.lab.training.language import LabLanguage
 from framework.lab.training.metrics import answers, by_split
 from framework.lab.training.questions import Asker, QuestionSettings
-from framework.training.main import recipe
+from framework.lab.training.recipe import LabRecipe
 
 ASSETS = Path(framework.__file__).parent / "assets"
 CONF = Path(framework.__file__).parents[1] / "conf" / "recipe"
@@ -32,8 +33,7 @@ def measured(name: str, splits: list[str], questions: int):  # type: ignore[no-u
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(ASSETS / name).eval()
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     tokenizer = AutoTokenizer.from_pretrained(ASSETS / name)
-    node = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"), resolve=True)
-    phase = recipe(node, seed=0).phases[-1]  # type: ignore[arg-type]
+    phase = list(build(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")), LabRecipe, "recipe").phases.values())[-1]
     assert phase.losses is not None
     module = LabLanguage(model, tokenizer, phase.schedule, phase.losses).eval()
     plain = QuestionSettings(dict.fromkeys(splits, 1.0), 0.35, 0.6, 0.0, 0.0, 0.0, 0.0)

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 
 from framework.benchmarks.base import VideoItem
-from framework.config.build import build_pipeline
+from framework.config.parts import build_pipeline
 from framework.core.errors import UsageError
 from framework.core.interfaces import RelevanceEstimator
 from framework.core.outcome import Outcome

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
-from framework.training.fit import Fit, Whole, fit
+from framework.training.fit import Fit, WholeCheckpoints, fit
 from framework.training.running import Running
 from framework.training.schedule import Schedule, optimizer
 
@@ -78,7 +78,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 
 def test_a_torn_checkpoint_never_bears_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "last.ckpt"
-    Whole().save_checkpoint({"step": 1}, place)
+    WholeCheckpoints().save_checkpoint({"step": 1}, place)
 
     def torn(*_: Any, **__: Any) -> None:
         Path(f"{place}.part").write_bytes(b"half")
@@ -86,5 +86,36 @@ def test_a_torn_checkpoint_never_bears_the_name(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("lightning.pytorch.plugins.io.TorchCheckpointIO.save_checkpoint", torn)
     with pytest.raises(OSError, match="full"):
-        Whole().save_checkpoint({"step": 2}, place)
+        WholeCheckpoints().save_checkpoint({"step": 2}, place)
     assert torch.load(place, weights_only=False) == {"step": 1}
+
+
+def test_it_is_a_plain_loop(tmp_path: Path) -> None:
+    """The same weights, bit for bit, as AdamW by the schedule in six lines of torch."""
+    schedule = Schedule(6, 1e-2, 2, 0.1, 0.01, 0.5)
+    module = Line(schedule)
+    fit(module, make, None, Fit(schedule, (5, 1)), running(tmp_path))
+    plain = Line(schedule)
+    made = plain.configure_optimizers()
+    adam, rates = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    for step in range(6):
+        loss = plain.training_step(make(np.random.default_rng([5, 1, step]), step), step)
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
+        adam.step()
+        rates.step()
+    assert torch.equal(module.line.weight, plain.line.weight) and torch.equal(module.line.bias, plain.line.bias)
+
+
+def test_measurements_may_be_nested(tmp_path: Path) -> None:
+    schedule = Schedule(2, 1e-2, 1, 1.0, 0.0, 1.0)
+    measure = lambda made: {"all": {"slope": 1.23456789, "n": 3}}  # noqa: E731
+    fit(Line(schedule), make, measure, Fit(schedule, (5,)), running(tmp_path))
+    assert json.loads((tmp_path / "measured.jsonl").read_text()) == {"step": 2, "all": {"slope": 1.2346, "n": 3}}
+
+
+def test_several_processes_need_a_way_to_share(tmp_path: Path) -> None:
+    schedule = Schedule(2, 1e-2, 1, 1.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="2 devices need a function that shares a batch"):
+        fit(Line(schedule), make, None, Fit(schedule, (5,), devices=2), running(tmp_path))

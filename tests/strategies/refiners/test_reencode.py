@@ -80,5 +80,5 @@ def test_random_weights_change_nothing() -> None:
 
 
 def test_no_checkpoint() -> None:
-    with pytest.raises(ValueError, match=r"qtsplus.checkpoint is not set.*sieve train selector=qtsplus"):
+    with pytest.raises(ValueError, match=r"qtsplus.checkpoint is not set.*sieve train recipe=qtsplus"):
         Reencode(None, "paper")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from framework.benchmarks.base import VideoItem
-from framework.config.build import build_pipeline
+from framework.config.parts import build_pipeline
 from framework.core.types import Frames, Group, Layout
 from framework.core.view import GroupView
 from framework.testing import contracts

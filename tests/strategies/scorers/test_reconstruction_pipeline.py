@@ -11,7 +11,8 @@ import torch
 from omegaconf import DictConfig
 
 from framework.benchmarks.base import VideoItem
-from framework.config.build import ConfigError, build_pipeline
+from framework.config.build import ConfigError
+from framework.config.parts import build_pipeline
 from framework.core.outcome import Outcome
 from framework.engine.pipeline import Pipeline
 from framework.recording.recording_session import Recorder
@@ -53,7 +54,7 @@ def ask(built: Callable[..., Pipeline], needle_video: VideoItem) -> Ask:
 def test_parts_that_do_not_go_together_are_refused_before_the_backbone(
     built: Callable[..., Pipeline], words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framework.config.build.build_backbone", lambda cfg: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("framework.config.parts.build_backbone", lambda cfg: pytest.fail("a model was loaded"))
     with pytest.raises(ConfigError, match=said):
         built("preset=adapttoken", "allocator=epsilon", *words)
 

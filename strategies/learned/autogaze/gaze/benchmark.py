@@ -21,7 +21,7 @@ from strategies.learned.autogaze.gaze.picks import Picks
 
 
 def main() -> None:
-    """Print a line for each loop, and how many times faster ours is."""
+    """Prints a line for each loop, and how many times faster ours is."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--frames", type=int, default=16)
     asked.add_argument("--budget", type=int, default=50, help="picks a frame")

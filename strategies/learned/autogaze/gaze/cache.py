@@ -1,6 +1,6 @@
-"""Keys and values of a stream in buffers that are made larger now and then, so that a step copies only what is new.
+"""Keys and values of a stream, in buffers that are made larger now and then, so that a step copies only what is new.
 
-transformers' own dynamic cache joins everything anew at each step. Knows no gaze.
+The dynamic cache of transformers joins everything anew at each step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ START = 512  # slots of a new buffer
 
 
 class GrowingLayer(DynamicLayer):
-    """One layer: buffers [B, H, capacity, depth], of which the first `length` are filled."""
+    """Holds one layer's keys and values: buffers [B, H, capacity, depth], of which the first `length` are filled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class GrowingLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Add [B, H, q, depth] and hand out everything so far, as views."""
+        """Appends keys and values [B, H, q, depth], and returns everything so far, as views."""
         end = self.length + key_states.shape[2]
         self._keys = _with_room(self._keys, key_states, self.length, end)
         self._values = _with_room(self._values, value_states, self.length, end)
@@ -34,12 +34,12 @@ class GrowingLayer(DynamicLayer):
         return self._keys[:, :, :end], self._values[:, :, :end]
 
     def get_seq_length(self) -> int:
-        """Slots filled."""
+        """Returns how many slots are filled."""
         return self.length
 
 
 def growing(layers: int) -> Cache:
-    """An empty cache."""
+    """Returns an empty cache of `layers` growing layers."""
     return Cache(layers=[GrowingLayer() for _ in range(layers)])
 
 

@@ -1,8 +1,8 @@
 """What a loss head's numbers mean, and which of them a user's error `epsilon` asks for.
 
-Two names for two things: `loss_threshold` is compared with what the loss heads say, in their own units, any finite
-number; `epsilon` in (0, 1] is the reconstruction error relative to keeping nothing. A calibration is a table, measured
-on clips that were never trained on, that leads from one to the other. It knows nothing of models or clips.
+Two names stand for two things. `loss_threshold` is compared with what the loss heads say, in their own units; it is any
+finite number. `epsilon` in (0, 1] is the reconstruction error relative to keeping nothing. A calibration is a table
+that leads from one to the other, measured on clips that were never trained on. Nothing here reads a model or a clip.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ TINY = 1e-4  # losses below it are all alike as logarithms
 
 
 def as_predicted(loss: Tensor, space: LossSpace) -> Tensor:
-    """What a loss head should say of a reconstruction loss."""
+    """Returns what a loss head should say of a reconstruction loss; in log space its logarithm, of 1e-4 at least."""
     return loss.clamp_min(TINY).log() if space == "log" else loss
 
 
 def as_loss(predicted: Tensor, space: LossSpace) -> Tensor:
-    """The reconstruction loss that a loss head's number stands for."""
+    """Returns the reconstruction loss that a loss head's number stands for."""
     return predicted.exp() if space == "log" else predicted
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Loss thresholds, rising, and what stopping at each led to on the clips it was measured on, a mean over clips."""
+    """Holds loss thresholds, rising, and what stopping at each led to: the mean error and picks of the measured clips.
+
+    Raises ValueError where a column is empty or of another length, a number is not finite, the thresholds do not rise
+    or the space is unknown.
+    """
 
     space: LossSpace
     thresholds: tuple[float, ...]
@@ -55,18 +59,19 @@ class Calibration:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Calibration:
-        """From what `stored` gave."""
+        """Builds a calibration from what `stored` gave."""
         return cls(**stored)
 
     def stored(self) -> dict[str, Any]:
-        """Plain numbers, for a file's header."""
+        """Returns its fields as plain values, for a file's header."""
         return asdict(self)
 
     def loss_threshold(self, epsilon: float) -> float:
-        """The largest threshold whose error is at most `epsilon`, linear between rows of the table.
+        """Returns the largest threshold whose error is at most `epsilon`, linear between rows of the table.
 
-        Errors count as rising with the threshold: where a smaller one did worse, the worse counts. Below the table the
-        smallest threshold, which is as careful as was measured; see `reachable`. ValueError unless 0 < epsilon <= 1.
+        Errors count as rising with the threshold: where a smaller one did worse, the worse counts. Below the table it
+        is the smallest threshold, which is as careful as was measured; see `reachable`. Raises ValueError where
+        `epsilon` is outside (0, 1].
         """
         check_epsilon(epsilon)
         errors = np.maximum.accumulate(self.errors)
@@ -77,12 +82,15 @@ class Calibration:
         return float(self.thresholds[row] + share * (self.thresholds[row + 1] - self.thresholds[row]))
 
     def reachable(self, epsilon: float) -> bool:
-        """Whether some threshold of the table was as good on average."""
+        """Says whether some threshold of the table was as good as `epsilon` on average.
+
+        Errors count as rising with the threshold, so only the smallest threshold is looked at.
+        """
         return epsilon >= self.errors[0]
 
 
 def check_epsilon(epsilon: float) -> float:
-    """`epsilon`, if it can be meant. ValueError otherwise."""
+    """Returns `epsilon` as a float. Raises ValueError unless it lies within (0, 1]."""
     if not 0 < epsilon <= 1:  # also NaN
         raise ValueError(f"epsilon must lie within (0, 1], the error relative to keeping nothing; got {epsilon}")
     return float(epsilon)

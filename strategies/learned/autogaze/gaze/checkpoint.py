@@ -1,21 +1,18 @@
 """A gaze model on disk: one safetensors file with the weights and, in its header, all that they do not say.
 
-`save(gaze, "runs/x", notes)` writes `runs/x/gaze.safetensors`. `load` reads that, a shipped one (`asset:NAME`), the
-published layout, or makes up random weights (`random:SEED` of the lab's size, `random:SEED:official` of the published
-one). It knows no training; what a calibration table holds is for those who made it.
+`save(gaze, "runs/x", notes)` writes `runs/x/gaze.safetensors`. `load` reads such a file, a shipped one (`asset:NAME`)
+or the published layout. It also makes up random weights: `random:SEED` has the lab's size, `random:SEED:official` the
+published one. A calibration table is stored as it is given.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors.torch import save_file
-
-from framework.core.weight_files import Stored, header, locate, random_weights
+from framework.core.weight_files import Stored, header, locate, random_weights, save_weights
 from strategies.learned.autogaze.gaze import official
 from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
 
@@ -26,7 +23,7 @@ KINDS = ("", "official")  # of random weights: of the lab's size, of the publish
 
 @dataclass(frozen=True)
 class About:
-    """What a gaze model's weights do not say."""
+    """Holds what the weights of a gaze model do not say."""
 
     config: GazeConfig
     rope_mode: Literal["official", "contiguous"]  # that its picks were measured with
@@ -35,17 +32,19 @@ class About:
 
 
 def save(gaze: Gaze, path: str | Path, notes: Mapping[str, Any], calibration: Mapping[str, Any] | None = None) -> Path:
-    """Write to the folder, or the .safetensors file, at `path`; the file. Picks of it are meant to be contiguous."""
-    file = file_at(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Writes the model to the folder, or the .safetensors file, at `path`, and returns the file.
+
+    The header says that its picks are meant to be contiguous.
+    """
     about = asdict(About(gaze.config, "contiguous", calibration, notes))
-    tensors = {name: value.detach().cpu().contiguous() for name, value in gaze.state_dict().items()}
-    save_file(tensors, file, metadata={HEADER: json.dumps(about)})
-    return file
+    return save_weights(gaze.state_dict(), file_at(path), HEADER, about)
 
 
 def load(checkpoint: str | Path) -> tuple[Gaze, About]:
-    """The model, in evaluation mode on the CPU, and what is known of it. ValueError where there is none."""
+    """Loads the gaze model, in evaluation mode on the CPU, and what is known of it.
+
+    Raises ValueError where there is none, or its weights do not fit.
+    """
     about = read(checkpoint)
     if made_up := random_weights(checkpoint, KINDS):
         return Gaze.random(about.config, made_up[0]), about
@@ -58,15 +57,18 @@ def load(checkpoint: str | Path) -> tuple[Gaze, About]:
 
 
 def read(checkpoint: str | Path) -> About:
-    """What is known of a gaze model, without reading its weights. ValueError where there is none."""
+    """Reads what is known of a gaze model, without its weights.
+
+    Raises ValueError where there is none, or its header does not hold exactly the fields of `About`.
+    """
     if made_up := random_weights(checkpoint, KINDS):
         config = GazeConfig.official() if made_up[1] else GazeConfig.lab()
         return About(config, "contiguous", None, {"from": str(checkpoint)})
     place = locate(checkpoint)
     if not place.exists():
         raise ValueError(
-            f"there is no {place}: a gaze model is a file or folder of `sieve train gaze=ntp` or `gaze=grpo`, a "
-            "published folder, asset:NAME, or random:SEED"
+            f"there is no {place}: a gaze model is a file or folder of `sieve train recipe=autogaze_ntp` or "
+            "`recipe=autogaze_grpo`, a published folder, asset:NAME, or random:SEED"
         )
     if not file_at(place).is_file() or official.is_official(place):
         if not official.is_official(place):
@@ -81,6 +83,6 @@ def read(checkpoint: str | Path) -> About:
 
 
 def file_at(path: str | Path) -> Path:
-    """The file meant by a folder or a file."""
+    """Returns the file that a path means: the path itself if it ends in .safetensors, else gaze.safetensors in it."""
     place = Path(path).expanduser()
     return place if place.suffix == ".safetensors" else place / FILE

@@ -16,17 +16,19 @@ from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Control:
-    """How much is picked, where positions are counted from, and whether picks are drawn.
+    """Says how much is picked, where positions are counted from, and whether picks are drawn.
 
-    `budget`, the most picks of a frame: a share of the vocabulary (float, at least one pick) or a count (int), of every
-    frame alike or one for each; or counts i64 [T] or [B, T]. `loss_threshold` stops a frame, after its first pick, as
-    soon as its predicted loss is not above it: one for all, f32 [B], or [B, T]. Errors speak of the picks of a
-    frame and of loss_threshold; whoever has another key for the budget says so.
+    `budget` is the most picks of a frame: a share of the vocabulary (float, at least one pick) or a count (int). It is
+    one number for every frame or one for each; or it is counts i64 [T] or [B, T]. `loss_threshold` stops a frame, after
+    its first pick, as soon as its predicted loss is not above it: one number for all, f32 [B], or [B, T]. Errors speak
+    of the picks of a frame and of loss_threshold. A caller with another key for the budget adds that key.
 
-    `contiguous` cuts a frame's picks at the first stop and gives every pick its own position, as in training; a video
-    does not depend on those it is batched with. `official` does as the published code: it keeps later picks of a chunk
-    whose predicted loss is above the threshold, and feeds all chunks back at the positions of the frame's last vision
-    tokens, so that a video can depend on its neighbours; the published weights were measured like this.
+    `contiguous` cuts a frame's picks at the first stop and gives every pick its own position, as in training. A video
+    then does not depend on those it is batched with. `official` does as the published code: it keeps later picks of a
+    chunk whose predicted loss is above the threshold. It feeds all chunks back at the positions of the frame's last
+    vision tokens, so that a video can depend on its neighbours. The published weights were measured like this.
+
+    Raises ValueError for another rope_mode, or a loss_threshold that is not finite.
     """
 
     budget: float | int | Sequence[float] | Sequence[int] | Tensor = 1.0
@@ -41,7 +43,7 @@ class Control:
             raise ValueError(f"loss_threshold must be a finite number, got {self.loss_threshold}")
 
     def of(self, rows: slice) -> Control:
-        """The control of some of the videos."""
+        """Returns the control of some of the videos, those of `rows`."""
         own: dict[str, Any] = {}
         if isinstance(self.budget, Tensor) and self.budget.ndim == 2:
             own["budget"] = self.budget[rows]
@@ -50,7 +52,10 @@ class Control:
         return replace(self, **own)
 
     def counts(self, vocabulary: Vocabulary, batch: int, first: int, frames: int) -> Tensor:
-        """i64 [B, frames]: the most picks of each frame from `first` on. ValueError beyond 1 .. V."""
+        """Returns i64 [B, frames], the most picks of each frame from `first` on.
+
+        Raises ValueError where a number lies outside 1 .. V, or the budget has no number for a frame or video.
+        """
         budget = self.budget
         if isinstance(budget, Tensor):
             table = budget.long().cpu()
@@ -72,7 +77,10 @@ class Control:
         return table
 
     def thresholds(self, batch: int, first: int, frames: int) -> Tensor | None:
-        """f32 [B, frames], or None where there is no threshold."""
+        """Returns f32 [B, frames], the loss threshold of each frame from `first` on, or None where there is none.
+
+        Raises ValueError where `loss_threshold` does not fit the videos and frames.
+        """
         if self.loss_threshold is None:
             return None
         given = torch.as_tensor(self.loss_threshold, dtype=torch.float32)

@@ -8,7 +8,7 @@ from strategies.learned.autogaze.gaze.model import GazeConfig
 
 
 def flops(config: GazeConfig, frames: int, picks: int) -> float:
-    """Of one clip, with so many picks in every frame."""
+    """Returns the operations of one clip with `picks` picks in every frame."""
     width, seen = config.width, config.vision_tokens
     kernel = config.stem_blocks * config.stem_kernel**3 * width**2
     stem = frames * seen * (3 * config.patch**2 * width + kernel + width**2)

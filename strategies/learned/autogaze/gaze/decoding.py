@@ -1,8 +1,8 @@
-"""Picks frame after frame, on the decoder and nothing of transformers' generation. Knows no training.
+"""Picks frame after frame, on the decoder alone: transformers' own generation is not used.
 
-Per frame: feed [the last chunk of the previous frame][vision tokens]; then, until the budget or the stop rule ends it,
-pick K patches from the last state and feed them back. The last chunk is fed with the next frame, for there is nothing
-left to ask of it in its own. A slot that holds no pick is hidden from what comes later and takes no position. Source:
+Per frame, [the last chunk of the previous frame][vision tokens] are fed. Then K patches are picked from the last state
+and fed back, until the budget or the stop rule ends the frame. The last chunk is fed with the next frame, for its own
+frame asks nothing more of it. A slot that holds no pick is hidden from what comes later and takes no position. Source:
 AutoGaze (arXiv 2603.12254), checked against the published code token for token.
 """
 
@@ -23,9 +23,10 @@ __all__ = ["Control", "Picks", "Sampling", "Stream", "gaze_clip", "score_picks"]
 
 
 class Stream:
-    """A batch of videos being watched: `look` at their next frames, as many at a time as one likes.
+    """Watches a batch of videos: `look` takes their next frames, as many at a time as one likes.
 
-    Frame by frame or all at once gives the same picks. Memory grows with the frames seen.
+    Frame by frame or all at once gives the same picks. Memory grows with the frames seen. Raises ValueError where the
+    official rope_mode needs more vision tokens a frame than the gaze has.
     """
 
     def __init__(self, gaze: Gaze, control: Control, generator: torch.Generator | None = None) -> None:
@@ -43,7 +44,10 @@ class Stream:
 
     @torch.no_grad()
     def look(self, pixels: Tensor) -> Picks:
-        """Picks of the next frames, normalised f32 [B, t, 3, S, S]."""
+        """Returns the picks of the next frames, normalised f32 [B, t, 3, S, S], with their log-probabilities.
+
+        Raises ValueError where the number of videos is not that of earlier calls.
+        """
         batch, frames = pixels.shape[:2]
         if self._visible is not None and len(self._visible) != batch:
             raise ValueError(f"this stream watches {len(self._visible)} videos, got frames of {batch}")
@@ -136,12 +140,12 @@ class Stream:
 
 
 def gaze_clip(gaze: Gaze, pixels: Tensor, control: Control, generator: torch.Generator | None = None) -> Picks:
-    """Picks of whole clips, normalised f32 [B, T, 3, S, S]."""
+    """Returns the picks of whole clips, normalised f32 [B, T, 3, S, S]."""
     return Stream(gaze, control, generator).look(pixels)
 
 
 @torch.no_grad()
 def score_picks(gaze: Gaze, pixels: Tensor, picks: Picks, sampling: Sampling | None = None) -> Picks:
-    """The same picks with log-probabilities and predicted losses, from one parallel pass as in training."""
+    """Returns the same picks with log-probabilities and predicted losses, from one parallel pass as in training."""
     forced = teacher_forced(gaze, pixels, picks, sampling)
     return Picks(picks.ids, picks.valid, forced.loss_predictions, forced.log_probabilities, picks.slots)

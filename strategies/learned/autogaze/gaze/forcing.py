@@ -1,9 +1,8 @@
 """The gaze model on given picks: what each pick's probability was and which loss was predicted after it, in one pass.
 
 With K heads, pick j of a frame is read from one state: the last vision token for j < K, else the last pick of the chunk
-before. Its probability is that of head j mod K; the loss after it is loss head (j mod K) + 1 of the same state, or for
-the last of a chunk loss head 0 of the pick itself. Differentiable; it knows no decoding. Source: AutoGaze
-(arXiv 2603.12254).
+before. Its probability is that of head j mod K. The loss after it is loss head (j mod K) + 1 of the same state. For the
+last pick of a chunk it is loss head 0 of the pick itself. Differentiable. Source: AutoGaze (arXiv 2603.12254).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from strategies.learned.autogaze.gaze.policy import Sampling, log_probabilities
 
 @dataclass(frozen=True)
 class Forced:
-    """Of each slot f32 [B, T, n], 0 where it holds no pick; and of each frame."""
+    """Holds numbers of given picks: of each slot f32 [B, T, n], 0 where it holds no pick, and of each frame."""
 
     log_probabilities: Tensor
     loss_predictions: Tensor  # of the frame after this pick
@@ -29,7 +28,11 @@ class Forced:
 
 
 def teacher_forced(gaze: Gaze, pixels: Tensor, picks: Picks, sampling: Sampling | None = None) -> Forced:
-    """Score picks on normalised frames f32 [B, T, 3, S, S]; `sampling` is the one that they were drawn with."""
+    """Computes probabilities and predicted losses of picks on normalised frames f32 [B, T, 3, S, S].
+
+    `sampling` is the one that they were drawn with. Raises ValueError where picks and pixels differ in videos or
+    frames.
+    """
     ids, valid, ahead = picks.ids, picks.valid, gaze.config.heads_ahead
     vision, _ = gaze.vision(pixels)
     batch, frames, seen = vision.shape[:3]

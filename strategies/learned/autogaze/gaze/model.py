@@ -21,7 +21,7 @@ from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """LLaMA 3's stretching of rotary positions."""
+    """Describes how LLaMA 3 stretches rotary positions."""
 
     factor: float
     low_freq_factor: float
@@ -31,7 +31,10 @@ class RopeScaling:
 
 @dataclass(frozen=True)
 class GazeConfig:
-    """Sizes of a gaze model; it reads square frames whose side is the largest of `scales`."""
+    """Describes the sizes of a gaze model; it reads square frames whose side is the largest of `scales`.
+
+    Raises ValueError naming a size that is not possible.
+    """
 
     scales: tuple[int, ...]  # pixels, ascending
     patch: int  # pixels: of the vocabulary and of the stem
@@ -63,32 +66,32 @@ class GazeConfig:
 
     @classmethod
     def official(cls) -> GazeConfig:
-        """As published."""
+        """Returns the published sizes."""
         scaling = RopeScaling(8.0, 1.0, 4.0, 8192)
         return cls((32, 64, 112, 224), 16, 192, 4, 6, 384, 10, 1, 3, 5e5, scaling, 131072)
 
     @classmethod
     def lab(cls) -> GazeConfig:
-        """Small enough to train on two CPU cores: 112 pixels, 69 ids."""
+        """Returns sizes that are small enough to train on two CPU cores: 112 pixels, 69 ids."""
         return cls((32, 64, 112), 16, 96, 3, 3, 192, 10, 1, 3, 1e4, None, 8192)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Its words."""
+        """Returns the vocabulary: the patches that may be picked."""
         return Vocabulary(self.scales, self.patch)
 
     @property
     def side(self) -> int:
-        """Pixels along a side of a frame."""
+        """Returns the number of pixels along a side of a frame."""
         return self.scales[-1]
 
     @property
     def vision_tokens(self) -> int:
-        """P, vision tokens of a frame."""
+        """Returns P, the number of vision tokens of a frame."""
         return self.vocabulary.grids[-1] ** 2
 
     def llama(self) -> LlamaConfig:
-        """The decoder's configuration."""
+        """Returns the decoder's configuration."""
         rope: dict[str, object] = {"rope_type": "default", "rope_theta": self.rope_theta}
         if self.rope_scaling is not None:
             rope |= {"rope_type": "llama3", **vars(self.rope_scaling)}
@@ -110,7 +113,7 @@ class GazeConfig:
 
 
 class Gaze(nn.Module):
-    """Frames and picks so far -> the next picks, and the loss that they are predicted to leave."""
+    """Predicts the next picks from the frames and picks so far, and the loss that these picks will leave."""
 
     def __init__(self, config: GazeConfig) -> None:
         super().__init__()
@@ -124,23 +127,26 @@ class Gaze(nn.Module):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Its words."""
+        """Returns the vocabulary: the patches that may be picked."""
         return self.config.vocabulary
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Returns the device that its weights are on."""
         return self.positions.device
 
     @classmethod
     def random(cls, config: GazeConfig, seed: int) -> Gaze:
-        """Untrained, in evaluation mode; torch's own random state stays as it is."""
+        """Creates an untrained model, in evaluation mode; torch's own random state stays as it is."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(config).eval()
 
     def vision(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """[B, T, 3, S, S], normalised -> vision tokens [B, T, P, D], and the state to read the next frames with."""
+        """Turns normalised frames [B, T, 3, S, S] into vision tokens [B, T, P, D].
+
+        Also returns the state to read the next frames with. Raises ValueError for frames of any other shape, or none.
+        """
         side = self.config.side
         if pixels.ndim != 5 or pixels.shape[1] < 1 or pixels.shape[2:] != (3, side, side):
             raise ValueError(
@@ -151,13 +157,13 @@ class Gaze(nn.Module):
         return tokens + self.positions, state
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Ids i64 [...] within a frame, `eos` too -> [..., D]."""
+        """Returns the embeddings [..., D] of ids i64 [...] within a frame, `eos` too."""
         return self.decoder.embed_tokens(ids)
 
     def token_logits(self, hidden: Tensor) -> Tensor:
-        """[..., D] -> f32 [..., K, V + 1]: head h is about the pick after h further ones."""
+        """Returns logits f32 [..., K, V + 1] of states [..., D]: head h is about the pick after h further ones."""
         return self.token_head(hidden).float().unflatten(-1, (self.config.heads_ahead, -1))
 
     def loss_predictions(self, hidden: Tensor) -> Tensor:
-        """[..., D] -> f32 [..., K]: head h predicts the frame's loss after h further picks."""
+        """Predicts losses f32 [..., K] from states [..., D]: head h predicts the frame's loss after h further picks."""
         return self.loss_head(hidden).float()

@@ -1,8 +1,7 @@
-"""The same picks the plain way, to compare with: what `decoding` must equal in contiguous mode, and beat in seconds.
+"""The same picks by the plain loop, as a reference: `decoding` must equal it in contiguous mode, and be faster.
 
-At every frame all embeddings so far are joined and fed again, and at every step the cache of keys and values is copied;
-so does the published code, in effect. Masks are left to transformers. It shares the policy with
-`decoding`, nothing else.
+At every frame all embeddings so far are joined and fed again. At every step the cache of keys and values is copied. The
+published code does the same, in effect. Masks are left to transformers. It shares only the policy with `decoding`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,10 @@ from strategies.learned.autogaze.gaze.policy import choose
 def naive_clip(
     gaze: Gaze, pixels: Tensor, control: Control, generator: torch.Generator | None = None, again: bool = True
 ) -> Picks:
-    """Picks of normalised clips f32 [B, T, 3, S, S]; without `again` the cache lasts from frame to frame."""
+    """Returns the picks of normalised clips f32 [B, T, 3, S, S]; without `again` the cache lasts from frame to frame.
+
+    Raises ValueError unless rope_mode is contiguous.
+    """
     if control.rope_mode != "contiguous":
         raise ValueError(f"the naive loop knows only gaze.rope_mode=contiguous, got {control.rope_mode}")
     vocabulary, vision = gaze.vocabulary, gaze.vision(pixels)[0]

@@ -1,4 +1,4 @@
-"""The published checkpoint of the gaze model: its names, and a strict reading of them. Knows no training.
+"""The published checkpoint of the gaze model: its names, and a strict reading of them.
 
 `nvidia/AutoGaze` is a folder with `model.safetensors`: 49 tensors, each name beginning with `gazing_model.`. Names,
 shapes and numbers must all fit; nothing is filled in. Source: AutoGaze (arXiv 2603.12254) and its published code.
@@ -25,13 +25,13 @@ NAMES = {  # beginning of a published name -> beginning of ours
 
 
 def is_official(path: str | Path) -> bool:
-    """Whether a file or model folder in the published layout is meant."""
+    """Says whether a path is a file or model folder in the published layout."""
     files = _files(Path(path).expanduser())
     return bool(files) and any(name.startswith(PREFIX) for name in Stored(files))
 
 
 def load(path: str | Path, config: GazeConfig | None = None) -> Gaze:
-    """The model of a published folder or file, in evaluation mode; ValueError naming what does not fit."""
+    """Loads the model of a published folder or file, in evaluation mode. Raises ValueError naming what does not fit."""
     place = Path(path).expanduser()
     files = _files(place)
     if not files:
@@ -40,14 +40,17 @@ def load(path: str | Path, config: GazeConfig | None = None) -> Gaze:
 
 
 def from_tensors(tensors: Mapping[str, Tensor], source: str, config: GazeConfig | None = None) -> Gaze:
-    """The model out of tensors by their published names; `config` is the published one unless given."""
+    """Builds the model out of tensors by their published names; `config` is the published one unless given.
+
+    Raises ValueError as `fill` does.
+    """
     gaze = Gaze.random(config or GazeConfig.official(), 0)
     fill(gaze, {_ours(name): tensors[name] for name in tensors}, source)
     return gaze
 
 
 def to_tensors(gaze: Gaze) -> dict[str, Tensor]:
-    """The weights by their published names."""
+    """Returns the weights by their published names."""
     back = {ours: theirs for theirs, ours in NAMES.items()}
     found = {}
     for name, value in gaze.state_dict().items():
@@ -57,7 +60,7 @@ def to_tensors(gaze: Gaze) -> dict[str, Tensor]:
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Give a module these tensors. ValueError unless all are there, fit and are finite."""
+    """Fills a module with these tensors. Raises ValueError unless all are there, fit and are finite."""
     own = {name: value.shape for name, value in module.state_dict().items()}
     missing, unexpected = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or unexpected:

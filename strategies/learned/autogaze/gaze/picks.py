@@ -14,7 +14,7 @@ from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 
 
 class Absolute(NamedTuple):
-    """Picks in the published layout: frames one after the other."""
+    """Holds picks in the published layout: frames one after the other."""
 
     ids: Tensor  # i64 [B, N]: frame * V + id; what padded slots hold is the first id of the next frame
     padded: Tensor  # bool [B, N], the only test of padding
@@ -23,11 +23,14 @@ class Absolute(NamedTuple):
 
 @dataclass(frozen=True)
 class Picks:
-    """Patches picked in each frame, in order. B videos, T frames, n slots."""
+    """Holds the patches picked in each frame, in order: of B videos, T frames, n slots.
+
+    Raises ValueError where its tensors differ in shape.
+    """
 
     ids: Tensor  # i64 [B, T, n], within the frame; eos where there is none
     valid: Tensor  # bool [B, T, n]; official stopping may leave a gap between two picks
-    predicted: Tensor | None = None  # f32 [B, T, n]: loss predicted for the frame after this pick; `scored` fills it in
+    predicted: Tensor | None = None  # f32 [B, T, n]: loss predicted for the frame after this pick, by `score_picks`
     log_probabilities: Tensor | None = None  # f32 [B, T, n]
     slots: tuple[int, ...] | None = None  # of each frame, as decoded together; n of each if not given
 
@@ -41,7 +44,10 @@ class Picks:
 
     @classmethod
     def of(cls, videos: Sequence[Sequence[Sequence[int]]], vocabulary: Vocabulary) -> Picks:
-        """Videos of frames of ids, padded; every video needs as many frames."""
+        """Builds picks from videos of frames of ids, padded; every video needs as many frames.
+
+        Raises ValueError otherwise, or where an id is not in the vocabulary.
+        """
         if len({len(frames) for frames in videos}) != 1 or not videos[0]:
             raise ValueError(f"videos need the same number of frames, got {[len(frames) for frames in videos]}")
         widest = max(1, *(len(ids) for frames in videos for ids in frames))
@@ -55,7 +61,10 @@ class Picks:
 
     @classmethod
     def joined(cls, parts: Sequence[Picks], vocabulary: Vocabulary) -> Picks:
-        """The videos of all parts, of equally many frames, one part after the other."""
+        """Joins the videos of all parts, of equally many frames, one part after the other.
+
+        Predicted losses and log-probabilities stay where every part has them.
+        """
         most = max(part.ids.shape[2] for part in parts)
         fill = {"ids": vocabulary.eos, "valid": False, "predicted": 0.0, "log_probabilities": 0.0}
         whole: dict[str, Tensor | None] = {}
@@ -67,31 +76,31 @@ class Picks:
 
     @property
     def counts(self) -> Tensor:
-        """i64 [B, T]: picks of each frame."""
+        """Returns i64 [B, T]: the number of picks of each frame."""
         return self.valid.sum(2)
 
     @property
     def last_predicted(self) -> Tensor:
-        """f32 [B, T]: the loss predicted after the last pick of each frame; NaN where none is predicted."""
+        """Returns f32 [B, T]: the loss predicted after the last pick of each frame; NaN where none is predicted."""
         if self.predicted is None:
             return torch.full(self.ids.shape[:2], float("nan"), device=self.ids.device)
         last = self.valid.cumsum(2).argmax(2, keepdim=True)
         return self.predicted.gather(2, last)[..., 0]
 
     def to(self, device: torch.device | str) -> Picks:
-        """The same on a device."""
+        """Returns the same picks on a device."""
         moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **moved)  # type: ignore[arg-type]
 
     def lists(self) -> list[list[list[int]]]:
-        """Videos of frames of ids: what `of` reads."""
+        """Returns the picks as videos of frames of ids, which is what `of` reads."""
         return [
             [ids[valid].tolist() for ids, valid in zip(*frames, strict=True)]
             for frames in zip(self.ids.cpu(), self.valid.cpu(), strict=True)
         ]
 
     def absolute(self, vocabulary: Vocabulary) -> Absolute:
-        """The published layout."""
+        """Returns the picks in the published layout."""
         frames, most = self.ids.shape[1:]
         slots = self.slots or (most,) * frames
         keep = torch.cat([torch.arange(most) < count for count in slots])

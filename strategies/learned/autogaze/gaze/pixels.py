@@ -1,4 +1,4 @@
-"""Bytes of frames -> what the gaze and the reconstructor read, and back. Knows no network.
+"""Bytes of frames -> what the gaze and the reconstructor read, and back.
 
     resize (bilinear, antialiased, rounded to bytes) -> x / 127.5 - 1 -> (x - mean) / std with ImageNet's mean and std
 
@@ -16,16 +16,20 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def prepare(frames: Tensor, side: int) -> Tensor:
-    """u8 [..., H, W, 3] or [..., 3, H, W] -> normalised f32 [..., 3, side, side].
+    """Turns frames u8 [..., H, W, 3] or [..., 3, H, W] into normalised f32 [..., 3, side, side].
 
-    Frames that are not square are squeezed, none is cropped; tiny ones are blown up. ValueError for anything else.
+    Frames that are not square are squeezed, none is cropped; tiny ones are enlarged. Raises ValueError for anything
+    else.
     """
     frames = channels_first(frames)
     return normalise(resize(frames, side, side).float())
 
 
 def channels_first(frames: Tensor) -> Tensor:
-    """u8 [..., H, W, 3] or [..., 3, H, W] -> a view [..., 3, H, W]; where both fit, channels are first already."""
+    """Returns frames u8 [..., H, W, 3] or [..., 3, H, W] as a view [..., 3, H, W].
+
+    Where both fit, channels are first already. Raises ValueError for any other type or shape, or no pixel at all.
+    """
     if (
         frames.dtype != torch.uint8
         or frames.ndim < 3
@@ -44,7 +48,7 @@ def channels_first(frames: Tensor) -> Tensor:
 
 
 def resize(frames: Tensor, height: int, width: int) -> Tensor:
-    """u8 [..., 3, H, W] -> u8 [..., 3, height, width], as PIL's bilinear filter does it (within one level)."""
+    """Resizes u8 [..., 3, H, W] to u8 [..., 3, height, width], as PIL's bilinear filter does it (within one level)."""
     if frames.shape[-2:] == (height, width):
         return frames
     flat = frames.reshape(-1, *frames.shape[-3:]).float()
@@ -53,13 +57,13 @@ def resize(frames: Tensor, height: int, width: int) -> Tensor:
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """f32 [..., 3, H, W] within 0 .. 255 -> normalised."""
+    """Normalises f32 [..., 3, H, W] within 0 .. 255, twice: x / 127.5 - 1, then with ImageNet's mean and std."""
     mean, std = _constants(pixels)
     return (pixels / 127.5 - 1 - mean) / std
 
 
 def restore(pixels: Tensor) -> Tensor:
-    """Normalised f32 [..., 3, H, W] -> u8, clipped: the way back of `prepared`, without the resizing."""
+    """Turns normalised f32 [..., 3, H, W] back into u8, clipped: the reverse of `prepare`, without the resizing."""
     mean, std = _constants(pixels)
     return ((pixels * std + mean + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 

@@ -19,7 +19,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sampling:
-    """How picks are drawn; `top_k` None draws from all allowed patches."""
+    """Says how picks are drawn; `top_k` None draws from all allowed patches.
+
+    Raises ValueError unless the temperature is positive and finite, and `top_k` at least 1.
+    """
 
     temperature: float
     top_k: int | None
@@ -32,9 +35,10 @@ class Sampling:
 
 
 def log_probabilities(logits: Tensor, banned: Tensor, sampling: Sampling | None, picked: Tensor | None) -> Tensor:
-    """f32 [..., V + 1] of logits f32 and banned bool, both [..., V + 1].
+    """Returns log-probabilities f32 [..., V + 1] of logits f32 and banned bool, both [..., V + 1].
 
-    `picked` i64 [...] stays possible beside the top k: rounding may have moved it out of them since it was drawn.
+    Without `sampling` they are a plain log-softmax, and nothing is banned. `picked` i64 [...] stays possible beside the
+    top k: rounding may have moved it out of them since it was drawn.
     """
     if sampling is None:
         return logits.log_softmax(-1)
@@ -50,9 +54,10 @@ def log_probabilities(logits: Tensor, banned: Tensor, sampling: Sampling | None,
 def choose(
     logits: Tensor, banned: Tensor, sampling: Sampling | None, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
-    """Picks i64 [B, k], all different and none `banned` (bool [B, V + 1], changed in place), and their f32 [B, k].
+    """Picks one patch for each head in turn, from logits f32 [B, k, V + 1].
 
-    One pick of each head in turn, from logits f32 [B, k, V + 1].
+    Returns ids i64 [B, k], all different and none `banned` (bool [B, V + 1], changed in place), and their
+    log-probabilities f32 [B, k].
     """
     ids, scores = [], []
     for head in logits.unbind(1):

@@ -1,4 +1,4 @@
-"""Frames -> vision tokens: patches, then a convolution over space and over this and earlier frames. Knows no gaze.
+"""Frames -> vision tokens: patches, then a convolution over space and over this and earlier frames.
 
 Causal in time, so a video can be read frame by frame: the state between two calls is what the convolution of each block
 last read. Parameter names are those of the official state dict. Source: AutoGaze (arXiv 2603.12254).
@@ -14,7 +14,10 @@ State = list[Tensor]  # of each block: the last frames that it read, [B, D, kern
 
 
 class Block(nn.Module):
-    """A convolution over (time, height, width) that never reads a later frame, then ReLU; no residual, no norm."""
+    """Applies a convolution over (time, height, width) that never reads a later frame, then ReLU.
+
+    It has no residual and no norm.
+    """
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -22,7 +25,10 @@ class Block(nn.Module):
         self.conv3d = nn.Conv3d(width, width, kernel, padding=(0, kernel // 2, kernel // 2))
 
     def forward(self, states: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
-        """[B, D, T, g, g], with the last frames before these -> [B, D, T, g, g] and the last frames of these."""
+        """Maps states [B, D, T, g, g] to new ones of the same shape, and returns the last frames that it read.
+
+        `before` are the last frames that the previous call read; None stands for zeros.
+        """
         if before is None:
             states = pad(states, (0, 0, 0, 0, self.past, 0))
         else:
@@ -31,7 +37,7 @@ class Block(nn.Module):
 
 
 class Stem(nn.Module):
-    """[B, T, 3, S, S] -> [B, T, (S / patch)^2, D]."""
+    """Turns frames [B, T, 3, S, S] into vision tokens [B, T, (S / patch)^2, D]."""
 
     def __init__(self, width: int, patch: int, blocks: int, kernel: int) -> None:
         super().__init__()
@@ -42,7 +48,7 @@ class Stem(nn.Module):
         self.out_proj = nn.Conv3d(width, width, 1)
 
     def forward(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Vision tokens of normalised frames, row by row, and the state to read the next frames with."""
+        """Returns the vision tokens of normalised frames, row by row, and the state to read the next frames with."""
         states = self.temporal_conv(pixels.transpose(1, 2))  # [B, D, T, g, g]
         states = self.norm(states.movedim(1, -1)).movedim(-1, 1)
         after: State = []

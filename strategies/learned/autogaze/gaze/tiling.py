@@ -1,7 +1,7 @@
 """Large frames: cut into square tiles, each gazed at on its own, batch after batch. Any number of rows and columns.
 
 A tile is resized to the side that the gaze reads. Picks stay with their tile, in their order and with their predicted
-losses, so nothing is made up at the borders. It knows neither strategies nor where frames come from.
+losses, so nothing is made up at the borders.
 """
 
 from __future__ import annotations
@@ -21,24 +21,27 @@ from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Tiled:
-    """Picks of rows * columns tiles, row by row, as if each were a video."""
+    """Holds the picks of rows * columns tiles, row by row, as if each were a video."""
 
     picks: Picks  # B = rows * columns
     rows: int
     columns: int
 
     def masks(self, vocabulary: Vocabulary) -> list[Tensor]:
-        """One bool [T, rows * g, columns * g] per scale: the patches picked on the whole frame."""
+        """Returns one bool [T, rows * g, columns * g] per scale: the patches picked on the whole frame."""
         return [self.laid_out(mask) for mask in vocabulary.masks(self.picks.ids)]
 
     def laid_out(self, cells: Tensor) -> Tensor:
-        """[rows * columns, T, h, w] of the tiles -> [T, rows * h, columns * w] of the frame."""
+        """Joins the tiles: [rows * columns, T, h, w] of the tiles -> [T, rows * h, columns * w] of the frame."""
         grid = cells.unflatten(0, (self.rows, self.columns))  # [R, C, T, h, w]
         return grid.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
 
 
 def tiles(frames: Tensor, side: int) -> tuple[int, int]:
-    """(rows, columns) of tiles of `side` pixels in u8 [T, 3, H, W]. ValueError where they do not fit exactly."""
+    """Counts the (rows, columns) of tiles of `side` pixels in u8 [T, 3, H, W].
+
+    Raises ValueError where they do not fit exactly.
+    """
     height, width = frames.shape[-2:]
     if side < 1 or height < side or width < side or height % side or width % side:
         raise ValueError(
@@ -49,7 +52,10 @@ def tiles(frames: Tensor, side: int) -> tuple[int, int]:
 
 
 def cut(frames: Tensor, side: int) -> Tensor:
-    """[rows * columns, T, 3, side, side] of frames [T, 3, H, W], row by row. ValueError as `tiles`."""
+    """Cuts frames [T, 3, H, W] into tiles [rows * columns, T, 3, side, side], row by row.
+
+    Raises ValueError as `tiles` does.
+    """
     rows, columns = tiles(frames, side)
     return frames.unflatten(3, (columns, side)).unflatten(2, (rows, side)).permute(2, 4, 0, 1, 3, 5).flatten(0, 1)
 
@@ -63,9 +69,10 @@ def gaze_tiles(
     predictions: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tiled:
-    """Gaze at a clip u8 [T, 3, H, W] or [T, H, W, 3], `batch` tiles of `side` pixels at a time.
+    """Picks patches of a clip u8 [T, 3, H, W] or [T, H, W, 3], `batch` tiles of `side` pixels at a time.
 
-    `predictions` adds the loss predicted after each pick. In the contiguous mode the picks do not depend on `batch`.
+    `predictions` adds the loss predicted after each pick. In the contiguous mode the picks do not depend on `batch`,
+    unless they are drawn at random. Raises ValueError where tiles do not fit the frames exactly, or `batch` is below 1.
     """
     frames = channels_first(frames)
     if frames.ndim != 4 or batch < 1:

@@ -1,7 +1,7 @@
 """Picks on tiles -> numbers on the cells of another grid over the same frame, such as a backbone's tokens.
 
 Overlaps are exact areas, so the grids need not fit each other. With a tile for every `finest grid` x `finest grid`
-cells they do: a finest patch is then one cell. Knows no backbone and no strategy.
+cells they do: a finest patch is then one cell.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from strategies.learned.autogaze.gaze.vocabulary import Vocabulary, shares
 
 
 def scores(tiled: Tiled, vocabulary: Vocabulary, rows: int, columns: int, most: int, eta: float) -> Tensor:
-    """F32 [T, rows, columns] within 0 .. 1, of frames in which at most `most` patches of a tile were picked.
+    """Scores the cells, f32 [T, rows, columns] within 0 .. 1, of frames with at most `most` picks in each tile.
 
-    s(u) = max over picks of (1 - k / most) * o / a^eta: k is the pick's place among those of its tile and frame, o the
-    share of the cell that it covers and a its own area in cells. No pick on a cell: 0.
+    s(u) = max over picks of (1 - k / most) * o / a^eta. Here k is the pick's place among those of its tile and frame. o
+    is the share of the cell that it covers, and a its own area in cells. A cell without a pick scores 0.
     """
     picks = tiled.picks
     worth = 1 - (picks.valid.cumsum(2) - 1).float() / most
@@ -41,7 +41,10 @@ def scores(tiled: Tiled, vocabulary: Vocabulary, rows: int, columns: int, most: 
 
 
 def coverage(tiled: Tiled, vocabulary: Vocabulary, rows: int, columns: int) -> Tensor:
-    """F32 [T, rows, columns]: the share of each cell that lies under a pick, of whatever scale; never counted twice."""
+    """Returns f32 [T, rows, columns]: the share of each cell that lies under a pick, of whatever scale.
+
+    What two picks cover is counted once.
+    """
     masks = tiled.masks(vocabulary)
     (down, within_row), (across, within_column) = (
         _strips([mask.shape[axis] for mask in masks], cells, masks[0].device)
@@ -66,7 +69,7 @@ def _strips(grids: list[int], cells: int, device: torch.device) -> tuple[list[Te
 
 @dataclass(frozen=True)
 class Seen:
-    """A clip of T frames on a grid of cells."""
+    """Holds what a gaze saw of a clip of T frames, on a grid of cells."""
 
     scores: Tensor  # f32 [T, rows, columns]
     coverage: Tensor  # f32 [T, rows, columns]
@@ -75,7 +78,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Frames of `cells` (rows, columns) of `pixels` (height, width) each, and the tiles that a gaze cuts them into."""
+    """Describes frames of `cells` (rows, columns) of `pixels` (height, width) each.
+
+    It also says which tiles a gaze cuts them into.
+    """
 
     cells: tuple[int, int]
     pixels: tuple[int, int]
@@ -83,13 +89,13 @@ class Canvas:
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Rows and columns: the nearest whole numbers, to which frames are resized."""
+        """Returns rows and columns of tiles: the nearest whole numbers, to which frames are resized."""
         return max(1, round(self.cells[0] / self.grid)), max(1, round(self.cells[1] / self.grid))
 
     def look(self, gaze: Gaze, clip: Tensor, control: Control, most: int, eta: float, batch: int) -> Seen:
-        """Gaze at u8 [T, 3, H, W], `batch` tiles at a time; see `scores` for `most` and `eta`.
+        """Picks patches of a clip u8 [T, 3, H, W], `batch` tiles at a time, and returns what was seen on the cells.
 
-        Pixels beyond the last whole cell are left out.
+        See `scores` for `most` and `eta`. Pixels beyond the last whole cell are left out.
         """
         clip = clip[..., : self.cells[0] * self.pixels[0], : self.cells[1] * self.pixels[1]]
         side = self.grid * max(self.pixels)

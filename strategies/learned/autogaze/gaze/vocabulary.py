@@ -18,7 +18,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Patches of `patch` pixels at each of the `scales` (pixels, ascending). ValueError if one does not divide."""
+    """Describes the patches of `patch` pixels at each of the `scales` (pixels, ascending).
+
+    Raises ValueError where `patch` does not divide a scale, or the scales do not ascend.
+    """
 
     scales: tuple[int, ...]
     patch: int = 16
@@ -38,43 +41,49 @@ class Vocabulary:
 
     @cached_property
     def grids(self) -> tuple[int, ...]:
-        """Patches along a side, of each scale."""
+        """Returns the number of patches along a side, of each scale."""
         return tuple(scale // self.patch for scale in self.scales)
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """First id of each scale."""
+        """Returns the first id of each scale."""
         return tuple(accumulate((grid**2 for grid in self.grids[:-1]), initial=0))
 
     @cached_property
     def size(self) -> int:
-        """Number of ids."""
+        """Returns V, the number of ids."""
         return sum(grid**2 for grid in self.grids)
 
     @property
     def eos(self) -> int:
-        """The class that is no patch."""
+        """Returns the class that is no patch: the id after the last."""
         return self.size
 
     @property
     def finest(self) -> slice:
-        """The ids of the finest scale, row by row."""
+        """Returns the ids of the finest scale, row by row."""
         return slice(self.starts[-1], self.size)
 
     def scale_of(self, ids: Tensor) -> Tensor:
-        """Index i64 [...] into `scales`, of ids i64 [...] within 0 .. size - 1."""
+        """Returns the index i64 [...] into `scales` of ids i64 [...].
+
+        Raises ValueError unless the ids lie within 0 .. size - 1.
+        """
         self._check(ids)
         return torch.bucketize(ids, torch.tensor(self.starts, device=ids.device), right=True) - 1
 
     def place(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(scale index, row, column), each i64 [...], of ids i64 [...]."""
+        """Returns (scale index, row, column), each i64 [...], of ids i64 [...]."""
         scale = self.scale_of(ids)
         grids, starts = (torch.tensor(numbers, device=ids.device) for numbers in (self.grids, self.starts))
         within = ids - starts[scale]
         return scale, within // grids[scale], within % grids[scale]
 
     def id(self, scale: Tensor, row: Tensor, column: Tensor) -> Tensor:
-        """The ids i64 [...] at (scale index, row, column), i64 [...] each; what `place` takes apart."""
+        """Returns the ids i64 [...] at (scale index, row, column), i64 [...] each: the reverse of `place`.
+
+        Raises ValueError where a row or column lies outside its grid.
+        """
         grids, starts = (torch.tensor(numbers, device=scale.device) for numbers in (self.grids, self.starts))
         grid = grids[scale]
         if bool(((row < 0) | (row >= grid) | (column < 0) | (column >= grid)).any()):
@@ -82,25 +91,31 @@ class Vocabulary:
         return starts[scale] + row * grid + column
 
     def boxes(self) -> Tensor:
-        """f64 [V, 4]: top, left, bottom and right of every id, as shares 0 .. 1 of the frame."""
+        """Returns f64 [V, 4]: top, left, bottom and right of every id, as shares 0 .. 1 of the frame."""
         scale, row, column = self.place(torch.arange(self.size))
         side = 1 / torch.tensor(self.grids, dtype=torch.float64)[scale]
         return torch.stack([row * side, column * side, (row + 1) * side, (column + 1) * side], dim=1)
 
     def picked(self, ids: Tensor) -> Tensor:
-        """Bool [..., V]: which patches are among ids i64 [..., n]; `eos` stands for none."""
+        """Says which patches are among ids i64 [..., n], as bool [..., V]; `eos` stands for none.
+
+        Raises ValueError unless the ids lie within 0 .. eos.
+        """
         if bool(((ids < 0) | (ids > self.eos)).any()):
             raise ValueError(f"ids must lie within 0 .. {self.eos}, got {int(ids.min())} .. {int(ids.max())}")
         found = torch.zeros(*ids.shape[:-1], self.size + 1, dtype=torch.bool, device=ids.device)
         return found.scatter(-1, ids, True)[..., :-1]
 
     def masks(self, ids: Tensor) -> list[Tensor]:
-        """One bool [..., g, g] per scale: the patches among ids i64 [..., n]; `eos` stands for none."""
+        """Returns one bool [..., g, g] per scale: the patches among ids i64 [..., n]; `eos` stands for none."""
         pieces = self.picked(ids).split([grid**2 for grid in self.grids], dim=-1)
         return [piece.unflatten(-1, (grid, grid)) for piece, grid in zip(pieces, self.grids, strict=True)]
 
     def cover(self, rows: int, columns: int) -> Tensor:
-        """f32 [V, rows * columns]: the share of each cell, of such a grid over the frame, that each id covers."""
+        """Returns f32 [V, rows * columns]: the share that each id covers of each cell of a grid over the frame.
+
+        Raises ValueError for a grid without a row or a column.
+        """
         if rows < 1 or columns < 1:
             raise ValueError(f"a grid needs at least one row and one column, got {rows} x {columns}")
         pieces = []
@@ -115,7 +130,10 @@ class Vocabulary:
 
 
 def shares(parts: int, cells: int) -> Tensor:
-    """F64 [parts, cells]: the share of each of `cells` equal pieces of a line that each of `parts` pieces covers."""
+    """Returns f64 [parts, cells]: how two ways to cut a line into equal pieces overlap.
+
+    It is the share of each of `cells` pieces that each of `parts` pieces covers.
+    """
     part, cell = torch.arange(parts)[:, None], torch.arange(cells)  # everything in units of 1 / (parts * cells)
     end = torch.minimum((part + 1) * cells, (cell + 1) * parts)
     start = torch.maximum(part * cells, cell * parts)

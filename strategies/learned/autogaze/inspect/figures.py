@@ -1,4 +1,4 @@
-"""What a gaze kept and what it cost the picture, in numbers: per frame and over the video. Knows no pixels.
+"""What a gaze kept and what it cost the picture, in numbers: per frame and over the video.
 
 error = loss / loss of keeping nothing; over a video, the sums of both.
 """
@@ -21,7 +21,7 @@ PER_FRAME = ("frame", "seconds", "clip", "picks")
 
 @dataclass(frozen=True)
 class FrameFigures:
-    """One frame."""
+    """Holds the figures of one frame."""
 
     frame: int  # number in the file
     seconds: float
@@ -33,18 +33,18 @@ class FrameFigures:
 
     @property
     def error(self) -> float:
-        """True, relative to keeping nothing."""
+        """Returns the true error, relative to keeping nothing."""
         return relative(self.loss, self.nothing)
 
     @property
     def predicted_error(self) -> float:
-        """As the loss heads have it."""
+        """Returns the error that the loss heads predict, relative to keeping nothing."""
         return relative(self.predicted, self.nothing)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All frames."""
+    """Holds the figures of all frames of a video."""
 
     frames: tuple[FrameFigures, ...]
     vocabulary: Vocabulary
@@ -53,46 +53,49 @@ class Figures:
 
     @property
     def per_scale(self) -> list[int]:
-        """Picks of each scale, coarse first."""
+        """Returns the number of picks of each scale, coarse first."""
         return [sum(column) for column in zip(*(one.picks for one in self.frames), strict=True)]
 
     @property
     def kept(self) -> int:
-        """Picks."""
+        """Returns the number of picks, of all scales and frames."""
         return sum(self.per_scale)
 
     @property
     def words(self) -> list[int]:
-        """Patches there are of each scale, in all frames."""
+        """Returns how many patches there are of each scale, in all frames."""
         return [len(self.frames) * self.tiles * grid**2 for grid in self.vocabulary.grids]
 
     @property
     def reduction(self) -> float:
-        """How many times fewer patches than those of the finest scale, which is what a vision tower would read."""
+        """Returns how many times fewer patches are kept than the finest scale has.
+
+        Those of the finest scale are what a vision tower would read.
+        """
         return self.words[-1] / self.kept
 
     @property
     def error(self) -> float:
-        """Of the video."""
+        """Returns the true error of the video, relative to keeping nothing."""
         return relative(sum(one.loss for one in self.frames), sum(one.nothing for one in self.frames))
 
     @property
     def predicted_error(self) -> float:
-        """Of the video, as the loss heads have it."""
+        """Returns the error of the video that the loss heads predict, relative to keeping nothing."""
         return relative(sum(one.predicted for one in self.frames), sum(one.nothing for one in self.frames))
 
     @property
     def met(self) -> bool | None:
-        """Whether the true error is within epsilon; None if none was asked for."""
+        """Says whether the true error is within epsilon; None if no epsilon was asked for."""
         return None if self.epsilon is None else self.error <= self.epsilon
 
     @property
     def frames_within(self) -> int | None:
-        """Frames whose own error is within epsilon."""
+        """Counts the frames whose own error is within epsilon; None if no epsilon was asked for."""
         return None if self.epsilon is None else sum(one.error <= self.epsilon for one in self.frames)
 
     def summary(self) -> dict[str, Any]:
-        """Plain values."""
+        """Returns the figures of the video as plain values."""
         per_scale = zip(self.vocabulary.scales, self.per_scale, self.words, strict=True)
         return {
             "frames": len(self.frames),
@@ -111,7 +114,7 @@ class Figures:
         }
 
     def write(self, path: Path) -> None:
-        """A line of CSV per frame."""
+        """Writes a line of CSV per frame, below a line of names."""
         names = [f"picks_{scale}" for scale in self.vocabulary.scales]
         losses = ["loss", "loss_of_nothing", "predicted_loss", "error", "predicted_error"]
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -124,7 +127,7 @@ class Figures:
 
 
 def figures_of(seen: Seen, clip: int, seconds: Sequence[float], vocabulary: Vocabulary) -> list[FrameFigures]:
-    """Those of a clip; `seconds` of its frames."""
+    """Returns the figures of each frame of a clip; `seconds` are the times of its frames."""
     ids, valid = seen.tiled.picks.ids, seen.tiled.picks.valid
     found = []
     for place, number in enumerate(seen.numbers):
@@ -136,5 +139,5 @@ def figures_of(seen: Seen, clip: int, seconds: Sequence[float], vocabulary: Voca
 
 
 def relative(loss: float, of_nothing: float) -> float:
-    """Loss over that of keeping nothing; 0 where there was nothing to lose."""
+    """Returns a loss over that of keeping nothing; 0 where there was nothing to lose."""
     return loss / of_nothing if of_nothing > 0 else 0.0

@@ -1,6 +1,6 @@
-"""Frames side by side: as it is, what was picked of it, what is rebuilt from that. Knows pixels and picks, no model.
+"""Frames side by side: as it is, what was picked of it, what is rebuilt from that.
 
-In the middle a picked patch shows what its scale keeps of it, in a frame of that scale's colour, the finest on top; the
+In the middle a picked patch shows what its scale keeps of it, outlined in that scale's colour, the finest on top; the
 rest is dimmed.
 """
 
@@ -36,20 +36,20 @@ Panel = NDArray[np.uint8]  # [H, W, 3]
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame, and its numbers."""
+    """Holds the panels of a frame, and its figures."""
 
     panels: tuple[Panel, Panel, Panel]
     figures: FrameFigures
 
     @property
     def strip(self) -> Panel:
-        """The panels side by side."""
+        """Returns the panels side by side."""
         gap = np.full((self.panels[0].shape[0], GAP, 3), 255, np.uint8)
         return np.concatenate([self.panels[0], gap, self.panels[1], gap, self.panels[2]], 1)
 
 
 def shots(seen: Seen, vocabulary: Vocabulary, figures: Sequence[FrameFigures]) -> list[Shot]:
-    """One of every frame of a clip."""
+    """Returns one shot of every frame of a clip."""
     size = _size(*seen.frames.shape[-2:])
     plain, rebuilt = (resize(pixels, *size) for pixels in (seen.frames, seen.images))
     gazed = _gazed(seen, vocabulary, size)
@@ -60,7 +60,7 @@ def shots(seen: Seen, vocabulary: Vocabulary, figures: Sequence[FrameFigures]) -
 
 
 def overview(path: Path, chosen: Sequence[Shot], vocabulary: Vocabulary) -> None:
-    """Frames as columns, panels as rows."""
+    """Draws the chosen frames as columns and their panels as rows, as a PNG file."""
     height, width = chosen[0].panels[0].shape[:2]
     column = 2.4
     figure = Figure(figsize=(max(column * len(chosen), 5.0), 3 * column * height / width + 0.9), dpi=110)
@@ -80,7 +80,7 @@ def overview(path: Path, chosen: Sequence[Shot], vocabulary: Vocabulary) -> None
 
 
 def curve(path: Path, figures: Figures) -> None:
-    """True and predicted error of every frame, and its picks per scale, over time."""
+    """Draws the true and predicted error of every frame, and its picks per scale, over time, as a PNG file."""
     figure = Figure(figsize=(10, 5.4), dpi=110, layout="constrained")
     error, kept = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     frames, places = figures.frames, np.arange(len(figures.frames))

@@ -1,4 +1,4 @@
-"""What `sieve gaze` says in a terminal. Knows figures, no pixels and no model."""
+"""What `sieve gaze` says in a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strategies.learned.autogaze.inspect.figures import Figures
 
 
 def tell(out: Console, figures: Figures, about: Mapping[str, Any], notes: list[str]) -> None:
-    """Print what was looked at, what was kept, how good that is, and what else to know."""
+    """Prints what was looked at, what was kept, how good that is, and what else to know."""
     rows, columns = about["tiles"]
     side, (height, width) = about["side"], about["size"]
     clips = figures.frames[-1].clip + 1

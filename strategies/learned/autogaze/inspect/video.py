@@ -2,7 +2,7 @@
 
 Frames are resized to a whole number of tiles, each as large as the gaze reads; a short last clip stays short; one frame
 is a clip, too. Errors are relative to keeping nothing: the loss over frames and tiles with the picks, over that of the
-same reconstructor without any. It knows readers and the two networks; it knows no configuration.
+same reconstructor without any.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class GazeSettings:
-    """How a video is looked at; see conf/gaze.yaml."""
+    """Says how a video is looked at; see conf/gaze.yaml.
+
+    Raises ValueError naming a setting that is not possible, or where nothing says when enough is seen.
+    """
 
     epsilon: float | None
     loss_threshold: float | None
@@ -68,7 +71,10 @@ class GazeSettings:
             raise ValueError(f"tiles must be ROWSxCOLUMNS, such as 2x3, or {AUTO}; got {self.tiles!r}")
 
     def control(self, source: Source) -> Control:
-        """What the gaze is told. ValueError where its weights have no calibration, or the budget is not possible."""
+        """Returns the control of the gaze.
+
+        Raises ValueError where `epsilon` needs a calibration that the weights lack, or the budget is not possible.
+        """
         threshold = source.threshold(self.loss_threshold, self.epsilon)
         known, budget = source.about.calibration, self.budget
         if budget is None:
@@ -81,7 +87,10 @@ class GazeSettings:
         return control
 
     def chosen(self, info: VideoInfo) -> list[int]:
-        """Numbers of the frames looked at, ascending. UsageError where the video ends before them."""
+        """Returns the numbers of the frames looked at, ascending.
+
+        Raises UsageError where the video ends before them.
+        """
         if self.start > info.seconds[-1]:
             last = f"{info.seconds[-1]:.3f} s"
             raise UsageError(f"start: got {self.start} s, but the last frame of {info.path} is shown at {last}")
@@ -94,7 +103,10 @@ class GazeSettings:
         return [int(i) for i in sampling.frames(info.seconds, info.duration_seconds, 1)]
 
     def grid(self, height: int, width: int, side: int) -> tuple[int, int]:
-        """Rows and columns of tiles of a frame. UsageError where a tile would not be a pixel large."""
+        """Returns the rows and columns of tiles of a frame.
+
+        Raises UsageError where a tile would not be a pixel large.
+        """
         if self.tiles != AUTO:
             rows, columns = (int(part) for part in self.tiles.split("x"))
             if rows > height or columns > width:
@@ -110,7 +122,7 @@ class GazeSettings:
 
 @dataclass(frozen=True)
 class Seen:
-    """One clip: T frames as they were gazed at, what was picked, and what is rebuilt."""
+    """Holds one clip: T frames as they were gazed at, what was picked, and what is rebuilt."""
 
     numbers: tuple[int, ...]  # of its frames in the file
     frames: Tensor  # u8 [T, 3, H, W], resized to the tiles
@@ -125,7 +137,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Gazer:
-    """The two networks, on one device, and how they look."""
+    """Holds the gaze and the reconstructor, on one device, and how they look at a video."""
 
     gaze: Gaze
     reconstructor: Reconstructor
@@ -136,7 +148,7 @@ class Gazer:
     batch: int  # tiles
 
     def clips(self, path: str, numbers: list[int], reader: Reader) -> Generator[Seen, None, None]:
-        """Every clip of these frames, as soon as it is read. VideoError where the file breaks."""
+        """Yields every clip of these frames, as soon as it is read. Raises VideoError where the file breaks."""
         with closing(reader.decode(path, numbers)) as decoded:
             side = self.gaze.config.side
             size = (self.grid[0] * side, self.grid[1] * side)
@@ -146,7 +158,7 @@ class Gazer:
 
     @torch.no_grad()
     def look(self, frames: Tensor, numbers: tuple[int, ...]) -> Seen:
-        """One clip u8 [T, 3, rows * side, columns * side]."""
+        """Looks at one clip u8 [T, 3, rows * side, columns * side], and rebuilds it from the picks."""
         began, side = perf_counter(), self.gaze.config.side
         tiled = gaze_tiles(self.gaze, frames, self.control, side, self.batch, predictions=True)
         gazed, picks = perf_counter(), tiled.picks

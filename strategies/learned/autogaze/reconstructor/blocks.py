@@ -15,7 +15,7 @@ KeysValues = tuple[Tensor, Tensor]  # [B, H, M, D / H] each
 
 
 class Block(nn.Module):
-    """[B, N, D] -> [B, N, D]."""
+    """Applies self-attention and a feed-forward layer to states: [B, N, D] -> [B, N, D]."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -25,9 +25,9 @@ class Block(nn.Module):
         self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
     def forward(self, states: Tensor, mask: Tensor, before: KeysValues | None = None) -> tuple[Tensor, KeysValues]:
-        """(new states, keys and values of all). `mask` bool [B or 1, N, M + N]: what each may see.
+        """Returns (new states, keys and values of all).
 
-        The first M are `before`.
+        `mask` bool [B or 1, N, M + N] says what each state may see. The first M are `before`.
         """
         normed = self.norm_attention(states)
         query, key, value = (self._split(part(normed)) for part in (self.query, self.key, self.value))

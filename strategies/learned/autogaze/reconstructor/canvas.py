@@ -1,7 +1,7 @@
-"""What was last seen where: every pixel as the finest patch of the last frame that was picked over it shows it.
+"""What was last seen where: each pixel comes from the last frame with a pick over it, from the finest such patch.
 
 The lab's reconstructor shows this picture and learns what to put where nothing was ever seen, which is NaN here. The
-picture holds picked patches and nothing else of the frames: each is blown up on its own. Knows no weights.
+picture holds picked patches and nothing else of the frames: each is enlarged on its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from strategies.learned.autogaze.reconstructor.patches import resizing
 
 
 def enlarge(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = None) -> list[Tensor]:
-    """[R, 3, S, S] of every scale: its patches, of [R, V, 3 * patch^2], side by side over the whole frame.
+    """Renders every scale as [R, 3, S, S]: its patches, of [R, V, 3 * patch^2], side by side over the whole frame.
 
     `pixels` [R, 3, S, S] are the patches of the finest scale, where they are at hand.
     """
@@ -37,9 +37,9 @@ def enlarge(patches: Tensor, vocabulary: Vocabulary, pixels: Tensor | None = Non
 def paint(
     canvas: Tensor, shown: Sequence[Tensor], picked: Tensor, vocabulary: Vocabulary, rows: Tensor | None = None
 ) -> Tensor:
-    """The canvas [R, 3, S, S] with the patches picked (bool [R, V]) in one more frame, the finest on top.
+    """Returns the canvas [R, 3, S, S] with the patches picked (bool [R, V]) in one more frame, the finest on top.
 
-    `shown` is `blown_up` of that frame, or of several of which sample r reads rows[r].
+    `shown` is what `enlarge` made of that frame, or of several frames of which sample r reads rows[r].
     """
     side = canvas.shape[-1]
     for number, (grid, start) in enumerate(zip(vocabulary.grids, vocabulary.starts, strict=True)):

@@ -1,20 +1,19 @@
 """A reconstructor on disk: one safetensors file with the weights and, in its header, its configuration.
 
-`save(network, "runs/x", notes)` writes `runs/x/reconstructor.safetensors`. It does not know the published layout.
+`save(network, "runs/x", notes)` writes `runs/x/reconstructor.safetensors`. The published layout is read elsewhere.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from framework.core.weight_files import header, locate
+from framework.core.weight_files import header, locate, save_weights
 from strategies.learned.autogaze.reconstructor.config import ReconstructorConfig
 from strategies.learned.autogaze.reconstructor.model import Reconstructor
 from strategies.learned.autogaze.reconstructor.teachers import Teacher, TeacherSettings
@@ -25,20 +24,19 @@ WRITER = "sieve train recipe=autogaze_reconstructor"
 
 
 def save(network: Reconstructor, path: str | Path, notes: Mapping[str, Any]) -> Path:
-    """Write to the folder, or the .safetensors file, at `path`; the file. `notes` are for people."""
-    file = file_at(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    """Writes the network to the folder, or the .safetensors file, at `path`, and returns the file.
+
+    `notes` are for people.
+    """
     teachers = [asdict(teacher.settings) for teacher in network.teachers]
     about = {"config": network.config.told(), "teachers": teachers, "notes": dict(notes)}
-    save_file(tensors, file, metadata={HEADER: json.dumps(about)})
-    return file
+    return save_weights(network.state_dict(), file_at(path), HEADER, about)
 
 
 def load(path: str | Path) -> tuple[Reconstructor, dict[str, Any]]:
-    """(The network in evaluation mode on the CPU, its header) of a file, a folder or asset:NAME.
+    """Loads a file, a folder or asset:NAME: the network in evaluation mode on the CPU, and its header.
 
-    ValueError where it is none, or its tensors are not exactly those of its configuration.
+    Raises ValueError where it is none, or its tensors are not exactly those of its configuration.
     """
     file = file_at(path)
     about = read(path)
@@ -53,7 +51,7 @@ def load(path: str | Path) -> tuple[Reconstructor, dict[str, Any]]:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The header alone. ValueError where there is none."""
+    """Reads the header alone. Raises ValueError where there is none."""
     file = file_at(path)
     if not file.is_file():
         raise ValueError(f"{file} does not exist: expected what `{WRITER}` writes")
@@ -61,6 +59,6 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def file_at(path: str | Path) -> Path:
-    """The file meant by a file, a folder or asset:NAME."""
+    """Returns the file that a file, a folder or asset:NAME means."""
     place = locate(path)
     return place if place.suffix == ".safetensors" else place / FILE

@@ -11,7 +11,10 @@ from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ReconstructorConfig:
-    """All that decides the shapes and what is computed with them."""
+    """Describes all that decides the shapes of a reconstructor, and what is computed with them.
+
+    Raises ValueError where a size is not possible.
+    """
 
     scales: tuple[int, ...]  # pixels, ascending; the last is the side of a frame
     patch: int
@@ -45,34 +48,34 @@ class ReconstructorConfig:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The patches that may be picked."""
+        """Returns the patches that may be picked."""
         return Vocabulary(self.scales, self.patch)
 
     @property
     def side(self) -> int:
-        """Height and width of a frame in pixels."""
+        """Returns the height and width of a frame in pixels."""
         return self.scales[-1]
 
     @classmethod
     def official(cls) -> ReconstructorConfig:
-        """The published reconstructor: a ViT-MAE-L for 224 pixels, 329,941,248 parameters."""
+        """Returns the sizes of the published reconstructor: a ViT-MAE-L for 224 pixels, 329,941,248 parameters."""
         sizes = (1024, 24, 16, 4096, 512, 8, 16, 2048)
         return cls((32, 64, 112, 224), 16, 256, *sizes, antialias=False, lean=False, flat_positions=True)
 
     @classmethod
     def lab(cls) -> ReconstructorConfig:
-        """One that a processor trains within the hour, for 112 pixels and 8 frames."""
+        """Returns the sizes of one that a processor trains within the hour, for 112 pixels and 8 frames."""
         sizes = (128, 4, 4, 512, 96, 2, 3, 384)
         return cls((32, 64, 112), 16, 8, *sizes, antialias=True, lean=True, flat_positions=False, canvas=True)
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> ReconstructorConfig:
-        """From the header of a file. ValueError where keys are missing or unknown."""
+        """Builds a configuration from the header of a file. Raises ValueError where keys are missing or unknown."""
         known = {field.name for field in fields(cls)}
         if set(told) != known:
             raise ValueError(f"a reconstructor's configuration must hold {sorted(known)}, got {sorted(told)}")
         return cls(**told)
 
     def told(self) -> dict[str, Any]:
-        """For the header of a file."""
+        """Returns its fields as plain values, for the header of a file."""
         return asdict(self)

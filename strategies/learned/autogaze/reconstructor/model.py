@@ -3,8 +3,8 @@
 Only picked patches enter the encoder. Attention is causal by frames: a frame is rebuilt from what was picked in it and
 before it. The decoder writes the patches of the finest scale. As published, the slots of a rebuilt frame are read by
 later frames too, so an image depends on which others are asked for. A `lean` decoder rebuilds each frame from picked
-patches alone and holds no slots of the coarser scales. With a `canvas` pixels are shown as they were last seen, and the
-decoder's stand only where nothing was ever seen.
+patches alone and holds no slots of the coarser scales. With a `canvas` pixels are shown as they were last seen; what
+the decoder writes is shown only where nothing was ever seen.
 
 Source: AutoGaze (arXiv 2603.12254), its reconstruction model; masked autoencoders (arXiv 2111.06377).
 """
@@ -30,7 +30,7 @@ CLASS_FRAME = -1  # the class token stands before the first frame
 
 @dataclass(frozen=True)
 class Picked:
-    """The picked patches of a batch, in order of frames and ids, padded."""
+    """Holds the picked patches of a batch, in order of frames and ids, padded."""
 
     patches: Tensor  # [B, N, 3 * patch^2]
     ids: Tensor  # i64 [B, N]
@@ -40,7 +40,7 @@ class Picked:
 
 @dataclass(frozen=True)
 class Past:
-    """What earlier frames left in every layer, the class token first."""
+    """Holds what earlier frames left in every layer, the class token first."""
 
     encoder: list[KeysValues]
     decoder: list[KeysValues]
@@ -49,7 +49,7 @@ class Past:
     canvas: Tensor | None  # [B, 3, S, S]: what was last seen where, NaN where nothing was
 
     def __getitem__(self, rows: Tensor) -> Past:
-        """Those samples, i64 [R], each as often as it is named."""
+        """Returns the past of the samples named by `rows`, i64 [R], each as often as it is named."""
         encoder, decoder = (
             [(key[rows], value[rows]) for key, value in layers] for layers in (self.encoder, self.decoder)
         )
@@ -58,7 +58,7 @@ class Past:
 
 
 class Reconstructor(nn.Module):
-    """Picked patches -> frames."""
+    """Rebuilds frames from picked patches."""
 
     def __init__(self, config: ReconstructorConfig) -> None:
         super().__init__()
@@ -90,9 +90,10 @@ class Reconstructor(nn.Module):
             nn.init.normal_(parameter, std=START)
 
     def forward(self, pixels: Tensor, picked: Tensor, frames: Tensor | None = None) -> Tensor:
-        """Images [B, F, 3, S, S] of `frames` (i64 [F] or [B, F]; None: all) from normalised pixels [B, T, 3, S, S].
+        """Rebuilds images [B, F, 3, S, S] of `frames` (i64 [F] or [B, F]; None: all).
 
-        `picked` bool [B, T, V].
+        It is given normalised pixels [B, T, 3, S, S] and `picked` bool [B, T, V]. Raises ValueError where their shapes
+        do not fit, or there are more frames than time embeddings.
         """
         self._check(pixels, picked)
         count, total = pixels.shape[:2]
@@ -105,8 +106,10 @@ class Reconstructor(nn.Module):
         return self._images(self.gathered(patches, picked), asked, None, canvas)[0]
 
     def loss(self, pixels: Tensor, images: Tensor, frames: Tensor | None = None) -> Tensor:
-        """[B, F]: how far images [B, F, 3, S, S] are from `frames` of pixels: the mean absolute difference, normalised,
-        and what the teachers add."""
+        """Returns [B, F]: how far images [B, F, 3, S, S] are from `frames` of pixels.
+
+        It is the mean absolute difference, normalised, and what the teachers add.
+        """
         if frames is not None:
             rows = torch.arange(len(pixels), device=pixels.device)[:, None]
             pixels = pixels[rows, frames.expand(len(pixels), -1)]
@@ -116,32 +119,35 @@ class Reconstructor(nn.Module):
         return loss
 
     def cut(self, pixels: Tensor) -> Tensor:
-        """Patches [..., V, 3 * patch^2] of normalised frames [..., 3, S, S]."""
+        """Cuts normalised frames [..., 3, S, S] into patches [..., V, 3 * patch^2]."""
         return cut(pixels, self.config.scales, self.config.patch, self.config.antialias)
 
     def gathered(self, patches: Tensor, picked: Tensor, first: int = 0) -> Picked:
-        """The picked ones (bool [B, T, V]) of patches [B, T, V, P]; `first` is the number of the first frame."""
+        """Gathers the picked ones (bool [B, T, V]) of patches [B, T, V, P].
+
+        `first` is the number of the first frame.
+        """
         size = self.vocabulary.size
         index, valid = places(picked.flatten(1))
         wide = index[..., None].expand(-1, -1, patches.shape[-1])
         return Picked(patches.flatten(1, 2).gather(1, wide), index % size, index // size + first, valid)
 
     def start(self, count: int) -> Past:
-        """The past of samples that have seen nothing."""
+        """Returns the past of `count` samples that have seen nothing."""
         none = torch.zeros(count, 0, dtype=torch.long, device=self.class_token.device)
         patches = self.class_token.new_zeros(count, 0, self.patch_embed.in_features)
         past = self._images(Picked(patches, none, none, none.bool()), none, None, None)[1]
         return replace(past, canvas=self._blank(count) if self.config.canvas else None)
 
     def extended(self, past: Past, tokens: Picked) -> Past:
-        """The past after one more frame of which these were picked."""
+        """Returns the past after one more frame, of which `tokens` were picked."""
         none = torch.zeros(len(tokens.ids), 0, dtype=torch.long, device=tokens.ids.device)
         return replace(self._images(tokens, none, past, None)[1], canvas=self._painted(past, tokens))
 
     def rebuilt(self, past: Past, tokens: Picked, frame: int, canvas: Tensor | None = None) -> Tensor:
-        """Images [B, 3, S, S] of the frame after the past, of which these were picked.
+        """Rebuilds images [B, 3, S, S] of the frame after the past, of which `tokens` were picked.
 
-        `canvas` [B, 3, S, S]: that with these picks painted, where it is known already.
+        `canvas` [B, 3, S, S] is that of the past with these picks painted, where it is known already.
         """
         asked = torch.full((len(tokens.ids), 1), frame, dtype=torch.long, device=tokens.ids.device)
         canvas = self._painted(past, tokens) if canvas is None else canvas
@@ -260,7 +266,10 @@ class Reconstructor(nn.Module):
 
 
 def places(keep: Tensor) -> tuple[Tensor, Tensor]:
-    """(i64 [B, N] ascending places of what bool [B, M] keeps, padded with 0; bool [B, N] which are real)."""
+    """Returns the places i64 [B, N] of what bool [B, M] keeps, ascending and padded with 0.
+
+    Also returns bool [B, N]: which of them are real.
+    """
     count = keep.sum(1)
     most = int(count.max())
     order = keep.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]

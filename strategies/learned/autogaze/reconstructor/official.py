@@ -50,7 +50,7 @@ IN_BLOCK = {
 
 
 def names(config: ReconstructorConfig) -> dict[str, str]:
-    """Our name of each tensor -> its published one, without the prefixes."""
+    """Maps our name of each tensor to its published one, without the prefixes."""
     layers = dict(LAYERS)
     for ours, theirs, count in (
         ("encoder", "vit.encoder.layer", config.layers),
@@ -63,9 +63,10 @@ def names(config: ReconstructorConfig) -> dict[str, str]:
 
 
 def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconstructor:
-    """The network of a published checkpoint, or of one in its layout (`config`), in evaluation mode.
+    """Loads the network of a published checkpoint, or of one in its layout (`config`), in evaluation mode.
 
-    ValueError where the file holds more or less than the network, other shapes, or numbers that are not finite.
+    Raises ValueError where there is no file. Raises it too where the file holds more or less than the network, other
+    shapes, or numbers that are not finite.
     """
     config = config or ReconstructorConfig.official()
     place = Path(path).expanduser()
@@ -96,7 +97,7 @@ def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconst
 
 
 def laid_out(network: Reconstructor) -> dict[str, Tensor]:
-    """The tensors of a network as they are published, without teachers."""
+    """Returns the tensors of a network as they are published, without teachers."""
     patch = network.config.patch
     found = {}
     for ours, theirs in names(network.config).items():

@@ -1,4 +1,4 @@
-"""Frames to patches of every scale, and patches of the finest scale back to frames. Knows no weights."""
+"""Frames to patches of every scale, and patches of the finest scale back to frames."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch.nn.functional import interpolate
 
 
 def cut(pixels: Tensor, scales: tuple[int, ...], patch: int, antialias: bool) -> Tensor:
-    """[..., 3, S, S] -> [..., V, 3 * patch^2]: frames resized (bicubic) to each scale and cut row by row.
+    """Cuts frames into patches, [..., 3, S, S] -> [..., V, 3 * patch^2].
 
-    The columns of a patch: colour, pixel row, pixel column.
+    Frames are resized (bicubic) to each scale and cut row by row. The columns of a patch: colour, pixel row, pixel
+    column.
     """
     flat = pixels.reshape(-1, *pixels.shape[-3:])
     pieces = []
@@ -27,7 +28,10 @@ def cut(pixels: Tensor, scales: tuple[int, ...], patch: int, antialias: bool) ->
 
 
 def join(patches: Tensor, patch: int) -> Tensor:
-    """[..., G^2, patch^2 * 3] -> [..., 3, S, S]; the columns of these: pixel row, pixel column, colour."""
+    """Joins patches to frames, [..., G^2, patch^2 * 3] -> [..., 3, S, S].
+
+    The columns of a patch: pixel row, pixel column, colour.
+    """
     grid = round(patches.shape[-2] ** 0.5)
     cells = patches.reshape(-1, grid, grid, patch, patch, 3).permute(0, 5, 1, 3, 2, 4)
     return cells.reshape(*patches.shape[:-2], 3, grid * patch, grid * patch)
@@ -35,6 +39,9 @@ def join(patches: Tensor, patch: int) -> Tensor:
 
 @lru_cache(32)
 def resizing(before: int, after: int, antialias: bool) -> Tensor:
-    """f32 [after, before]: bicubic resizing of a line as a matrix, several times faster than resizing frames."""
+    """Returns the bicubic resizing of a line as a matrix f32 [after, before].
+
+    It is several times faster than resizing frames.
+    """
     line = torch.eye(before)[None, None]
     return interpolate(line, (after, before), mode="bicubic", antialias=antialias, align_corners=False)[0, 0]

@@ -13,7 +13,10 @@ LONGEST = 10_000.0
 
 
 def sines(width: int, grid: int) -> Tensor:
-    """f32 [1, 1 + grid^2, width]: zeros for the class token; half the width tells the column, half the row."""
+    """Returns a table of positions, f32 [1, 1 + grid^2, width].
+
+    The class token has zeros. Half of the width tells the column, half the row.
+    """
     frequencies = LONGEST ** (-torch.arange(width // 4, dtype=torch.float64) / (width / 4))
     angles = torch.arange(grid, dtype=torch.float64)[:, None] * frequencies
     line = torch.cat([angles.sin(), angles.cos()], 1)  # [grid, width / 2]
@@ -22,10 +25,11 @@ def sines(width: int, grid: int) -> Tensor:
 
 
 def every_scale(table: Tensor, grids: tuple[int, ...], flat: bool) -> Tensor:
-    """[V, D] for the patches of all scales, from a table [1, 1 + G^2, D] of one grid (its class token is left out).
+    """Returns positions [V, D] for the patches of all scales, from a table [1, 1 + G^2, D] of one grid.
 
-    Bicubic over rows and columns; with `flat`, along the flattened grid, which mixes up the places but is what the
-    published decoder was trained with (a slip of transformers' masked autoencoder).
+    The class token of the table is left out. Positions are resized (bicubic) over rows and columns, or with `flat`
+    along the flattened grid. That mixes up the places, but is what the published decoder was trained with (a slip of
+    transformers' masked autoencoder).
     """
     cells = table[0, 1:]
     grid = round(len(cells) ** 0.5)

@@ -1,4 +1,4 @@
-"""Which reconstructor `reconstructor.checkpoint` means. Knows no gaze beyond its vocabulary.
+"""Which reconstructor `reconstructor.checkpoint` means.
 
 What is known of the weights is read first, so that a wrong setting is refused before anything heavy; the weights are
 read when they are needed. The published file says nothing of its sizes: it is taken for what was published.
@@ -23,14 +23,16 @@ PUBLISHED = (".pt", ".pth")
 
 
 class Source:
-    """A reconstructor that is there and reads the patches of a gaze. ValueError naming the key to change, otherwise.
+    """Finds a reconstructor that reads the patches of a gaze. Raises ValueError naming the key to change, otherwise.
 
     `random:SEED` has the lab's size and whatever scales the gaze has.
     """
 
     def __init__(self, checkpoint: str | None, vocabulary: Vocabulary) -> None:
         if checkpoint is None:
-            raise ValueError(f"{KEY} is not set: PATH takes a reconstructor of `sieve train gaze=reconstructor`")
+            raise ValueError(
+                f"{KEY} is not set: PATH takes a reconstructor of `sieve train recipe=autogaze_reconstructor`"
+            )
         self.checkpoint, self._wanted = checkpoint, vocabulary
         try:
             self.config = self._config()
@@ -46,7 +48,7 @@ class Source:
 
     @cached_property
     def network(self) -> Reconstructor:
-        """The weights, frozen, in evaluation mode on the CPU. ValueError where they do not fit."""
+        """Loads the weights, frozen, in evaluation mode on the CPU. Raises ValueError where they do not fit."""
         try:
             network = self._network()
         except ValueError as error:

@@ -24,7 +24,10 @@ INTERPOLATE = "interpolate_pos_encoding"
 
 @dataclass(frozen=True)
 class TeacherSettings:
-    """One frozen model."""
+    """Describes one frozen model.
+
+    Raises ValueError unless weight > 0, skip >= 0, and `side` is at least 1 or None.
+    """
 
     checkpoint: str  # as transformers finds it
     weight: float
@@ -42,29 +45,35 @@ class TeacherSettings:
 
 
 class Teacher:
-    """A frozen model, read when it is first needed. No module: it is neither saved nor trained with the network."""
+    """Measures how far apart a frozen model sees images and frames. The model is read when it is first needed.
+
+    It is no module: it is neither saved nor trained with the network.
+    """
 
     def __init__(self, settings: TeacherSettings) -> None:
         self.settings = settings
 
     def difference(self, pixels: Tensor, images: Tensor) -> Tensor:
-        """[R] of frames and images, normalised as the reconstructor's, [R, 3, S, S] both, times the weight."""
+        """Returns [R]: the mean squared difference of the model's states between frames and images, times the weight.
+
+        Both are [R, 3, S, S], normalised as the reconstructor's.
+        """
         with torch.no_grad():
             wanted = self._seen(pixels)
         return self.settings.weight * (self._seen(images) - wanted).square().flatten(1).mean(1)
 
     @cached_property
     def model(self) -> nn.Module:
-        """The vision model: of a pair of towers the one that sees."""
+        """Loads the vision model; of a pair of towers it is the one that sees."""
         found = AutoModel.from_pretrained(self.settings.checkpoint)
         model: nn.Module = getattr(found, "vision_model", found)
         return model.eval().requires_grad_(False)
 
     @cached_property
     def pixels(self) -> tuple[Tensor, Tensor, int]:
-        """Mean and deviation that it expects of pixels 0 .. 1, [3, 1, 1] each, and the side of a picture.
+        """Returns the mean and deviation that it expects of pixels 0 .. 1, [3, 1, 1] each, and the side of a picture.
 
-        ValueError where that is no whole number of patches.
+        Raises ValueError where that side is no whole number of patches.
         """
         told = AutoImageProcessor.from_pretrained(self.settings.checkpoint)
         mean, std = (torch.tensor(values)[:, None, None] for values in (told.image_mean, told.image_std))
@@ -79,7 +88,7 @@ class Teacher:
 
     @cached_property
     def positions(self) -> dict[str, bool]:
-        """What a model wants to be told before it interpolates its positions; the others do so unasked."""
+        """Returns the argument that a model needs to interpolate its positions; empty where it needs none."""
         config: Any = self.model.config
         asked = INTERPOLATE in inspect.signature(self.model.forward).parameters and self.pixels[2] != config.image_size
         return {INTERPOLATE: True} if asked else {}

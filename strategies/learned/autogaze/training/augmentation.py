@@ -1,7 +1,6 @@
-"""A clip turned or mirrored, and its picks with it: up to eight clips for the label of one.
+"""Turns or mirrors a clip, and its picks with it: one label serves up to eight clips.
 
-Losses stay as they were, which holds as far as the reconstructor cares as little about left and right as its clips did.
-It knows nothing of models.
+Losses stay as they were. This holds as far as the reconstructor treats left and right alike, as its training clips do.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ COUNTS = {"none": 1, "mirror": 2, "square": 8}
 
 
 def move(plane: Tensor, nth: int) -> Tensor:
-    """[.., S, S] -> the same in its nth position of eight: odd ones mirrored, then nth // 2 quarter turns."""
+    """Returns `plane` [.., S, S] in its nth position of eight: mirrored where n is odd, then n // 2 quarter turns."""
     plane = plane.flip(-1) if nth % 2 else plane
     return plane.rot90(nth // 2, (-2, -1))
 
 
 def id_table(vocabulary: Vocabulary) -> Tensor:
-    """i64 [8, V + 1]: the new id of every id, `eos` included, in each position."""
+    """Returns the new id of every id, `eos` included, in each position: i64 [8, V + 1]."""
     table = torch.empty(8, vocabulary.size + 1, dtype=torch.long)
     table[:, vocabulary.eos] = vocabulary.eos
     for nth in range(8):

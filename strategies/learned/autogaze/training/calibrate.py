@@ -1,6 +1,6 @@
-"""Makes the table that leads from a user's error to a loss threshold: the gaze stops at each, the reconstructor judges.
+"""Makes the table that leads from a user's error to a loss threshold.
 
-It knows nothing of where clips or weights come from.
+The gaze stops at each threshold, and the reconstructor judges what it picked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ALIKE = 1e-4  # thresholds closer than that are one
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How the table is made."""
+    """Says how the calibration table is made."""
 
     clips: int  # held-out clips
     rows: int  # thresholds that are tried
@@ -31,17 +31,17 @@ class CalibrationSettings:
     def __post_init__(self) -> None:
         for name, least in (("clips", 1), ("rows", 2), ("most", 1), ("batch", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"gaze.calibration.{name} must be at least {least}, got {getattr(self, name)}")
+                raise ValueError(f"recipe.calibration.{name} must be at least {least}, got {getattr(self, name)}")
 
 
 @torch.no_grad()
 def calibrate(
     gaze: Gaze, reconstructor: Reconstructor, pixels: Tensor, settings: CalibrationSettings, space: LossSpace
 ) -> Calibration:
-    """The table, from normalised clips f32 [N, T, 3, S, S]; `space` is what the loss heads were taught.
+    """Makes the table from normalised clips f32 [N, T, 3, S, S]; `space` is what the loss heads were taught.
 
-    Thresholds are quantiles of the losses predicted along runs to the end: at the smallest no frame stops early, at the
-    largest nearly each stops after its first pick.
+    Thresholds are quantiles of the losses that are predicted when no frame stops early. At the smallest threshold no
+    frame stops early. At the largest nearly each frame stops after its first pick.
     """
     parts = pixels.split(settings.batch)
     empty = torch.cat([nothing(reconstructor, part) for part in parts]).sum(1)

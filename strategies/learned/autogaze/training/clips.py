@@ -1,6 +1,6 @@
 """Short square clips that gaze models learn from: made-up videos without end, or a folder of videos of one's own.
 
-A clip is a pure function of the source and its index. It knows nothing of networks.
+A clip is a pure function of the source and its index.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REPORT = 512  # clips between lines of the log
 
 
 class Clips(ABC):
-    """Clips u8 [frames, size, size, 3] by index."""
+    """Defines a source of clips, each u8 [frames, size, size, 3], which are found by index."""
 
     count: int
     frames: int
@@ -42,47 +42,51 @@ class Clips(ABC):
 
     @abstractmethod
     def clip(self, index: int) -> Tensor:
-        """The clip at `index`, 0 .. count - 1."""
+        """Returns the clip at `index`, 0 .. count - 1: u8 [frames, size, size, 3]."""
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """What labels call it: three path components, and #n for the n-th clip of one video."""
+        """Returns what labels call the clip: three path components, and #n for the n-th clip of one video.
+
+        Clips of a video are counted from 0; clip 0 has no #n.
+        """
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Says all that its pixels depend on."""
+        """Returns a text that says all that the pixels of the clips depend on."""
 
 
 class MadeClips(Clips):
-    """Made-up videos. Clips of two seeds have nothing in common."""
+    """Renders made-up videos. Clips of two seeds have nothing in common."""
 
     def __init__(self, seed: int, count: int, size: int, frames: int, fps: tuple[float, float]) -> None:
         if not 0 < fps[0] <= fps[1]:
-            raise ValueError(f"gaze.clips.fps: 0 < low <= high is needed, got {fps[0]} and {fps[1]}")
+            raise ValueError(f"recipe.clips.fps: 0 < low <= high is needed, got {fps[0]} and {fps[1]}")
         _positive(count=count, size=size, frames=frames)
         self.seed, self.count, self.size, self.frames, self.fps = seed, count, size, frames, fps
 
     def clip(self, index: int) -> Tensor:
-        """Rendered anew; its frames a second are drawn log-uniformly within `fps`."""
+        """Renders the clip anew; its frames a second are drawn log-uniformly within `fps`."""
         share = np.random.default_rng([self.seed, index, RATE_STREAM]).random()
         fps = math.exp(math.log(self.fps[0]) + share * math.log(self.fps[1] / self.fps[0]))
         return render(self.seed, index, self.frames, self.size, fps)
 
     def name(self, index: int) -> str:
-        """As if it were a file."""
+        """Returns a name as if the clip were a file: procedural/SEED/INDEX.mp4."""
         return f"procedural/{self.seed}/{index}.mp4"
 
     @property
     def identity(self) -> str:
-        """Without the count: fewer clips are the first of more."""
+        """Returns the identity without the number of clips, because fewer clips are the first of more."""
         return repr((WRITER, self.seed, self.size, self.frames, self.fps))
 
 
 class FolderClips(Clips):
-    """Videos of a folder, `per_video` clips from each, evenly spread over it: consecutive frames at about `fps`.
+    """Cuts clips from the videos of a folder: `per_video` of each video, evenly spread over it.
 
-    Frames are cut to their central square. A video that is too short repeats its last frame.
+    A clip holds consecutive frames at about `fps`, or every frame where `fps` is None. Frames are cut to their central
+    square. A video that is too short repeats its last frame.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class FolderClips(Clips):
         self.count = len(self.files) * per_video
 
     def clip(self, index: int) -> Tensor:
-        """Decoded anew. VideoError if the file is no usable video."""
+        """Decodes the clip anew. Raises VideoError where the file is no usable video."""
         file, nth = divmod(index, self.per_video)
         numbers = self._numbers(self.reader.info(str(self.files[file])).seconds, nth)
         with closing(self.reader.decode(str(self.files[file]), np.unique(numbers).tolist())) as decoded:
@@ -108,13 +112,13 @@ class FolderClips(Clips):
         return torch.stack([pictures[number] for number in numbers.tolist()]).permute(0, 2, 3, 1).contiguous()
 
     def name(self, index: int) -> str:
-        """The last three parts of the path."""
+        """Returns the last three parts of the path, and #n for the n-th clip of one video; clip 0 has no #n."""
         file, nth = divmod(index, self.per_video)
         return key_of(self.files[file].resolve()) + (f"#{nth}" if nth else "")
 
     @property
     def identity(self) -> str:
-        """The files as they are now."""
+        """Returns the identity of the files as they are now (paths, sizes, times of change) and of the settings."""
         files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in self.files]
         return repr((FOLDER_WRITER, files, self.size, self.frames, self.fps, self.per_video))
 
@@ -132,7 +136,7 @@ class FolderClips(Clips):
 
 
 class StoredClips(Clips):
-    """The clips of another source, made once and then read from one file in `folder`."""
+    """Reads the clips of another source from one file in `folder`, which is made once."""
 
     def __init__(self, source: Clips, folder: Path) -> None:
         self.source, self.count, self.frames, self.size = source, source.count, source.frames, source.size
@@ -141,23 +145,23 @@ class StoredClips(Clips):
         self._pixels: np.ndarray | None = None
 
     def clip(self, index: int) -> Tensor:
-        """From the file, which is written first if it is not there."""
+        """Reads the clip from the file, which is written first if it is not there."""
         if self._pixels is None:
             self.prepare()
             self._pixels = np.load(self.file, mmap_mode="r")
         return torch.from_numpy(np.array(self._pixels[index]))
 
     def name(self, index: int) -> str:
-        """As in the source."""
+        """Returns the name that the source gives the clip."""
         return self.source.name(index)
 
     @property
     def identity(self) -> str:
-        """That of the source."""
+        """Returns the identity of the source."""
         return self.source.identity
 
     def prepare(self) -> None:
-        """Write the file unless it is there; it appears under its name only when it is complete."""
+        """Writes the file unless it is there. It appears under its name only when it is complete."""
         if self.file.exists():
             return
         log.info("%d clips of %d frames are made: %s", self.count, self.frames, self.file)
@@ -179,7 +183,7 @@ class StoredClips(Clips):
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Which clips: made up (`seed`), or of a folder of videos."""
+    """Says which clips are used: made-up ones (`seed`), or those of a folder of videos."""
 
     count: int  # made-up clips
     held_out: int  # clips for measuring, which are never trained on
@@ -193,28 +197,28 @@ class ClipSettings:
 
     def __post_init__(self) -> None:
         if self.seed == self.held_out_seed:
-            raise ValueError(f"gaze.clips.held_out_seed must differ from gaze.clips.seed, both are {self.seed}")
+            raise ValueError(f"recipe.clips.held_out_seed must differ from recipe.clips.seed, both are {self.seed}")
         if self.folder is not None and self.folder == self.held_out_folder:
-            raise ValueError(f"gaze.clips.held_out_folder must differ from gaze.clips.folder, both are {self.folder}")
-        if self.folder_fps is not None and not 0 < self.folder_fps < math.inf:
-            raise ValueError(f"gaze.clips.folder_fps must be above 0, or null for every frame, got {self.folder_fps}")
-        if (self.folder is None) != (self.held_out_folder is None):
             raise ValueError(
-                "gaze.clips.folder and gaze.clips.held_out_folder go together: give both, or neither for made-up clips"
+                f"recipe.clips.held_out_folder must differ from recipe.clips.folder, both are {self.folder}"
             )
+        if self.folder_fps is not None and not 0 < self.folder_fps < math.inf:
+            raise ValueError(f"recipe.clips.folder_fps must be above 0, or null for every frame, got {self.folder_fps}")
+        if (self.folder is None) != (self.held_out_folder is None):
+            raise ValueError("recipe.clips.folder and recipe.clips.held_out_folder go together: give both, or neither")
 
 
 def clips(
     settings: ClipSettings, size: int, frames: int, make_reader: Callable[[], Reader], cache: Path
 ) -> tuple[StoredClips, StoredClips]:
-    """(To train on, held out) as the settings say, stored in `cache`."""
+    """Returns (clips to train on, held-out clips) as the settings say, stored in `cache`."""
     sources: list[Clips]
     if settings.folder is not None and settings.held_out_folder is not None:
         reader = make_reader()
         rest = (size, frames, settings.folder_fps, settings.per_video)
         sources = [
-            FolderClips(settings.folder, reader, *rest, "gaze.clips.folder"),
-            FolderClips(settings.held_out_folder, reader, *rest, "gaze.clips.held_out_folder"),
+            FolderClips(settings.folder, reader, *rest, "recipe.clips.folder"),
+            FolderClips(settings.held_out_folder, reader, *rest, "recipe.clips.held_out_folder"),
         ]
     else:
         sources = [
@@ -226,7 +230,7 @@ def clips(
 
 
 def square(picture: Tensor) -> Tensor:
-    """The central square of [3, H, W]."""
+    """Returns the central square of a frame [3, H, W]."""
     side = min(picture.shape[1:])
     top, left = ((length - side) // 2 for length in picture.shape[1:])
     return picture[:, top : top + side, left : left + side]
@@ -235,4 +239,4 @@ def square(picture: Tensor) -> Tensor:
 def _positive(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
-            raise ValueError(f"gaze.clips: {name} must be at least 1, got {number}")
+            raise ValueError(f"recipe.clips: {name} must be at least 1, got {number}")

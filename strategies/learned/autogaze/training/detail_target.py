@@ -1,8 +1,8 @@
-"""What a stem is told beside the picks: where detail is, patch by patch of the finest scale, and where it changed.
+"""Teaches a stem, beside the picks, where detail is and where it changed: patch by patch of the finest scale.
 
-A pick depends on these, but one pick a time is a faint hint of them; with the hint given outright a stem learns within
-hundreds of steps what it otherwise does not within thousands. The head that says it serves training alone. Ours. It
-knows no labels.
+A pick depends on both, but one pick at a time is a faint hint of them. When the hint is given outright, a stem learns
+within hundreds of steps what it otherwise does not learn within thousands. The head that predicts it serves training
+alone. The idea is ours. No labels are needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TINY, USUAL = 0.02, 0.12  # of normalised brightness: less is nothing; about wha
 
 
 class Detail(nn.Module):
-    """Reads vision tokens; one number for every scale but the finest, and one for change."""
+    """Predicts detail from vision tokens: one number for every scale but the finest, and one for change."""
 
     def __init__(self, gaze: Gaze) -> None:
         super().__init__()
@@ -28,14 +28,17 @@ class Detail(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def loss(self, gaze: Gaze, tokens: Tensor, pixels: Tensor) -> Tensor:
-        """Mean squared error for vision tokens [B, T, P, D] of normalised frames [B, T, 3, S, S]."""
+        """Returns the mean squared error for vision tokens [B, T, P, D] of normalised frames [B, T, 3, S, S]."""
         return (self.head(tokens - gaze.positions) - self.wanted(pixels)).square().mean()
 
     @torch.no_grad()
     def wanted(self, pixels: Tensor) -> Tensor:
-        """f32 [B, T, P, scales]: logarithms of the mean difference, over each finest patch, between a frame's
-        brightness and what is left of it at a coarser scale; and the frame before, the first one's being zero. 0 is
-        usual."""
+        """Returns what the head should predict, f32 [B, T, P, scales], as logarithms; 0 is usual.
+
+        Each number is the logarithm of a mean difference over one patch of the finest scale. All but the last compare a
+        frame's brightness with what is left of it at a coarser scale. The last compares it with the frame before; the
+        frame before the first one is zero.
+        """
         grey = pixels.mean(2)
         side = grey.shape[-1]
         left = [grey - (blur := _blurring(side, scale).to(grey)) @ grey @ blur.T for scale in self.scales]

@@ -1,9 +1,9 @@
 """Greedy search for the picks that let the frozen reconstructor rebuild a clip best: what a gaze learns to imitate.
 
-Frame by frame, the patch that lowers the frame's loss most, given all picks before, is picked again and again. Trying
-every patch each time is dear; tried are those over which the present image is worst, so many of every scale. Clips are
-searched side by side, their candidates in one batch, and what earlier frames left in the reconstructor is kept.
-Source: AutoGaze (arXiv 2603.12254), whose search is not published.
+Frame by frame, the patch that lowers the frame's loss most, given all picks before, is picked again and again. To try
+every patch each time takes too long. So of every scale some patches are tried: those over which the rebuilt frame is
+worst at present. Clips are searched side by side, their tries in one batch, and what earlier frames left in the
+reconstructor is kept. Source: AutoGaze (arXiv 2603.12254), whose search is not published.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from strategies.learned.autogaze.reconstructor.model import Past, Picked, Recons
 
 @dataclass(frozen=True)
 class Found:
-    """The picks of one clip: per frame ids in order, the loss after each, and the one before the first."""
+    """Holds the picks of one clip: the ids of each frame in order, the loss after each, and before the first."""
 
     ids: list[list[int]]
     losses: list[list[float]]
@@ -30,23 +30,27 @@ class Found:
 
 
 def check_shortlist(shortlist: Sequence[int], vocabulary: Vocabulary, most: int) -> None:
-    """ValueError unless every scale has a number, and those that are tried have `most` patches for a frame."""
+    """Checks that every scale has a number, and that the scales that are tried have `most` patches for a frame.
+
+    Raises ValueError where that is not so.
+    """
     scales = vocabulary.scales
     if len(shortlist) != len(scales) or min(shortlist) < 0 or not sum(shortlist):
-        raise ValueError(f"gaze.search.shortlist: expected a number for each of the scales {scales}, got {shortlist}")
+        raise ValueError(f"recipe.search.shortlist: expected a number for each of the scales {scales}, got {shortlist}")
     patches = sum(grid**2 for grid, tried in zip(vocabulary.grids, shortlist, strict=True) if tried)
     if most > patches:
         raise ValueError(
-            f"gaze.search.most: got {most} picks of a frame, but the scales that gaze.search.shortlist={shortlist} "
+            f"recipe.search.most: got {most} picks of a frame, but the scales that recipe.search.shortlist={shortlist} "
             f"tries have {patches} patches"
         )
 
 
 @torch.no_grad()
 def search(network: Reconstructor, pixels: Tensor, counts: Tensor, shortlist: tuple[int, ...]) -> list[Found]:
-    """The picks of normalised clips [B, T, 3, S, S], `counts` i64 [B, T] of each frame.
+    """Searches the picks of normalised clips [B, T, 3, S, S]; each frame gets `counts` (i64 [B, T]) picks.
 
-    `shortlist`: how many patches of each scale are tried for a pick; all of them make the search exhaustive.
+    `shortlist` says how many patches of each scale are tried for a pick; all of them make the search exhaustive. Raises
+    ValueError where a count is negative, and where the shortlist does not fit (`check_shortlist`).
     """
     check_shortlist(shortlist, network.vocabulary, int(counts.max()))
     if int(counts.min()) < 0:

@@ -1,10 +1,12 @@
 """The gaze learns from what its own picks let the frozen reconstructor see: a group of rollouts per clip.
 
-Per clip a threshold is drawn and one rollout that stops by it says how many picks each frame gets; then G rollouts with
-those counts are drawn and compared with one another (see gaze_rewards.py). Log-probabilities are those of the transform
-that drew the picks. It knows the gaze and the reconstructor; it knows nothing of where clips come from. Source:
-AutoGaze (arXiv 2603.12254), stage 2. Departures: some counts are drawn at random, so that what is learned does not hang
-on where the loss heads stop by now; and the loss heads learn from a frame's first few picks too, and from none.
+Per clip a threshold is drawn, and one rollout that stops by it says how many picks each frame gets. Then G rollouts
+with those counts are drawn and compared with one another (see rewards.py). Log-probabilities are those of the transform
+that drew the picks. It knows the gaze and the reconstructor, and not where clips come from. Source: AutoGaze (arXiv
+2603.12254), stage 2.
+
+There are two departures. Some counts are drawn at random, so that what is learned does not hang on where the loss heads
+stop by now. The loss heads learn from a frame's first few picks too, and from none.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ SEED_STEP = 1_000_003  # apart in seeds: no step repeats the random numbers of a
 
 @dataclass(frozen=True)
 class GrpoSettings:
-    """How rollouts are drawn, paid and learned from."""
+    """Says how rollouts are drawn, paid and learned from."""
 
     prompts: int  # clips a step
     rollouts: int  # G, of each
@@ -55,29 +57,29 @@ class GrpoSettings:
     def __post_init__(self) -> None:
         for name in ("prompts", "frames", "most"):
             if getattr(self, name) < 1:
-                raise ValueError(f"gaze.training.{name} must be at least 1, got {getattr(self, name)}")
+                raise ValueError(f"recipe.training.{name} must be at least 1, got {getattr(self, name)}")
         if self.rollouts < 2:
-            raise ValueError(f"gaze.training.rollouts must be at least 2 to be compared, got {self.rollouts}")
+            raise ValueError(f"recipe.training.rollouts must be at least 2 to be compared, got {self.rollouts}")
         low, high = self.quantiles
         if not 0 <= low <= high <= 1 or not 0 <= self.drawn <= 1 or not 0 < self.discount <= 1:
             raise ValueError(
-                "gaze.training needs 0 <= low <= high <= 1 in quantiles, drawn within [0, 1] and discount within "
+                "recipe.training needs 0 <= low <= high <= 1 in quantiles, drawn within [0, 1] and discount within "
                 f"(0, 1]; got {self.quantiles}, {self.drawn} and {self.discount}"
             )
         if min(self.temperature) <= 0 or self.loss_space not in SPACES:
             raise ValueError(
-                f"gaze.training needs temperatures above 0 and a loss_space of {', '.join(SPACES)}; got "
+                f"recipe.training needs temperatures above 0 and a loss_space of {', '.join(SPACES)}; got "
                 f"{self.temperature} and {self.loss_space}"
             )
 
     def temperature_at(self, progress: float) -> float:
-        """At a share 0..1 of the training."""
+        """Returns the temperature at a share 0..1 of the training."""
         first, last = self.temperature
         return first * (last / first) ** progress
 
 
 class GrpoModule(lightning.LightningModule):
-    """Trains `gaze`; the reconstructor never changes. Thresholds are drawn between the losses `between`."""
+    """Trains `gaze`; the reconstructor never changes. Thresholds are drawn between the two losses `between`."""
 
     def __init__(
         self,
@@ -94,15 +96,18 @@ class GrpoModule(lightning.LightningModule):
         self.frozen = [reconstructor.requires_grad_(False).eval()]  # in a list: neither saved nor trained
 
     def on_fit_start(self) -> None:
-        """The frozen reconstructor follows."""
+        """Moves the frozen reconstructor to the device that trains."""
         self.frozen[0].to(self.device)
 
     def on_train_batch_start(self, batch: Tensor, index: int) -> None:
-        """Random numbers of a step depend on the step alone, so that a resumed run repeats them."""
+        """Sets the random seed from the step alone, so that resumed training repeats its random numbers."""
         torch.manual_seed(self.seed * SEED_STEP + self.global_step)
 
     def training_step(self, batch: Tensor, index: int) -> Tensor:
-        """The loss of clips u8 [P, T, S, S, 3]."""
+        """Returns the loss of clips u8 [P, T, S, S, 3].
+
+        It is that of the policy, plus the weighted losses of the loss heads and of detail.
+        """
         settings, pixels = self.settings, prepare(batch, self.gaze.config.side)
         temperature = settings.temperature_at(self.global_step / self.schedule.steps)
         sampling = Sampling(temperature, settings.top_k)
@@ -137,7 +142,7 @@ class GrpoModule(lightning.LightningModule):
 
     @torch.no_grad()
     def counts(self, pixels: Tensor, sampling: Sampling) -> Tensor:
-        """Picks of each frame i64 [P, T]: where a rollout stops by a drawn threshold, or drawn."""
+        """Returns how many picks each frame gets, i64 [P, T]: where a rollout stops by a drawn threshold, or drawn."""
         settings, (count, frames) = self.settings, pixels.shape[:2]
         low, high = self.between
         thresholds = as_predicted(low + (high - low) * torch.rand(count, device=self.device), settings.loss_space)
@@ -165,7 +170,7 @@ class GrpoModule(lightning.LightningModule):
         return torch.cat([last.flatten(), along[rows, frame, few]]), torch.cat([true.flatten(), part.flatten()])
 
     def configure_optimizers(self) -> Any:
-        """AdamW; or plain gradient descent, as the published script ends up with."""
+        """Returns AdamW, or plain gradient descent, as the published script ends up with."""
         if self.settings.optimizer == "adamw":
             return optimizer(nn.ModuleList([self.gaze, self.detail]), self.schedule)
         descent = torch.optim.SGD([*self.gaze.parameters(), *self.detail.parameters()], lr=self.schedule.rate)

@@ -1,12 +1,12 @@
 """How a new gaze begins: with a stem that already sees detail and change.
 
-What is worth a pick is where a frame holds detail that its coarse patches don't show, and where it has changed. A stem
-with random filters tells neither: the mean colour of a patch drowns the rest, and the norm behind the first convolution
-takes the strength away that detail would be known by. So the first filters are low frequencies of brightness and
-colour, and noise without low frequencies; constant channels carry the norm; and the units behind it answer to how
-strongly a filter responds now, or otherwise than a frame ago. Layers of the decoder start at the scale of their width
-and positions smaller, so that attention depends on what is seen from the first step on. All of it is trained. It knows
-no data. The published model starts at random and is trained on several hundred times as many clips.
+A frame is worth a pick where it holds detail that its coarse patches do not show, and where it has changed. A stem with
+random filters tells neither. The mean colour of a patch drowns the rest, and the norm behind the first convolution
+takes away the strength by which detail would be known. So the first filters are low frequencies of brightness and
+colour, and noise without low frequencies. Constant channels carry the norm. The units behind it answer to how strongly
+a filter responds now, or how differently from a frame ago. Layers of the decoder start at the scale of their width, and
+positions smaller, so that attention depends on what is seen from the first step on. All of it is trained. The published
+model starts at random and is trained on several hundred times as many clips.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EDGE = 4  # frequencies from here on are detail: those that the coarsest scale c
 
 @torch.no_grad()
 def initialise(config: GazeConfig, seed: int) -> Gaze:
-    """A new gaze, in evaluation mode."""
+    """Returns a new gaze in evaluation mode, with a stem that already sees detail and change."""
     gaze = Gaze.random(config, seed)
     generator = torch.Generator().manual_seed(SEED + seed)
     gaze.positions.mul_(POSITIONS)

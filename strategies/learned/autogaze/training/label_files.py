@@ -27,7 +27,10 @@ COMPONENTS = 3  # of a path, by which videos are matched
 
 @dataclass(frozen=True)
 class Label:
-    """Picks of one clip: ids within each frame in the order of picking, the loss after each, and before the first."""
+    """Holds the picks of one clip: the ids of each frame in the order of picking, and losses.
+
+    There is a loss after each pick, and one before the first; the latter is None where unknown.
+    """
 
     ids: tuple[tuple[int, ...], ...]
     losses: tuple[tuple[float, ...], ...]
@@ -36,8 +39,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Targets:
-    """Labels side by side: ids i64 [B, T, n] (`pad` beyond a frame's count), valid bool [B, T, n], losses f32
-    [B, T, n] and before f32 [B, T], NaN where unknown."""
+    """Holds labels side by side; losses are NaN where unknown.
+
+    ids i64 [B, T, n] (`pad` beyond a frame's count), valid bool [B, T, n], losses f32 [B, T, n] and before f32 [B, T].
+    """
 
     ids: Tensor
     valid: Tensor
@@ -46,14 +51,15 @@ class Targets:
 
 
 def key_of(path: str | Path) -> str:
-    """What a video is known by."""
+    """Returns what a video is known by: the last three components of its path."""
     return "/".join(Path(path).parts[-COMPONENTS:])
 
 
 def read_labels(patterns: Sequence[str], size: int, frames: int) -> dict[str, Label]:
-    """Labels of the first `frames` frames by key, of all files that match; `size` is that of the vocabulary.
+    """Reads the labels of the first `frames` frames, by key, from all files that match.
 
-    UsageError that names file and video where something does not fit, and where two videos share a key but not a label.
+    `size` is that of the vocabulary. Raises UsageError that names file and video where something does not fit, and
+    where two videos share a key but not a label.
     """
     found: dict[str, Label] = {}
     for file in _files(patterns):
@@ -62,19 +68,19 @@ def read_labels(patterns: Sequence[str], size: int, frames: int) -> dict[str, La
             try:
                 label = _label(node, size, frames)
             except (KeyError, TypeError, ValueError) as error:
-                raise UsageError(f"gaze.labels: {file}, {path}: {_said(error)}") from error
+                raise UsageError(f"recipe.labels: {file}, {path}: {_said(error)}") from error
             if found.setdefault(key, label) != label:
                 raise UsageError(
-                    f"gaze.labels: {file}: {key!r} was labelled otherwise before; videos are told apart by the last "
+                    f"recipe.labels: {file}: {key!r} was labelled otherwise before; videos are told apart by the last "
                     f"{COMPONENTS} components of their path, so name them apart"
                 )
     if not found:
-        raise UsageError(f"gaze.labels: got no labelled video in {', '.join(patterns)}")
+        raise UsageError(f"recipe.labels: got no labelled video in {', '.join(patterns)}")
     return found
 
 
 def targets(labels: Sequence[Label], pad: int) -> Targets:
-    """One tensor each; the most picks of any frame decide the width, at least 1."""
+    """Pads labels to one tensor each. The most picks of any frame decide the width, at least 1."""
     frames = len(labels[0].ids)
     width = max(1, *(len(row) for label in labels for row in label.ids))
     ids = torch.full((len(labels), frames, width), pad, dtype=torch.long)
@@ -96,8 +102,8 @@ def _files(patterns: Sequence[str]) -> list[Path]:
         matched = [Path(name) for name in sorted(glob.glob(str(place), recursive=True))]
         if not matched:
             raise UsageError(
-                f"gaze.labels: no file matches {pattern}. Labels are made by `sieve train gaze=labels`, which writes "
-                "labels.json into its folder"
+                f"recipe.labels: no file matches {pattern}. `sieve train recipe=autogaze_labels` writes labels.json "
+                "into its folder"
             )
         files += matched
     return files
@@ -107,9 +113,9 @@ def _videos(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise UsageError(f"gaze.labels: {file} is no JSON that can be read: {error}") from error
+        raise UsageError(f"recipe.labels: {file} is no JSON that can be read: {error}") from error
     if not isinstance(found, dict):
-        raise UsageError(f"gaze.labels: {file}: expected an object from video to label, got {type(found).__name__}")
+        raise UsageError(f"recipe.labels: {file}: expected an object from video to label, got {type(found).__name__}")
     return found
 
 
@@ -117,7 +123,9 @@ def _label(node: Any, size: int, frames: int) -> Label:
     picked, lost = node["gazing_pos"], node["task_losses"]
     before = node.get("losses_before")
     if len(picked) < frames or len(lost) < frames or (before is not None and len(before) < frames):
-        raise ValueError(f"{len(picked)} frames of picks and {len(lost)} of losses, {frames} are needed (gaze.frames)")
+        raise ValueError(
+            f"{len(picked)} frames of picks and {len(lost)} of losses, {frames} are needed (recipe.frames)"
+        )
     ids = tuple(tuple(int(i) - frame * size for i in row) for frame, row in enumerate(picked[:frames]))
     losses = tuple(tuple(float(loss) for loss in row) for row in lost[:frames])
     for frame, (row, values) in enumerate(zip(ids, losses, strict=True)):
@@ -126,7 +134,7 @@ def _label(node: Any, size: int, frames: int) -> Label:
         if any(not 0 <= i < size for i in row) or len(set(row)) != len(row):
             raise ValueError(
                 f"frame {frame}: ids must differ and lie within {frame * size}..{(frame + 1) * size - 1} "
-                f"(gaze.network.scales has a vocabulary of {size}), got {list(picked[frame])}"
+                f"(recipe.network.scales has a vocabulary of {size}), got {list(picked[frame])}"
             )
     known = [*(value for row in losses for value in row), *(before or [])]
     if not all(math.isfinite(value) for value in known):

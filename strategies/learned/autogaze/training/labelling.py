@@ -30,7 +30,7 @@ DIGITS = 6  # of a loss
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How much is searched."""
+    """Says how much the greedy search tries, and how many picks each clip and frame gets."""
 
     shortlist: tuple[int, ...]  # patches of each scale that are tried for a pick
     ratio: tuple[float, float]  # picks of a clip, as a share of all its patches: log-uniform between these
@@ -43,13 +43,13 @@ class SearchSettings:
         low, high = self.ratio
         if not 0 < low <= high <= 1 or self.first <= 0 or self.rest <= 0 or self.most < 1 or self.batch < 1:
             raise ValueError(
-                "gaze.search: 0 < low <= high <= 1 in ratio, first, rest > 0 and most, batch >= 1 are needed, got "
+                "recipe.search: 0 < low <= high <= 1 in ratio, first, rest > 0 and most, batch >= 1 are needed, got "
                 f"{self.ratio}, {self.first}, {self.rest}, {self.most} and {self.batch}"
             )
 
 
 def counts(settings: SearchSettings, seed: int, index: int, frames: int, size: int) -> Tensor:
-    """Picks of each frame of a clip, i64 [T], 1 .. most: Dirichlet shares, the first frame's larger."""
+    """Draws how many picks each frame of a clip gets, i64 [T], 1 .. most: Dirichlet shares, the first one larger."""
     generator = np.random.default_rng([seed, index])
     low, high = np.log(settings.ratio)
     ratio = np.exp(generator.uniform(low, high))
@@ -59,7 +59,7 @@ def counts(settings: SearchSettings, seed: int, index: int, frames: int, size: i
 
 
 def label(network: Reconstructor, clips: Clips, frames: int, settings: SearchSettings, seed: int, file: Path) -> Path:
-    """Search all clips, or those still missing; `file` (JSON) holds them all."""
+    """Searches all clips, or those still missing, and returns `file` (JSON), which then holds them all."""
     told = repr((clips.identity, frames, astuple(settings), seed, _named(network)))
     lines = file.with_name(f"{file.stem}_{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl")
     lines.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def label(network: Reconstructor, clips: Clips, frames: int, settings: SearchSet
 
 
 def as_published(found: Found, size: int) -> dict[str, Any]:
-    """One clip's entry."""
+    """Returns one clip's entry in the published layout; `size` is that of the vocabulary."""
     return {
         "gazing_pos": [[frame * size + one for one in row] for frame, row in enumerate(found.ids)],
         "task_losses": [[round(loss, DIGITS) for loss in row] for row in found.losses],

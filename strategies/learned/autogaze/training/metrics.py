@@ -1,6 +1,6 @@
-"""How well picks serve: the frozen reconstructor's loss with them, and with budgets tried on clips never trained on.
+"""Measures how well picks serve: the frozen reconstructor's loss with them, at several budgets on held-out clips.
 
-It knows a gaze and a reconstructor; it knows nothing of training.
+It knows a gaze and a reconstructor, and no training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from strategies.learned.autogaze.reconstructor.model import Reconstructor
 
 @torch.no_grad()
 def true_loss(reconstructor: Reconstructor, pixels: Tensor, picks: Picks, frames: Tensor | None = None) -> Tensor:
-    """Loss f32 [B, F] of normalised clips at `frames` (i64 [F] or [B, F]; None: all), from the picks up to each."""
+    """Returns the loss f32 [B, F] of normalised clips at `frames`, each from the picks up to it.
+
+    `frames` are i64 [F] or [B, F]; None means all.
+    """
     return reconstructor.loss(pixels, reconstructor(pixels, reconstructor.vocabulary.picked(picks.ids), frames), frames)
 
 
@@ -26,9 +29,10 @@ def true_loss(reconstructor: Reconstructor, pixels: Tensor, picks: Picks, frames
 def held_out_losses(
     gaze: Gaze, reconstructor: Reconstructor, pixels: Tensor, budgets: Sequence[int], space: LossSpace, batch: int
 ) -> dict[str, float]:
-    """Mean true loss over clips and frames at so many picks a frame, and how far off the predicted loss was.
+    """Measures the mean true loss at each number of picks a frame, and how far off the predicted loss was.
 
-    `pixels` normalised f32 [N, T, 3, S, S], `batch` of them at a time.
+    Both are means over clips and frames. `pixels` are normalised, f32 [N, T, 3, S, S], `batch` of them at a time.
+    `budgets` are the numbers of picks.
     """
     table = {}
     for budget in budgets:
@@ -45,13 +49,13 @@ def held_out_losses(
 
 
 def nothing(reconstructor: Reconstructor, pixels: Tensor) -> Tensor:
-    """Loss f32 [B, T] of keeping nothing."""
+    """Returns the loss f32 [B, T] of keeping nothing."""
     ids = torch.full((*pixels.shape[:2], 1), reconstructor.vocabulary.eos, device=pixels.device)
     return true_loss(reconstructor, pixels, Picks(ids, torch.zeros_like(ids, dtype=torch.bool)))
 
 
 def before(reconstructor: Reconstructor, pixels: Tensor, picks: Picks) -> Tensor:
-    """Loss f32 [B, T] of each frame with the picks of earlier frames and none of its own."""
+    """Returns the loss f32 [B, T] of each frame with the picks of earlier frames and none of its own."""
     columns = []
     for frame in range(pixels.shape[1]):
         past = picks.ids.clone()

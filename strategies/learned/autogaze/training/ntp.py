@@ -1,7 +1,7 @@
 """The gaze learns searched sequences: the next pick, and the loss that each pick leaves.
 
 It knows the gaze, labels and losses; it knows nothing of configuration files, nor of how labels were made. Source:
-AutoGaze (arXiv 2603.12254), stage 1; what differs is in gaze_losses.py, and that clips are turned and mirrored.
+AutoGaze (arXiv 2603.12254), stage 1. What differs is in losses.py, and that clips are turned and mirrored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from strategies.learned.autogaze.training.losses import head_loss, pick_loss
 
 @dataclass(frozen=True)
 class NtpSettings:
-    """How searched sequences are learned."""
+    """Says how searched sequences are learned."""
 
     batch: int  # clips a step
     symmetry: Symmetry  # clips turned and mirrored: none, mirror or square (all eight ways)
@@ -44,17 +44,19 @@ class NtpSettings:
 
     def __post_init__(self) -> None:
         if self.batch < 1:
-            raise ValueError(f"gaze.training.batch must be at least 1, got {self.batch}")
+            raise ValueError(f"recipe.training.batch must be at least 1, got {self.batch}")
         if self.symmetry not in COUNTS or self.loss_space not in SPACES:
             raise ValueError(
-                f"gaze.training: symmetry must be one of {', '.join(COUNTS)} and loss_space one of "
+                f"recipe.training: symmetry must be one of {', '.join(COUNTS)} and loss_space one of "
                 f"{', '.join(SPACES)}; got {self.symmetry} and {self.loss_space}"
             )
 
 
 class NtpBatch(NamedTuple):
-    """Clips u8 [B, T, S, S, 3] with ids i64, valid bool and losses f32 [B, T, n], and losses before f32 [B, T]; losses
-    are NaN where unknown."""
+    """Holds clips with their labels; losses are NaN where unknown.
+
+    Clips are u8 [B, T, S, S, 3]; ids i64, valid bool and losses f32 are [B, T, n]; losses before are f32 [B, T].
+    """
 
     pixels: Tensor
     ids: Tensor
@@ -64,7 +66,7 @@ class NtpBatch(NamedTuple):
 
 
 class LabelledClips:
-    """Batches of labelled clips, every clip once an epoch, in another order and position each time."""
+    """Deals batches of labelled clips: every clip once an epoch, in another order and position each time."""
 
     def __init__(self, pairs: Sequence[tuple[Tensor, Label]], vocabulary: Vocabulary, settings: NtpSettings, seed: int):
         self.pixels, self.labels = zip(*pairs, strict=True)
@@ -72,7 +74,7 @@ class LabelledClips:
         self.table = id_table(vocabulary)
 
     def __call__(self, generator: np.random.Generator, step: int) -> NtpBatch:
-        """The batch of a step."""
+        """Returns the batch of a step."""
         size, positions = self.settings.batch, COUNTS[self.settings.symmetry]
         spots = [divmod(place, len(self.labels)) for place in range(step * size, (step + 1) * size)]
         chosen = [int(_order(self.seed, epoch, len(self.labels))[nth]) for epoch, nth in spots]
@@ -87,7 +89,7 @@ class LabelledClips:
 
 
 def pair(clips: Clips, labels: dict[str, Label]) -> list[tuple[Tensor, Label]]:
-    """The clips that have a label, u8 [T, S, S, 3], with it. UsageError if none has."""
+    """Pairs the clips that have a label, u8 [T, S, S, 3], with it. Raises UsageError where none has."""
     pairs = []
     for index in range(clips.count):
         label = labels.get(key_of(clips.name(index)))
@@ -95,14 +97,14 @@ def pair(clips: Clips, labels: dict[str, Label]) -> list[tuple[Tensor, Label]]:
             pairs.append((clips.clip(index), label))
     if not pairs:
         raise UsageError(
-            f"gaze.labels: none of the {len(labels)} labelled videos (such as {next(iter(labels))}) is among the "
-            f"{clips.count} clips (such as {clips.name(0)}); gaze.clips must be those that the labels were made for"
+            f"recipe.labels: none of the {len(labels)} labelled videos (such as {next(iter(labels))}) is among the "
+            f"{clips.count} clips (such as {clips.name(0)}); recipe.clips must be those that the labels were made for"
         )
     return pairs
 
 
 class NtpModule(lightning.LightningModule):
-    """Trains `gaze`."""
+    """Trains `gaze` on searched sequences."""
 
     def __init__(self, gaze: Gaze, settings: NtpSettings, schedule: Schedule) -> None:
         super().__init__()
@@ -110,7 +112,7 @@ class NtpModule(lightning.LightningModule):
         self.detail = Detail(gaze)
 
     def training_step(self, batch: NtpBatch, index: int) -> Tensor:
-        """The loss of a batch."""
+        """Returns the loss of a batch: the picks', plus the weighted losses of loss heads and detail."""
         pixels = prepare(batch.pixels, self.gaze.config.side)
         seen: Any = Watched(self.gaze, pixels, 1)
         forced = teacher_forced(seen, pixels, Picks(batch.ids, batch.valid))
@@ -124,7 +126,7 @@ class NtpModule(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW."""
+        """Returns AdamW for the gaze and the detail head."""
         return optimizer(nn.ModuleList([self.gaze, self.detail]), self.schedule)
 
 

@@ -1,7 +1,4 @@
-"""Picks per frame at random, and how large the reconstructor's loss usually is with so many random picks.
-
-It knows no gaze.
-"""
+"""Draws picks per frame at random, and measures the reconstructor's usual loss with so many random picks."""
 
 from __future__ import annotations
 
@@ -19,7 +16,10 @@ EVENNESS = 3.0  # of counts over a clip's frames: the concentration of a Dirichl
 
 
 def drawn_counts(count: int, frames: int, most: int) -> Tensor:
-    """Picks i64 [count, frames] at random, 1 .. most a frame: few or many in a clip, unevenly over its frames."""
+    """Draws the number of picks of each frame, i64 [count, frames], 1 .. most.
+
+    There are few or many in a clip, unevenly over its frames.
+    """
     mean = torch.exp(torch.rand(count, 1) * math.log(most))
     shares = torch.distributions.Dirichlet(torch.full((frames,), EVENNESS)).sample((count,))
     return (mean * frames * shares).round().long().clamp(1, most)
@@ -29,8 +29,10 @@ def drawn_counts(count: int, frames: int, most: int) -> Tensor:
 def usual_losses(
     reconstructor: Reconstructor, pixels: Iterable[Tensor], most: int, quantiles: tuple[float, float], seed: int
 ) -> tuple[float, float]:
-    """Quantiles of the reconstructor's loss over frames of batches of normalised clips, at drawn counts of random
-    picks."""
+    """Returns two quantiles of the reconstructor's loss over the frames of batches of normalised clips.
+
+    Picks are random, at drawn counts of 1 .. most a frame.
+    """
     losses, eos = [], reconstructor.vocabulary.eos
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -51,11 +51,11 @@ class DrawSettings:
 
     def __post_init__(self) -> None:
         if self.groups < 1 or self.clips % self.groups or self.clips < 1:
-            raise ValueError(f"gaze.draw.groups must divide gaze.draw.clips, got {self.groups} and {self.clips}")
+            raise ValueError(f"recipe.draw.groups must divide recipe.draw.clips, got {self.groups} and {self.clips}")
         if self.rebuilt < 1:
-            raise ValueError(f"gaze.draw.rebuilt must be at least 1, got {self.rebuilt}")
+            raise ValueError(f"recipe.draw.rebuilt must be at least 1, got {self.rebuilt}")
         if self.symmetry not in COUNTS:
-            raise ValueError(f"gaze.draw.symmetry must be one of {', '.join(COUNTS)}, got {self.symmetry!r}")
+            raise ValueError(f"recipe.draw.symmetry must be one of {', '.join(COUNTS)}, got {self.symmetry!r}")
 
 
 class ReconstructorModule(lightning.LightningModule):
@@ -125,7 +125,7 @@ def measurement(
 
 
 @dataclass(frozen=True)
-class ReconstructorRecipe:
+class ReconstructorTraining:
     """All that decides the result, but for the clips."""
 
     network: ReconstructorConfig
@@ -136,7 +136,7 @@ class ReconstructorRecipe:
 
 
 def train_reconstructor(
-    recipe: ReconstructorRecipe, train: Clips, held_out: Clips, running: Running, told: Mapping[str, Any]
+    recipe: ReconstructorTraining, train: Clips, held_out: Clips, running: Running, told: Mapping[str, Any]
 ) -> Path:
     """Fit, or go on fitting; the folder with reconstructor.safetensors, whose notes also hold what is `told`."""
     with torch.random.fork_rng(devices=[]):

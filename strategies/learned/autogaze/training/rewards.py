@@ -7,7 +7,7 @@ its own and later ones, discounted by the picks that lie between it and the end 
     credit of pick k in frame t = sum over tau >= t of discount^(picks after k up to the end of tau) * A_tau
     loss = -sum over picks of exp(log p - stopped log p) * credit, mean over rollouts
 
-It knows nothing of models. Source: AutoGaze (arXiv 2603.12254), its simplified on-policy GRPO.
+Source: AutoGaze (arXiv 2603.12254), its simplified on-policy GRPO.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from torch import Tensor
 
 
 def advantages(rewards: Tensor) -> Tensor:
-    """Rewards f32 [P, G, F] of G rollouts of each of P clips -> the same less the mean over a clip's rollouts."""
+    """Returns the advantages: rewards f32 [P, G, F] less the mean over a clip's rollouts.
+
+    Rewards are those of G rollouts of each of P clips.
+    """
     return rewards - rewards.mean(1, keepdim=True)
 
 
 def credit(advantage: Tensor, frames: Tensor, counts: Tensor, width: int, discount: float) -> Tensor:
-    """f32 [R, T, width]: what each pick is paid; 0 in the slots beyond a frame's count.
+    """Returns what each pick is paid, f32 [R, T, width]; it is 0 in the slots beyond a frame's count.
 
-    `advantage` f32 [R, F] of the reconstructed `frames` i64 [R, F]; `counts` i64 [R, T] picks per frame, each at most
-    `width`. ValueError where one is more.
+    `advantage` f32 [R, F] belongs to the reconstructed `frames` i64 [R, F]. `counts` i64 [R, T] are the picks per
+    frame, each at most `width`. Raises ValueError where one is more.
     """
     if int(counts.max()) > width:
         raise ValueError(f"counts go up to {int(counts.max())}, more than the {width} slots of a frame")
@@ -38,6 +41,9 @@ def credit(advantage: Tensor, frames: Tensor, counts: Tensor, width: int, discou
 
 
 def policy_loss(log_probabilities: Tensor, credits: Tensor) -> Tensor:
-    """The loss, a number, of f32 [R, T, n] both: sum over picks, mean over rollouts. Slots of credit 0 add nothing."""
+    """Returns the policy loss, a number: the sum over picks, mean over rollouts.
+
+    Both inputs are f32 [R, T, n]. Slots of credit 0 add nothing.
+    """
     ratio = (log_probabilities - log_probabilities.detach()).exp()
     return -(ratio * credits).sum() / len(credits)

@@ -1,7 +1,7 @@
-"""A made-up video to pixels, at any size and any number of frames a second.
+"""Renders a made-up video to pixels, at any size and any number of frames a second.
 
 Textures gain octaves with the size, never beyond what the pixels can hold, so a larger rendering shows the same things
-in more detail. One frame is held at a time, and things are drawn within their boxes only. It knows nothing of training.
+in more detail. One frame is held at a time, and things are drawn within their boxes only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RING_WIDTH = 0.3
 
 
 def render(seed: int, index: int, frames: int, size: int, fps: float) -> Tensor:
-    """Frames 0..frames-1 of a video: u8 [frames, size, size, 3], RGB. More frames of it begin with the same."""
+    """Renders frames 0..frames-1 of a video: u8 [frames, size, size, 3], RGB. More frames begin with the same ones."""
     takes = shots(seed, index, frames / fps)
     canvas = torch.empty(frames, size, size, 3, dtype=torch.uint8)
     drawn: dict[int, _Set] = {}
@@ -87,7 +87,7 @@ class _Set:
 
 
 def outside(shape: str, u: Tensor, v: Tensor) -> Tensor:
-    """About how far (u, v) lies outside of a shape that fills -1..1; negative inside."""
+    """Returns about how far (u, v) lies outside of a shape that fills -1..1; negative inside."""
     if shape == "box":
         return torch.maximum(u.abs(), v.abs()) - 1
     far = (u.square() + v.square()).sqrt()
@@ -100,7 +100,7 @@ def outside(shape: str, u: Tensor, v: Tensor) -> Tensor:
 
 
 def paint(texture: Texture, side: float, pixels: int) -> Tensor:
-    """A texture over a square of `side` units: f32 [3, pixels, pixels]."""
+    """Returns a texture over a square of `side` units, f32 [3, pixels, pixels]; at most 4096 pixels a side."""
     pixels = min(pixels, LARGEST)
     value = torch.zeros(pixels, pixels)
     if texture.mix < 1:

@@ -2,7 +2,7 @@
 
 A video is a row of shots. In each, a camera looks at a textured ground over which textured things move, stop, turn,
 grow, hide one another, appear and vanish. All is drawn from (seed, index, shot): nothing depends on the number of
-frames. It knows nothing of pixels.
+frames.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ SHOT_STREAMS, LENGTH_STREAM = 1000, 999  # shots have streams of their own
 
 @dataclass(frozen=True)
 class Texture:
-    """Colours over a square: noise of several octaves, finer here than there, or a pattern with edges, or both."""
+    """Describes colours over a square: noise of several octaves, a pattern with edges, or both.
+
+    The noise is finer in some places than in others.
+    """
 
     seed: int
     colours: Floats  # [2, 3], 0..1: those of value 0 and of value 1
@@ -31,7 +34,7 @@ class Texture:
 
     @staticmethod
     def draw(generator: np.random.Generator) -> Texture:
-        """One at random."""
+        """Draws a texture at random."""
         colours = generator.uniform(0, 1, (2, 3))
         pattern = str(generator.choice(["noise", "stripes", "checks", "plain"], p=[0.5, 0.15, 0.15, 0.2]))
         return Texture(
@@ -47,7 +50,10 @@ class Texture:
 
 @dataclass(frozen=True)
 class Wave:
-    """A number over seconds: start + speed t + height sin(2 pi (pace t + phase)), held still while `rests`."""
+    """Describes a number over seconds: start + speed t + height sin(2 pi (pace t + phase)).
+
+    Its time stands still while it `rests`.
+    """
 
     start: float
     speed: float = 0.0
@@ -57,7 +63,7 @@ class Wave:
     rests: tuple[float, float] | None = None  # seconds between which its time stands still
 
     def at(self, seconds: float) -> float:
-        """Its value."""
+        """Returns the value at a time in seconds."""
         if self.rests is not None:
             seconds -= min(max(seconds - self.rests[0], 0.0), self.rests[1] - self.rests[0])
         return (
@@ -69,7 +75,10 @@ class Wave:
 
 @dataclass(frozen=True)
 class Thing:
-    """A shape with a texture. Places and sizes are shares of the ground's unit square; places bounce within 0..1."""
+    """Describes a shape with a texture.
+
+    Places and sizes are shares of the ground's unit square. Places bounce within 0..1.
+    """
 
     shape: str  # ellipse, box, ring or star
     texture: Texture
@@ -83,7 +92,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Shot:
-    """One take: from `start` seconds on, until the next."""
+    """Describes one shot, from `start` seconds on until the next: its ground, things, camera, noise and light."""
 
     start: float
     ground: Texture
@@ -96,7 +105,7 @@ class Shot:
 
 
 def shots(seed: int, index: int, seconds: float) -> list[Shot]:
-    """The shots of a video until `seconds`."""
+    """Returns the shots of a video that begin within its first `seconds`."""
     lengths = np.random.default_rng([seed, index, LENGTH_STREAM])
     found: list[Shot] = []
     start = 0.0

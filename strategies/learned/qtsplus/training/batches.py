@@ -21,7 +21,7 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Sample:
-    """One question about one video. A axes of position ids; everything on the CPU but perhaps `tokens`."""
+    """Holds one question about one video. Position ids have A axes; everything is on the CPU but perhaps `tokens`."""
 
     tokens: Tensor  # [M, D], all visual tokens of the video
     seconds: Tensor  # f64 [M]
@@ -35,7 +35,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples, padded; M and L are those of the longest."""
+    """Holds B samples, padded; M and L are those of the longest."""
 
     tokens: Tensor  # f32 [B, M, D]
     mask: Tensor  # bool [B, M]
@@ -50,11 +50,11 @@ class Batch:
         return len(self.samples)
 
     def to(self, device: torch.device) -> Batch:
-        """The padded tensors on another device."""
+        """Returns the batch with its padded tensors on another device."""
         return self._each(lambda tensor: tensor.to(device), self.samples)
 
     def __getitem__(self, places: Sequence[int]) -> Batch:
-        """Some of the samples, no less padded."""
+        """Returns some of the samples, no less padded."""
         at = torch.tensor(places, device=self.tokens.device)
         return self._each(lambda tensor: tensor[at], [self.samples[place] for place in places])
 
@@ -65,7 +65,7 @@ class Batch:
 
 
 def sample(backbone: DecoderBackbone, tokens: Tokens, question: Question, answer: str | int) -> Sample:
-    """One sample from a video's tokens; `answer` is the place of the right option, or the text of an open answer."""
+    """Makes a sample from a video's tokens; `answer` is the place of the right option, or an open answer's text."""
     prompt = backbone.chat.split(question, True)
     with torch.no_grad():
         prefix = backbone.prefix(tokens, prompt.before, "original")
@@ -83,7 +83,7 @@ def sample(backbone: DecoderBackbone, tokens: Tokens, question: Question, answer
 
 
 def collate(samples: Sequence[Sample], rho: Tensor | None = None) -> Batch:
-    """Pad samples to a batch."""
+    """Pads samples to a batch."""
 
     def padded(name: str, value: Any = 0) -> tuple[Tensor, Tensor]:
         parts = [getattr(one, name) for one in samples]

@@ -41,7 +41,7 @@ def table(
     counts: list[int],
     positions: str,
 ) -> list[dict[str, object]]:
-    """One row per question and count: question, split, n, probability of the right option, and whether it won.
+    """Returns one row per question and count: question, split, n, probability of the right option, and whether it won.
 
     A count of 0 is for a selector that says itself how many it keeps.
     """
@@ -83,7 +83,7 @@ def _batches(
 
 
 def choose(batch: Batch, index: Tensor) -> Chosen:
-    """The choice of tokens that are given: `index` i64 [B, n], ascending."""
+    """Returns the choice of the tokens that are given: `index` i64 [B, n], ascending."""
     mask = torch.ones_like(index, dtype=torch.bool)
     tokens = batch.tokens.gather(1, index[..., None].expand(-1, -1, batch.tokens.shape[2]))
     count, nothing = mask.sum(1), torch.zeros(len(batch))
@@ -91,12 +91,15 @@ def choose(batch: Batch, index: Tensor) -> Chosen:
 
 
 def oracle(batch: Batch, asked: Questions, count: int) -> Chosen:
-    """The tokens that show the needles, and random others."""
+    """Chooses the tokens that show the needles, and random others."""
     return choose(batch, _rows(asked, lambda g, question: _needles_first(g, question, batch.tokens.shape[1], count)))
 
 
 def uniform(batch: Batch, asked: Questions, count: int) -> Chosen:
-    """Whole ticks, evenly spaced; the first cells of one more tick where the count is no multiple of the cells."""
+    """Chooses whole ticks, evenly spaced.
+
+    Where the count is no multiple of a tick's tokens, only the first tokens of one more tick are chosen.
+    """
     cells = asked[0][1].query.grid ** 2
     ticks = batch.tokens.shape[1] // cells
     wanted = -(-count // cells)
@@ -106,12 +109,12 @@ def uniform(batch: Batch, asked: Questions, count: int) -> Chosen:
 
 
 def random(batch: Batch, asked: Questions, count: int) -> Chosen:
-    """Random tokens."""
+    """Chooses random tokens."""
     return choose(batch, _rows(asked, lambda g, question: g.permutation(batch.tokens.shape[1])[:count]))
 
 
 def by_selector(module: SelectorModule) -> Pick:
-    """A trained selector, keeping a given number as at inference."""
+    """Returns a function that selects by a trained selector, and keeps a given number of tokens as at inference."""
 
     def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
         batch = Batch(**{**vars(batch), "rho": torch.full((len(batch),), count / batch.tokens.shape[1])})
@@ -121,7 +124,7 @@ def by_selector(module: SelectorModule) -> Pick:
 
 
 def by_split(rows: list[dict[str, object]]) -> dict[str, float]:
-    """`SPLIT at N` -> accuracy, N the mean number kept."""
+    """Returns accuracies as `SPLIT at N` -> accuracy, where N is the mean number of tokens kept."""
     found: dict[str, list[tuple[int, bool]]] = {}
     for row in rows:
         found.setdefault(str(row["split"]), []).append((int(row["n"]), bool(row["right"])))  # type: ignore[call-overload]
@@ -143,17 +146,23 @@ def _needles_first(generator: np.random.Generator, question: LabQuestion, total:
 
 
 def by_weights(selector: Selector, backbone: DecoderBackbone) -> Pick:
-    """A selector as at inference, keeping a given number."""
+    """Returns a function that selects by a selector as at inference, and keeps a given number of tokens."""
     return _selecting(selector, backbone, "hard", None)
 
 
 def by_ratio(selector: Selector, most: int | None, backbone: DecoderBackbone, gate: Gate) -> Pick:
-    """A selector that says itself how many it keeps, `most` at most, behind one gate or another; no number counts."""
+    """Returns a function that selects by a selector that says itself how many tokens it keeps.
+
+    It keeps `most` at most, behind the given gate. The number of tokens that is asked for does not count.
+    """
     return _selecting(selector, backbone, gate, most, learned=True)
 
 
 def by_scorer(scorer: TokenScorer, backbone: DecoderBackbone, prompt: PromptTemplate) -> Pick:
-    """The best tokens by a strategy that looks at the whole video as one group; asked once per question."""
+    """Returns a function that selects the best tokens by a strategy that looks at the whole video as one group.
+
+    The strategy is asked once per question.
+    """
     known: dict[tuple[object, ...], Tensor] = {}
 
     def scores(embeddings: Tensor, asked: LabQuestion) -> Tensor:

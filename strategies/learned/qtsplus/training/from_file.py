@@ -33,7 +33,7 @@ REPORT = 100  # lines between lines of the log
 
 @dataclass(frozen=True)
 class Asked:
-    """One line of the file."""
+    """Holds one line of the file."""
 
     line: int
     video: Path
@@ -42,15 +42,18 @@ class Asked:
 
 
 class TrainingFile(Jsonl):
-    """The lines of `file`; videos are searched in `videos`, by default where the file lies."""
+    """Reads the lines of `file`; videos are searched in `videos`, by default where the file lies."""
 
-    key = "selector.file"
+    key = "recipe.file"
 
     def __init__(self, file: str, videos: str | None, prompt: PromptTemplate) -> None:
-        super().__init__("selector.file", file, videos, [], prompt, None, None)
+        super().__init__("recipe.file", file, videos, [], prompt, None, None)
 
     def told(self, row: Row) -> Row:
-        """Options by letter become a list, and vision_id and prediction are other words for video and answer."""
+        """Returns a row in the words of a benchmark of one's own.
+
+        Options by letter become a list. vision_id and prediction are other words for video and answer.
+        """
         told = {OTHER_WORDS.get(key, key): value for key, value in row.items()}
         options = told.get("options")
         if isinstance(options, dict) and sorted(options) == [chr(ord("A") + i) for i in range(len(options))]:
@@ -58,12 +61,12 @@ class TrainingFile(Jsonl):
         return told
 
     def video_names(self, row: Row) -> tuple[str, ...]:
-        """The field `video`, as it stands or without the ending of a video file."""
+        """Returns the names a video may have: the field `video` as it stands, and with each ending of a video file."""
         (name,) = super().video_names(row)
         return (name, *(name + ending for ending in ENDINGS))
 
     def asked(self) -> list[Asked]:
-        """Every line. UsageError that names file and lines where some cannot be used."""
+        """Returns every line. Raises UsageError that names file and lines where some cannot be used."""
         found = []
         for row in self.rows():
             video, right, question = self.find(row), self.right(row), self.question(row)
@@ -75,7 +78,7 @@ class TrainingFile(Jsonl):
     def _item(self, row: Row) -> Item:
         item = super()._item(row)
         if self.find(row) is None:
-            raise ValueError(f"video {row['video']!r} is no file in {self.root} (keys: selector.file, selector.videos)")
+            raise ValueError(f"video {row['video']!r} is no file in {self.root} (keys: recipe.file, recipe.videos)")
         return item
 
 
@@ -83,7 +86,11 @@ OTHER_WORDS = {"vision_id": "video", "prediction": "answer"}
 
 
 class FileSource:
-    """Batches of the lines, in another order every epoch. All videos are encoded at once, before the first batch."""
+    """Deals batches of the lines, in another order every epoch.
+
+    All videos are encoded at once, before the first batch. Raises UsageError that names file and line where a video or
+    a question cannot be used.
+    """
 
     def __init__(
         self,
@@ -105,7 +112,7 @@ class FileSource:
                 log.info("videos of %d of %d lines are encoded", number, len(asked))
 
     def __call__(self, generator: np.random.Generator, step: int) -> Batch:
-        """The batch of a step: `videos` x `questions` lines."""
+        """Returns the batch of a step: `videos` x `questions` lines."""
         size = self.draw.videos * self.draw.questions
         samples = []
         for place in range(step * size, (step + 1) * size):

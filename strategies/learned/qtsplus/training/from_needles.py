@@ -22,14 +22,18 @@ from strategies.learned.qtsplus.training.batches import Batch, Sample, collate, 
 
 @dataclass(frozen=True)
 class DrawSettings:
-    """How batches are drawn."""
+    """Says how batches are drawn."""
 
     videos: int  # per batch
     questions: int  # of each
     rho: tuple[float, float] | None  # each sample's ratio, log-uniform within; None: the selector's own
 
+    def __post_init__(self) -> None:
+        if self.rho is not None and not 0 < self.rho[0] <= self.rho[1] <= 1:
+            raise ValueError(f"rho: 0 < low <= high <= 1 is needed, got {self.rho[0]} and {self.rho[1]}")
+
     def ratios(self, generator: np.random.Generator, samples: int) -> torch.Tensor | None:
-        """F32 [B], or None."""
+        """Draws the ratio of each sample, f32 [B]; None where the selector uses its own."""
         if self.rho is None:
             return None
         low, high = (math.log(r) for r in self.rho)
@@ -43,7 +47,7 @@ def draw_batch(
     prompt: PromptTemplate,
     settings: DrawSettings,
 ) -> Batch:
-    """Samples about random videos."""
+    """Draws a batch of samples about random videos."""
     samples = []
     for number in generator.integers(len(features), size=settings.videos):
         video = features[int(number)]
@@ -56,13 +60,13 @@ def draw_batch(
 
 
 def needle_sample(backbone: DecoderBackbone, prompt: PromptTemplate, tokens: Tokens, question: LabQuestion) -> Sample:
-    """One question about a video, in the backbone's words."""
+    """Makes a sample of one question about a video, in the backbone's words."""
     assert question.right is not None  # the whole video decides every question
     return sample(backbone, tokens, prompt.question("", question.bare, question.options), question.right)
 
 
 def as_tokens(features: np.ndarray, ticks: int) -> Tokens:
-    """Features f16 [M, D] of a whole video as the adapter's tokens."""
+    """Returns features f16 [M, D] of a whole video as the adapter's tokens."""
     grid = math.isqrt(len(features) // ticks)
     tick, row, column = torch.cartesian_prod(torch.arange(ticks), torch.arange(grid), torch.arange(grid)).T
     assert len(tick) == len(features) == ticks * grid**2

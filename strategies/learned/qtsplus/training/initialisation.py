@@ -1,7 +1,7 @@
 """Where a new selector starts: its attention is copied from layers of the language model, once.
 
-The scoring blocks compare as one decoder layer does, re-encoding block i as decoder layer i; what the feed-forward
-layers add starts at zero, so that the language model first sees tokens close to its own. It knows no training.
+The scoring blocks compare as one decoder layer does, re-encoding block i as decoder layer i. What the feed-forward
+layers add starts at zero, so that the language model first sees tokens close to its own.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from strategies.learned.qtsplus.selector import Selector
 
 @torch.no_grad()
 def start_from(selector: Selector, layers: Sequence[Any], scoring_layer: int | None, quiet: bool) -> None:
-    """Copy from decoder `layers`; scoring stays random where its layer is None.
+    """Copies attention from decoder `layers`; scoring stays random where its layer is None.
 
-    `quiet`: re-encoding attention adds nothing at first either.
+    With `quiet`, re-encoding attention adds nothing at first either. Raises ValueError where the scoring layer does not
+    exist, or where widths or heads differ.
     """
     if scoring_layer is not None and not 0 <= scoring_layer < len(layers):
-        raise ValueError(f"selector.start.scoring_layer must lie within 0..{len(layers) - 1}, got {scoring_layer}")
+        raise ValueError(f"recipe.start.scoring_layer must lie within 0..{len(layers) - 1}, got {scoring_layer}")
     for block in selector.scoring_layers if scoring_layer is not None else ():
         assert isinstance(block, Compare)
         _copy(block, layers[scoring_layer])  # type: ignore[index]

@@ -1,7 +1,7 @@
 """The language model reads what the selector kept: prompt, kept tokens, question, answer, one row per sample.
 
-Visual tokens can be given weights: a weight w adds ln w to every attention logit that points at a token, so that 1
-leaves it alone and 0 takes it away. Rows are padded at their end, which causality hides. It knows no loss.
+Visual tokens can be given weights. A weight w adds ln w to every attention logit that points at a token, so that 1
+leaves it alone and 0 takes it away. Rows are padded at their end, which causality hides.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ POSITIONS = ("kept", "sequential")
 def answer_logits(
     backbone: DecoderBackbone, batch: Batch, chosen: Chosen, positions: str, log_weight: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(logits f32 [B, R, V] at the answer's tokens, their ids i64 [B, R], IGNORED where an answer is shorter).
+    """Returns (logits f32 [B, R, V] at the answer's tokens, their ids i64 [B, R]).
 
-    `positions`: `kept` leaves every token the ids of the whole video, `sequential` numbers what is kept like text.
-    `log_weight` f32 [B, n*]: read all that is shown, weighted so; without it only what is kept is read.
+    The ids are IGNORED where an answer is shorter. `positions`: `kept` leaves every token the ids of the whole video,
+    `sequential` numbers what is kept like text. With `log_weight` f32 [B, n*] all that is shown is read, weighted so;
+    without it only what is kept is read.
     """
     device = chosen.tokens.device
     embed = backbone.model.get_input_embeddings()

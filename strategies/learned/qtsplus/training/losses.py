@@ -17,7 +17,7 @@ from torch import Tensor, distributed, nn
 
 @dataclass(frozen=True)
 class CostSettings:
-    """Weights of the three terms; `capped`: k is at most n_max."""
+    """Holds the weights of the three terms; with `capped`, k is at most n_max."""
 
     flops: float  # lambda_t
     kv: float  # lambda_m
@@ -26,7 +26,7 @@ class CostSettings:
 
 
 class Costs(nn.Module):
-    """The three terms, with the running mean of the ratio."""
+    """Computes the three terms (flops, kv, smooth), with the running mean of the ratio."""
 
     total: Tensor  # f64, sum of the ratios of all training samples so far
     seen: Tensor  # f64, how many
@@ -38,7 +38,10 @@ class Costs(nn.Module):
         self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
 
     def forward(self, rho: Tensor, count: Tensor, most: int | None) -> dict[str, Tensor]:
-        """The weighted terms, each a mean over the batch, of rho f32 [B] and M i64 [B]; counts the batch as seen."""
+        """Returns the weighted terms, each a mean over the batch, of rho f32 [B] and M i64 [B] (`count`).
+
+        It counts the batch as seen.
+        """
         settings = self.settings
         limit = count.float() if most is None else torch.full_like(rho, float(most))
         share = rho * count / limit

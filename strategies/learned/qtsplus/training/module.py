@@ -36,7 +36,7 @@ SEED_STEP = 1_000_003  # apart in seeds; one process never reaches the seeds of 
 
 @dataclass(frozen=True)
 class SelectorTraining:
-    """How a selector learns."""
+    """Says how a selector learns."""
 
     stage: int  # 1: selector only; 2: and the language model
     gate: Gate
@@ -63,22 +63,26 @@ class SelectorTraining:
         for key, known in choices.items():
             if getattr(self, key) not in known:
                 raise ValueError(
-                    f"selector.{key} must be one of {', '.join(map(str, known))}; got {getattr(self, key)!r}"
+                    f"recipe.training.{key} must be one of {', '.join(map(str, known))}; got {getattr(self, key)!r}"
                 )
         if self.rho not in ("learned", "drawn") and not (isinstance(self.rho, float) and 0 < self.rho <= 1):
-            raise ValueError(f"selector.rho must be learned, drawn or a number within (0, 1]; got {self.rho!r}")
+            raise ValueError(f"recipe.training.rho must be learned, drawn or a number within (0, 1]; got {self.rho!r}")
         if self.most is not None and self.most < 1:
-            raise ValueError(f"selector.n_max must be at least 1, got {self.most}")
+            raise ValueError(f"recipe.training.most must be at least 1, got {self.most}")
         if self.lora is not None and self.stage == 1:
-            raise ValueError("selector.training.lora needs stage=2: stage 1 leaves the language model alone")
+            raise ValueError(
+                "recipe.training.lora needs recipe.training.stage=2: stage 1 leaves the language model alone"
+            )
         if self.together < 1:
-            raise ValueError(f"selector.training.together must be at least 1, got {self.together}")
+            raise ValueError(f"recipe.training.together must be at least 1, got {self.together}")
         if self.tau <= 0:
-            raise ValueError(f"selector.tau must be above 0, got {self.tau}")
+            raise ValueError(f"recipe.training.tau must be above 0, got {self.tau}")
         if self.gate_on == "path" and self.gate != "straight_through":
-            raise ValueError(f"selector.gate_on=path needs selector.gate=straight_through, got {self.gate}")
+            raise ValueError(
+                f"recipe.training.gate_on=path needs recipe.training.gate=straight_through, got {self.gate}"
+            )
         if self.extra and self.gate_on != "path":
-            raise ValueError(f"selector.extra needs selector.gate_on=path, got extra={self.extra}")
+            raise ValueError(f"recipe.training.extra needs recipe.training.gate_on=path, got extra={self.extra}")
 
 
 class SelectorModule(lightning.LightningModule):
@@ -104,7 +108,7 @@ class SelectorModule(lightning.LightningModule):
             if backbone.model.dtype != torch.float32:
                 raise ValueError(
                     f"stage=2 needs backbone.adapter.dtype=float32, got {backbone.model.dtype}: 16 bits lose small "
-                    "steps. To compute in 16 bits on weights in 32, selector.trainer.precision=bf16-mixed"
+                    "steps. To compute in 16 bits on weights in 32, recipe.trainer.precision=bf16-mixed"
                 )
             self.language = backbone.decoder
             if training.lora is not None:
@@ -118,18 +122,23 @@ class SelectorModule(lightning.LightningModule):
             backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def on_fit_start(self) -> None:
-        """The frozen rest follows to this process's device; dropout and gradient checkpointing ask for training
-        mode."""
+        """Moves the frozen rest to this process's device.
+
+        It also turns training mode on where dropout or gradient checkpointing asks for it.
+        """
         self.backbone.model.to(self.device)
         settings = self.training_settings
         self.backbone.decoder.train(settings.checkpointing or settings.stage == 2)
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Random numbers of a step depend on the step alone, so that a resumed run repeats them."""
+        """Sets the random seed from the step and the process's rank alone.
+
+        So resumed training repeats its random numbers.
+        """
         torch.manual_seed((self.seed * SEED_STEP + self.global_step) * 64 + self.global_rank)
 
     def choose(self, batch: Batch, gate: Gate | None = None) -> Chosen:
-        """Select from a batch, with the training gate or another."""
+        """Selects from a batch, with the training gate or another."""
         settings = self.training_settings
         gate = gate or settings.gate
         rho: float | Tensor | None = None
@@ -152,7 +161,7 @@ class SelectorModule(lightning.LightningModule):
         )
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Cross-entropy of the answer, mean over its tokens and then over samples, plus the costs."""
+        """Returns the cross-entropy of the answer, mean over its tokens and then over samples, plus the costs."""
         settings = self.training_settings
         chosen = self.choose(batch)
         each, right = self._read(batch, chosen)
@@ -222,7 +231,10 @@ class SelectorModule(lightning.LightningModule):
         return (absent - present).abs()[:, None] * slope / size[:, None]
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW with a rate each for the scorer with the budget head, the re-encoder and the language model."""
+        """Returns AdamW with separate learning rates.
+
+        The scorer with the budget head has one, the re-encoder another, and in stage 2 the language model a third.
+        """
         settings, selector = self.training_settings, self.selector
         after: list[torch.nn.Module] = [selector.reencode_layers]
         if selector.time is not None:
@@ -234,5 +246,5 @@ class SelectorModule(lightning.LightningModule):
         return grouped_optimizer(modules, self.schedule)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
-        """Move the padded tensors."""
+        """Moves the padded tensors to `device`."""
         return batch.to(device)

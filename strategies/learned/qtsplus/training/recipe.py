@@ -1,33 +1,26 @@
-"""`sieve train selector=...`: a resolved configuration to a trained selector.
-
-It knows the layout of conf/selector/; the modules it calls get plain values.
-"""
+"""`sieve train recipe=qtsplus`: a selector on top of a backbone, from needle videos or from questions of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-from omegaconf import DictConfig, OmegaConf
 
 from framework.backbones.base import DecoderBackbone
-from framework.config.build import build, build_plain, prompt_template
 from framework.core.errors import UsageError
-from framework.core.interfaces import Backbone
 from framework.core.prompts import PromptTemplate
 from framework.lab.features import NeedleFeatures, NeedleSettings
+from framework.training.fit import Make, Measure
+from framework.training.recipe import TrainingRecipe, Workshop
 from framework.training.running import Running
 from framework.training.schedule import Schedule
 from framework.training.video_features import VideoFeatures
-from framework.video.readers.base import Reader
-from framework.video.sampling import Sampling
 from strategies.learned.qtsplus.training.evaluation import by_selector, by_split, table
 from strategies.learned.qtsplus.training.fit import (
-    Make,
-    Measure,
     NetworkSettings,
     SelectorRecipe,
     StartSettings,
@@ -40,28 +33,53 @@ from strategies.learned.qtsplus.training.losses import CostSettings
 from strategies.learned.qtsplus.training.module import SelectorModule, SelectorTraining
 
 
-def train(cfg: DictConfig, running: Running) -> Path:
-    """Train what `cfg.selector` describes on top of `cfg.backbone`; the folder of the checkpoint."""
-    recipe, draw = read_recipe(cfg.selector, cfg.seed)
-    _alone(recipe.trainer)
-    prompt, own = prompt_template(cfg), cfg.selector.file is not None
-    if not own and cfg.selector.needles is None:
-        raise UsageError("selector.file: got nothing to learn from, expected a file, or selector.needles")
-    file = TrainingFile(cfg.selector.file, cfg.selector.videos, prompt)
-    asked = file.asked() if own else []
-    # one of its own, since stage 2 changes it
-    backbone = build(cfg.backbone.adapter, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
-    if not isinstance(backbone, DecoderBackbone):
-        raise UsageError(f"backbone: {type(backbone).__name__} has no decoder that a selector could learn from")
-    if own:
-        sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
-        reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
-        features = VideoFeatures(backbone, reader, sampling, running.cache)
-        return train_selector(
-            recipe, backbone, FileSource(file, asked, features, backbone, draw, recipe.seed), None, running
-        )
-    make, measure = needle_source(cfg.selector.needles, draw, backbone, prompt, running, recipe.training.positions)
-    return train_selector(recipe, backbone, make, measure, running)
+@dataclass(frozen=True)
+class QTSplusRecipe(TrainingRecipe):
+    """Trains a selector on top of a backbone; in stage 2 its language model too."""
+
+    name: str
+    network: NetworkSettings
+    start: StartSettings
+    training: SelectorTraining
+    costs: CostSettings
+    schedule: Schedule
+    draw: DrawSettings
+    trainer: TrainerSettings
+    file: str | None  # questions of one's own, in place of needles
+    videos: str | None  # where their videos lie
+    needles: Mapping[str, NeedleSettings] | None  # made videos to train on (train) and to measure on (measure)
+
+    def __post_init__(self) -> None:
+        if self.file is None and self.needles is None:
+            raise ValueError("file: got nothing to learn from, expected a file, or recipe.needles")
+        if self.needles is not None and set(self.needles) != {"train", "measure"}:
+            raise ValueError(f"needles: got {', '.join(sorted(self.needles))}, expected train and measure")
+
+    def train(self, workshop: Workshop) -> Path:
+        """Trains on top of the configured backbone. Returns the folder of the checkpoint."""
+        _alone(self.trainer)
+        recipe, draw, prompt = self.selector(workshop.seed), self.drawn, workshop.prompt()
+        file = None if self.file is None else TrainingFile(self.file, self.videos, prompt)
+        asked = [] if file is None else file.asked()
+        backbone = workshop.backbone()  # one of its own, since stage 2 changes it
+        if not isinstance(backbone, DecoderBackbone):
+            raise UsageError(f"backbone: {type(backbone).__name__} has no decoder that a selector could learn from")
+        if file is not None:
+            features = VideoFeatures(backbone, workshop.reader(), workshop.sampling(), workshop.running.cache)
+            source = FileSource(file, asked, features, backbone, draw, recipe.seed)
+            return train_selector(recipe, backbone, source, None, workshop.running)
+        assert self.needles is not None
+        make, measure = needle_source(self.needles, draw, backbone, prompt, workshop.running, self.training.positions)
+        return train_selector(recipe, backbone, make, measure, workshop.running)
+
+    def selector(self, seed: int) -> SelectorRecipe:
+        """Returns all that decides the result, but for the data."""
+        return SelectorRecipe(self.network, self.start, self.training, self.costs, self.schedule, self.trainer, seed)
+
+    @property
+    def drawn(self) -> DrawSettings:
+        """Returns how batches are drawn: with a ratio for each sample only where training draws it."""
+        return self.draw if self.training.rho == "drawn" else replace(self.draw, rho=None)
 
 
 def _alone(trainer: TrainerSettings) -> None:
@@ -69,48 +87,21 @@ def _alone(trainer: TrainerSettings) -> None:
     started = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
     if trainer.devices > 1 and not started:
         raise UsageError(
-            f"selector.trainer.devices={trainer.devices}: start as many processes, "
+            f"recipe.trainer.devices={trainer.devices}: start as many processes, "
             f"torchrun --nproc-per-node {trainer.devices} --no-python sieve train ..."
         )
 
 
-def read_recipe(node: DictConfig, seed: int) -> tuple[SelectorRecipe, DrawSettings]:
-    """conf/selector/*.yaml to a recipe; every mistake names its key."""
-
-    def part(name: str, cls: type) -> Any:
-        return build_plain(node[name], cls, f"selector.{name}")
-
-    training = part("training", SelectorTraining)
-    drawn = dict(OmegaConf.to_container(node.draw, resolve=True))  # type: ignore[arg-type]
-    low, high = drawn.pop("rho")
-    if not 0 < low <= high <= 1:
-        raise UsageError(f"selector.draw.rho: 0 < low <= high <= 1 is needed, got {low} and {high}")
-    draw = DrawSettings(**drawn, rho=(low, high) if training.rho == "drawn" else None)
-    recipe = SelectorRecipe(
-        network=part("network", NetworkSettings),
-        start=part("start", StartSettings),
-        training=training,
-        costs=part("costs", CostSettings),
-        schedule=part("schedule", Schedule),
-        trainer=part("trainer", TrainerSettings),
-        seed=seed,
-    )
-    return recipe, draw
-
-
 def needle_source(
-    node: Mapping[str, Any],
+    needles: Mapping[str, NeedleSettings],
     draw: DrawSettings,
     backbone: DecoderBackbone,
     prompt: PromptTemplate,
     running: Running,
     positions: str,
 ) -> tuple[Make, Measure]:
-    """Batches of needle videos, and the accuracy at a tenth of the tokens on others."""
-    features = {}
-    for use in ("train", "measure"):
-        settings = build_plain(node[use], NeedleSettings, f"selector.needles.{use}")
-        features[use] = NeedleFeatures(settings, backbone.model, running.cache)
+    """Returns what makes batches of needle videos, and what measures accuracy at a tenth of the tokens on others."""
+    features = {use: NeedleFeatures(settings, backbone.model, running.cache) for use, settings in needles.items()}
 
     def make(generator: np.random.Generator, step: int) -> Any:
         return draw_batch(generator, features["train"], backbone, prompt, draw)

@@ -3,36 +3,73 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import pytest
 import torch
-import yaml
 from lightning.pytorch.callbacks import Callback
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from framework.config.build import ConfigError, build
 from framework.lab.model import build_model, object_words, save_checkpoint
-from framework.lab.training import recipe as lab
-from framework.lab.training.recipe import Recipe, load, train
-from framework.training.main import LOGGERS, recipe
+from framework.lab.training.recipe import LabRecipe, load, train
+from framework.training.main import LOGGERS
 from framework.training.running import Running
 
 CONF = Path(__file__).parents[4] / "conf" / "recipe"
 
 
-def tiny(name: str, steps: int) -> Recipe:
+def shipped(name: str) -> dict[str, Any]:
+    node: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"), resolve=True)
+    return node
+
+
+def built(node: dict[str, Any]) -> LabRecipe:
+    return build(node, LabRecipe, "recipe")
+
+
+def tiny(name: str, steps: int) -> LabRecipe:
     """A shipped recipe with almost no steps, and its last curriculum from the start."""
-    node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    node = shipped(name)
     for phase in node["phases"].values():
         phase["schedule"].update(steps=steps, warmup=1)
         if "vision" in phase:
             phase["vision"] = {"clips": 1, "frames": 8}
         else:
             phase["batches"].update(clips=2, questions=3, frames=[[0, 8]])
-    return recipe(node, seed=0)
+    return built(node)
+
+
+def test_shipped_recipes() -> None:
+    lab, hard = built(shipped("lab")), built(shipped("lab_hard"))
+    assert list(lab.phases) == ["vision", "language", "joint"]
+    assert list(hard.phases) == ["vision", "language", "hard_language", "joint", "time"]
+    first = ("vision", "language")
+    assert [hard.phases[name] for name in first] == [lab.phases[name] for name in first]  # one may serve the other
+    (wide,) = built(shipped("lab_wide")).phases.values()
+    assert wide.subsets is not None and tuple(wide.subsets.size) == (16, 64)  # as the comparison on wide videos wants
+    assert lab.phases["vision"].clips is not None and lab.phases["vision"].clips.noise == (0.01, 0.15)
+    (subsets,) = built(shipped("lab_subsets")).phases.values()
+    assert subsets.needles is not None and subsets.needles["measure"].seed == 2000
+
+
+def test_mistakes_name_the_key() -> None:
+    node = shipped("lab")
+    node["phases"]["joint"]["batches"]["klips"] = 3
+    with pytest.raises(ConfigError, match=r"recipe\.phases\.joint\.batches\.klips: LanguageSettings has no such key"):
+        built(node)
+    del node["phases"]["vision"]["schedule"]["rate"]
+    with pytest.raises(ConfigError, match=r"recipe\.phases\.vision\.schedule\.rate is missing"):
+        built(node)
+    node = shipped("lab")
+    del node["phases"]["joint"]["batches"]
+    with pytest.raises(ConfigError, match=r"recipe\.phases\.joint: a phase has.*got clips, losses, questions"):
+        built(node)
 
 
 def running(folder: Path, save_every: int = 2) -> Running:
@@ -52,17 +89,17 @@ def running(folder: Path, save_every: int = 2) -> Running:
 
 def test_every_phase_trains_its_parts(tmp_path: Path) -> None:
     made = tiny("lab_hard", steps=2)  # its first phases are those of lab
-    folder = train(made, running(tmp_path))
+    folder = train(made, 0, running(tmp_path))
     fresh, tokenizer = build_model(seed=0)
     before = dict(fresh.named_parameters())
     states = [{k: before[k].detach() for k in before}]
-    for phase in made.phases:
-        saved = load_file(tmp_path / phase.name / "finished.safetensors")
+    for name in made.phases:
+        saved = load_file(tmp_path / name / "finished.safetensors")
         states.append(
             {k: saved[k] if k in saved else saved["lm_head.weight"] for k in before}
         )  # the tied pair is saved once
     rows = tokenizer.convert_tokens_to_ids(list(object_words()))
-    for phase, old, new in zip(made.phases, states, states[1:], strict=False):
+    for phase, old, new in zip(made.phases.values(), states, states[1:], strict=False):
         assert all(bool(torch.isfinite(value).all()) for value in new.values())
         moved = {k for k in new if not torch.equal(old[k], new[k])}
         vision = {k for k in new if ".visual." in k}
@@ -89,17 +126,17 @@ class Interrupt(Callback):
 
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tiny("lab", steps=4)
-    made = Recipe(whole.phases[-1:], whole.seed)
-    straight = train(made, running(tmp_path / "straight"))
+    made = replace(whole, phases={"joint": whole.phases["joint"]})
+    straight = train(made, 0, running(tmp_path / "straight"))
     stock = lightning.Trainer
     with monkeypatch.context() as patch:
         patch.setattr(
-            lab.lightning, "Trainer", lambda callbacks, **rest: stock(callbacks=[*callbacks, Interrupt()], **rest)
+            lightning, "Trainer", lambda callbacks, **rest: stock(callbacks=[*callbacks, Interrupt()], **rest)
         )
         with pytest.raises(OSError, match="power failure"):
-            train(made, running(tmp_path / "broken"))
+            train(made, 0, running(tmp_path / "broken"))
     assert not (tmp_path / "broken" / "checkpoint").exists()
-    continued = train(made, running(tmp_path / "broken"))
+    continued = train(made, 0, running(tmp_path / "broken"))
     one, two = (load_file(folder / "model.safetensors") for folder in (straight, continued))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from strategies.learned.qtsplus.selector import Selector, Shape
+from tests.fixtures.tiny_qwen import checkpoint, make, tied_checkpoint
+
+__all__ = ["checkpoint", "make", "tied_checkpoint"]
 
 
 def random_selector(

@@ -15,6 +15,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from strategies.learned.qtsplus import official, source
 from strategies.learned.qtsplus.checkpoint import save
+from strategies.learned.qtsplus.overlay import PublishedWeights
 from strategies.learned.qtsplus.selector import Selector, Shape
 from strategies.learned.qtsplus.source import Source
 
@@ -85,7 +86,7 @@ def test_every_tensor_arrives(
     tensors, mine = selector_tensors(), published(checkpoint, 0.5)
     folder = write(tmp_path / "published", {**tensors, **mine}, kind)
     with caplog.at_level(logging.INFO):
-        backbone = make(overlay=folder)
+        backbone = make(overlay=PublishedWeights(folder))
     base = make()
     for name, value in base.model.named_parameters():
         assert torch.equal(value + 0.5, backbone.model.get_parameter(name))
@@ -113,13 +114,13 @@ def test_the_log_says_when_weights_are_the_base_models(
     mine["model.norm.weight"] += 1
     del mine["model.vision_tower.merger.ln_q.weight"]
     with caplog.at_level(logging.INFO):
-        backbone = make(overlay=write(tmp_path / "published", {**selector_tensors(), **mine}))
+        backbone = make(overlay=PublishedWeights(write(tmp_path / "published", {**selector_tensors(), **mine})))
     assert " 1 differ; vision tower" in caplog.text and " 0 differ; 1 not in it" in caplog.text
     assert torch.equal(backbone.decoder.norm.weight, make().decoder.norm.weight + 1)
 
 
 def test_a_selector_alone_leaves_the_model_as_it_is(make, checkpoint: str, tmp_path: Path) -> None:
-    backbone = make(overlay=write(tmp_path / "alone", selector_tensors()))
+    backbone = make(overlay=PublishedWeights(write(tmp_path / "alone", selector_tensors())))
     for name, value in make().model.named_parameters():
         assert torch.equal(value, backbone.model.get_parameter(name))
 
@@ -140,7 +141,7 @@ def test_a_tied_head_follows_the_embeddings(
     tensors["model.embed_tokens.weight"] = tensors["model.embed_tokens.weight"] * 2
     folder = write(tmp_path / "tied", {**selector_tensors(), **tensors})
     with caplog.at_level(logging.INFO):
-        model = make(checkpoint=tied_checkpoint, overlay=folder).model
+        model = make(checkpoint=tied_checkpoint, overlay=PublishedWeights(folder)).model
     assert "0 not in it" in caplog.text
     assert torch.equal(model.lm_head.weight, tensors["model.embed_tokens.weight"])
 
@@ -186,7 +187,7 @@ def test_the_selector_is_read_strictly(tmp_path: Path, change, said: str) -> Non
 def test_weights_of_another_model_are_refused(make, tmp_path: Path, change, said: str) -> None:
     tensors = changed(change) or {"model.norm.weight": torch.ones(WIDTH)}
     with pytest.raises(ValueError, match=rf"qtsplus\.checkpoint.*{said}"):
-        make(overlay=write(tmp_path / "wrong", tensors))
+        make(overlay=PublishedWeights(write(tmp_path / "wrong", tensors)))
 
 
 @pytest.mark.parametrize("kind", ["published", "ours"])
@@ -198,7 +199,7 @@ def test_another_width_is_named_before_the_model_is_loaded(make, monkeypatch, tm
         selector = Selector(Shape(64, 4, 2, 1, 0, False, False), 0.1, 0.5, scaled=True, dropout=0.0, chunk=7)
         save(selector, tmp_path / "wide", rho=0.1, n_max=None, positions="kept", notes={})
     with pytest.raises(ValueError, match=r"qtsplus\.checkpoint.*reads tokens of width 64, those of .* have 32"):
-        make(overlay=str(tmp_path / "wide"))
+        make(overlay=PublishedWeights(str(tmp_path / "wide")))
 
 
 @pytest.mark.parametrize(
@@ -229,4 +230,4 @@ def test_ours_and_random_ones_bring_no_language_model(make, tmp_path: Path) -> N
     save(selector, tmp_path, rho=0.1, n_max=None, positions="kept", notes={})
     for overlay in (str(tmp_path), "random:1"):
         assert source.published_folder(overlay) is None
-        assert torch.equal(make(overlay=overlay).decoder.norm.weight, make().decoder.norm.weight)
+        assert torch.equal(make(overlay=PublishedWeights(overlay)).decoder.norm.weight, make().decoder.norm.weight)

@@ -10,7 +10,8 @@ import torch
 from omegaconf import DictConfig
 
 from framework.benchmarks.base import VideoItem
-from framework.config.build import ConfigError, build_backbone, build_pipeline
+from framework.config.build import ConfigError
+from framework.config.parts import build_backbone, build_pipeline
 from framework.core.outcome import Outcome
 from strategies.learned.qtsplus import checkpoint, costs
 from strategies.learned.qtsplus.selector import Selector, Shape
@@ -138,7 +139,7 @@ def test_the_mode_decides_positions(composed: Compose, mode: str, positions: str
 
 def test_the_documented_command_composes(composed: Compose) -> None:
     cfg = composed("preset=qtsplus", "backbone=qwen2_5_vl_3b", "qtsplus.checkpoint=published")
-    assert cfg.scorer.checkpoint == cfg.refiner.checkpoint == cfg.backbone.adapter.overlay == "published"
+    assert cfg.scorer.checkpoint == cfg.refiner.checkpoint == cfg.backbone.adapter.overlay.checkpoint == "published"
     assert cfg.scorer.mode == cfg.refiner.mode == "compat" and cfg.scorer.rho == "learned"
     assert cfg.backbone.adapter.answer_positions == "sequential"
     assert composed("preset=adapttoken", "backbone=qwen2_5_vl_3b").backbone.adapter.answer_positions == "original"
@@ -147,7 +148,7 @@ def test_the_documented_command_composes(composed: Compose) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ((), r"qtsplus\.checkpoint is not set.*`sieve train selector=qtsplus`"),
+        ((), r"qtsplus\.checkpoint is not set.*`sieve train recipe=qtsplus`"),
         (("qtsplus.checkpoint=nowhere",), r"qtsplus\.checkpoint: there is no nowhere"),
         (("qtsplus.checkpoint=random:0", "qtsplus.rho=0"), r"qtsplus\.rho must be learned, or a number"),
         (("qtsplus.checkpoint=random:0", "qtsplus.rho=much"), r"scorer\.rho: got 'much'"),

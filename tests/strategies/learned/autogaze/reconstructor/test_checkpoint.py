@@ -24,7 +24,7 @@ def test_round_trip(network: Reconstructor, pixels: Tensor, picked: Tensor, tmp_
 
 
 def test_what_does_not_fit_is_refused(lab: Reconstructor, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"reconstructor.safetensors does not exist.*sieve train gaze=reconstructor"):
+    with pytest.raises(ValueError, match=r"reconstructor.safetensors does not exist.*recipe=autogaze_reconstructor"):
         checkpoint.load(tmp_path)
     file = checkpoint.save(lab, tmp_path, {})
     header = {"reconstructor": '{"config": {}, "notes": {}}'}

@@ -38,7 +38,9 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     words = Vocabulary((32, 64, 112))
     with pytest.raises(ValueError, match=r"reconstructor\.checkpoint is not set"):
         Source(None, words)
-    with pytest.raises(ValueError, match=r"reconstructor\.checkpoint: .*does not exist.*train gaze=reconstructor"):
+    with pytest.raises(
+        ValueError, match=r"reconstructor\.checkpoint: .*does not exist.*train recipe=autogaze_reconstructor"
+    ):
         Source("asset:no_such_weights", words)
     published = Source(str(tmp_path / "videomae.pt"), Vocabulary((32, 64, 112, 224)))
     with pytest.raises(ValueError, match=r"reconstructor\.checkpoint: .*videomae.pt does not exist"):

@@ -48,5 +48,5 @@ def test_held_out_numbers_by_hand(made: tuple[Gaze, Reconstructor, torch.Tensor]
 
 
 def test_mistakes() -> None:
-    with pytest.raises(ValueError, match=r"gaze.calibration.rows must be at least 2, got 1"):
+    with pytest.raises(ValueError, match=r"recipe.calibration.rows must be at least 2, got 1"):
         CalibrationSettings(5, 1, 4, 2)

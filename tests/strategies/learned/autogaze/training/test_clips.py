@@ -45,7 +45,7 @@ def test_a_folder_of_videos(tmp_path: Path) -> None:
     write(tmp_path / "a" / "b" / "one.mp4", 20)
     write(tmp_path / "a" / "two.mp4", 3)
     (tmp_path / "a" / "notes.txt").write_text("no video")
-    source = FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 4, None, 2, "gaze.clips.folder")
+    source = FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 4, None, 2, "recipe.clips.folder")
     assert source.count == 4 and [source.name(i) for i in range(4)] == [
         "a/b/one.mp4",
         "a/b/one.mp4#1",
@@ -54,10 +54,10 @@ def test_a_folder_of_videos(tmp_path: Path) -> None:
     ]
     assert source.clip(0).shape == (4, 16, 16, 3) and shades(source.clip(0)) == [0, 1, 2, 3]
     assert shades(source.clip(1)) == [8, 9, 10, 11]  # the second of two: half of what 20 frames leave room for
-    late = FolderClips(str(tmp_path / "a" / "b"), PyAVReader(threads=1), 16, 4, None, 9, "gaze.clips.folder")
+    late = FolderClips(str(tmp_path / "a" / "b"), PyAVReader(threads=1), 16, 4, None, 9, "recipe.clips.folder")
     assert shades(late.clip(8)) == [14, 15, 16, 17], "nothing is repeated where there are frames enough"
     assert shades(source.clip(2)) == [0, 1, 2, 2]  # the last is repeated
-    slower = FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 4, 5.0, 1, "gaze.clips.folder")
+    slower = FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 4, 5.0, 1, "recipe.clips.folder")
     assert shades(slower.clip(0)) == [0, 2, 4, 6]
 
 
@@ -91,13 +91,13 @@ def test_from_settings(tmp_path: Path) -> None:
 
 
 def test_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"gaze.clips.fps: 0 < low <= high is needed, got 8.0 and 2.0"):
+    with pytest.raises(ValueError, match=r"recipe.clips.fps: 0 < low <= high is needed, got 8.0 and 2.0"):
         MadeClips(0, 1, 16, 2, (8.0, 2.0))
-    with pytest.raises(ValueError, match=r"gaze.clips: count must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"recipe.clips: count must be at least 1, got 0"):
         MadeClips(0, 0, 16, 2, (2.0, 8.0))
-    with pytest.raises(UsageError, match=r"gaze.clips.folder: got .*, expected a folder with videos"):
-        FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 2, None, 1, "gaze.clips.folder")
+    with pytest.raises(UsageError, match=r"recipe.clips.folder: got .*, expected a folder with videos"):
+        FolderClips(str(tmp_path), PyAVReader(threads=1), 16, 2, None, 1, "recipe.clips.folder")
     with pytest.raises(ValueError, match="held_out_seed must differ"):
         ClipSettings(3, 2, (4.0, 8.0), 2, 2, None, None, None, 1)
-    with pytest.raises(ValueError, match=r"gaze.clips.folder and gaze.clips.held_out_folder go together"):
+    with pytest.raises(ValueError, match=r"recipe.clips.folder and recipe.clips.held_out_folder go together"):
         ClipSettings(3, 2, (4.0, 8.0), 1, 2, "a", None, None, 1)

@@ -95,7 +95,7 @@ def test_a_scale_may_run_out() -> None:
 
 def test_mistakes() -> None:
     reconstructor = network("lab")
-    with pytest.raises(ValueError, match=r"gaze.search.shortlist: expected a number for each of the scales \(8, 16\)"):
+    with pytest.raises(ValueError, match=r"recipe.search.shortlist: expected a number for each.* scales \(8, 16\)"):
         search(reconstructor, PIXELS, COUNTS, (1, 2, 3))
     with pytest.raises(ValueError, match=r"got 21 picks of a frame.*have 20 patches"):
         search(reconstructor, PIXELS, torch.tensor([[21, 0, 0]] * 2), (1, 1))

@@ -142,7 +142,7 @@ def test_losses_of_nothing_and_of_earlier_picks() -> None:
         ({"rollouts": 1}, "at least 2 to be compared, got 1"),
         ({"quantiles": (0.9, 0.1)}, "low <= high"),
         ({"temperature": (1.0, 0.0)}, "temperatures above 0"),
-        ({"frames": 0}, "gaze.training.frames must be at least 1"),
+        ({"frames": 0}, "recipe.training.frames must be at least 1"),
         ({"loss_space": "exp"}, "plain, log"),
     ],
 )

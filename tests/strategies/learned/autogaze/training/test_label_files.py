@@ -58,7 +58,7 @@ def test_mistakes(tmp_path: Path) -> None:
         return str(error.value)
 
     assert "no file matches nowhere/*.json" in said({}, "nowhere/*.json")
-    assert "`sieve train gaze=labels`" in said({}, "nowhere/*.json")
+    assert "`sieve train recipe=autogaze_labels`" in said({}, "nowhere/*.json")
     assert "no labelled video" in said({})
     assert "expected an object" in said([ONE])
     assert "a/b/1.mp4: no 'task_losses'" in said({"a/b/1.mp4": {"gazing_pos": []}})

@@ -110,5 +110,5 @@ def test_the_first_frame_gets_more() -> None:
 )
 def test_mistakes(change: dict[str, Any]) -> None:
     given: dict[str, Any] = {"shortlist": (2, 3), "ratio": (0.1, 0.1), "first": 1.0, "rest": 1.0, "most": 3, "batch": 2}
-    with pytest.raises(ValueError, match=r"gaze.search: "):
+    with pytest.raises(ValueError, match=r"recipe.search: "):
         SearchSettings(**given | change)

@@ -98,7 +98,7 @@ def test_clips_without_a_label_are_left_out() -> None:
 
 
 def test_mistakes() -> None:
-    with pytest.raises(ValueError, match=r"gaze.training.batch must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"recipe.training.batch must be at least 1, got 0"):
         NtpSettings(0, "none", "log", 1.0, 1.0)
     with pytest.raises(ValueError, match="none, mirror, square"):
         NtpSettings(1, "turned", "log", 1.0, 1.0)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`sieve train gaze=ntp` and `gaze=grpo` at a tiny size: two steps, interrupted and resumed, and their mistakes."""
+"""The two stages of a gaze at a tiny size: two steps, interrupted and resumed, and their mistakes."""
 
 from __future__ import annotations
 
@@ -33,21 +33,26 @@ from strategies.learned.autogaze.training.ntp import NtpModule
 JUDGE = ReconstructorConfig((32, 48), 16, 3, 16, 1, 2, 16, 16, 1, 2, 16, True, True, False)  # 13 ids
 NETWORK = {"scales": "[32,48]", "width": 16, "layers": 1, "heads": 2, "ffn": 16, "heads_ahead": 3}
 TINY: dict[str, Any] = {
-    "gaze.frames": 3,
-    "gaze.clips.count": 4,
-    "gaze.clips.held_out": 2,
-    "gaze.measure": "{budgets: [2], batch: 2}",
-    "gaze.calibration": "{clips: 2, rows: 4, most: 4, batch: 2}",
-    "gaze.schedule.steps": 2,
-    "gaze.schedule.warmup": 1,
+    "recipe.frames": 3,
+    "recipe.clips.count": 4,
+    "recipe.clips.held_out": 2,
+    "recipe.measure": "{budgets: [2], batch: 2}",
+    "recipe.calibration": "{clips: 2, rows: 4, most: 4, batch: 2}",
+    "recipe.schedule.steps": 2,
+    "recipe.schedule.warmup": 1,
     "running.progress": "false",
     "running.save_every": 2,
     "running.measure_every": 2,
     "running.workers": 0,
-} | {f"gaze.network.{key}": value for key, value in NETWORK.items()}
+} | {f"recipe.network.{key}": value for key, value in NETWORK.items()}
 STAGES: dict[str, dict[str, Any]] = {
-    "ntp": {"gaze.training.batch": 2},
-    "grpo": {"gaze.training.rollouts": 3, "gaze.training.frames": 2, "gaze.training.most": 4, "gaze.start": "null"},
+    "ntp": {"recipe.training.batch": 2},
+    "grpo": {
+        "recipe.training.rollouts": 3,
+        "recipe.training.frames": 2,
+        "recipe.training.most": 4,
+        "recipe.start": "null",
+    },
 }
 LOST = [[0.9, 0.5], [0.4], [0.7, 0.6, 0.3]]
 
@@ -61,15 +66,15 @@ class Stage:
     def __call__(self, stage: str, name: str, **changes: Any) -> Path:
         """Run it; __ stands for the dots of a key."""
         typed = {**TINY, **STAGES[stage], "folder": self.root / name, "running.cache": self.root / "cache"}
-        typed |= {"gaze.reconstructor": self.root, "gaze.clips.seed": 7}
+        typed |= {"recipe.reconstructor": self.root, "recipe.clips.seed": 7}
         if stage == "ntp":
-            typed["gaze.labels"] = f"[{self.root}/labels*.json]"
+            typed["recipe.labels"] = f"[{self.root}/labels*.json]"
         typed |= {key.replace("__", "."): value for key, value in changes.items()}
         before = Singleton.get_state()
         GlobalHydra.instance().clear()
         try:
             with initialize_config_dir(config_dir=str(plugins.CONF), version_base="1.3"):
-                words = [f"gaze={stage}", *(f"{key}={value}" for key, value in typed.items())]
+                words = [f"recipe=autogaze_{stage}", *(f"{key}={value}" for key, value in typed.items())]
                 cfg = compose(config_name="train", overrides=words)
         finally:
             Singleton.set_state(before)
@@ -105,7 +110,11 @@ def test_two_steps(stage: Stage, name: str) -> None:
     assert all(bool(value.isfinite().all()) for value in gaze.parameters())
     assert about.notes["stage"] == name and about.notes["loss_space"] == "log" and about.calibration is not None
     recipe = about.notes["recipe"]
-    assert recipe["name"] == name and recipe["schedule"]["steps"] == 2 and recipe["network"]["scales"] == [32, 48]
+    assert (
+        recipe["name"] == f"autogaze_{name}"
+        and recipe["schedule"]["steps"] == 2
+        and recipe["network"]["scales"] == [32, 48]
+    )
     assert recipe["reconstructor"] == str(stage.root) and recipe["calibration"]["rows"] == 4
     table = Calibration.read(about.calibration)
     assert table.space == "log" and table.most == 4 and table.picks[0] == 4.0
@@ -115,7 +124,7 @@ def test_two_steps(stage: Stage, name: str) -> None:
 
 
 def test_a_curve_is_kept(stage: Stage) -> None:
-    folder = stage("ntp", "run", gaze__schedule__steps=20).parent
+    folder = stage("ntp", "run", recipe__schedule__steps=20).parent
     assert len(curve(folder, "train/loss")) == 2 and all(map(math.isfinite, curve(folder, "train/picks")))
 
 
@@ -123,7 +132,7 @@ def test_a_curve_is_kept(stage: Stage) -> None:
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     stage: Stage, name: str, module: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, _ = checkpoint.load(stage(name, "whole", gaze__schedule__steps=4))
+    whole, _ = checkpoint.load(stage(name, "whole", recipe__schedule__steps=4))
     learn: Callable[..., Any] = module.training_step  # type: ignore[attr-defined]
 
     def broken(self: Any, *given: Any) -> Any:
@@ -134,30 +143,30 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(module, "training_step", broken)
         with pytest.raises(OSError, match="pulled"):
-            stage(name, "broken", gaze__schedule__steps=4)
+            stage(name, "broken", recipe__schedule__steps=4)
     assert torch.load(stage.root / "broken" / "last.ckpt", weights_only=False)["global_step"] == 2
     seen: list[int] = []
     monkeypatch.setattr(module, "training_step", lambda self, *given: (seen.append(1), learn(self, *given))[1])
-    resumed, _ = checkpoint.load(stage(name, "broken", gaze__schedule__steps=4))
+    resumed, _ = checkpoint.load(stage(name, "broken", recipe__schedule__steps=4))
     assert len(seen) == 2
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
 def test_grpo_goes_on_from_ntp(stage: Stage) -> None:
     first = stage("ntp", "ntp")
-    second = stage("grpo", "grpo", gaze__start=first, gaze__schedule__rate=1e-9, gaze__network__width=32)
+    second = stage("grpo", "grpo", recipe__start=first, recipe__schedule__rate=1e-9, recipe__network__width=32)
     one, two = checkpoint.load(first)[0], checkpoint.load(second)[0]
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert checkpoint.read(second).notes["start"] == str(first)
-    with pytest.raises(UsageError, match=r"gaze.training.loss_space: got plain, but .* was taught log"):
-        stage("grpo", "other", gaze__start=first, gaze__training__loss_space="plain")
+    with pytest.raises(UsageError, match=r"recipe.training.loss_space: got plain, but .* was taught log"):
+        stage("grpo", "other", recipe__start=first, recipe__training__loss_space="plain")
 
 
 def test_losses_before_are_filled_in(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     learn = NtpModule.training_step
     monkeypatch.setattr(NtpModule, "training_step", lambda self, b, i: (seen.append(b.before), learn(self, b, i))[1])
-    stage("ntp", "run", gaze__schedule__steps=1)
+    stage("ntp", "run", recipe__schedule__steps=1)
     (before,) = seen
     assert bool(before.isfinite().all())
     given = torch.tensor([1.0, 0.6, 0.8])
@@ -167,24 +176,44 @@ def test_losses_before_are_filled_in(stage: Stage, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("name", "change", "error", "said"),
     [
-        ("ntp", {"gaze__labels": "[none/*.json]"}, UsageError, "gaze.labels: no file matches none.*gaze=labels"),
-        ("ntp", {"gaze__reconstructor": "none"}, UsageError, "gaze.reconstructor: got none.*gaze=reconstructor"),
-        ("ntp", {"gaze__network__scales": "[16,48]"}, UsageError, r"gaze.network.scales: .*\(16, 48\).*\(32, 48\)"),
-        ("ntp", {"gaze__reconstructor": "null"}, UsageError, "gaze.reconstructor: got None.*gaze=reconstructor"),
-        ("ntp", {"gaze__labels": "none.json"}, UsageError, "gaze.labels: no file matches none.json"),
-        ("ntp", {"gaze__calibration__most": 14}, UsageError, "gaze.calibration.most: got 14 picks .* 13 patches"),
-        ("ntp", {"gaze__measure__budgets": "[1,14]"}, UsageError, "gaze.measure.budgets: got 14 picks"),
-        ("ntp", {"gaze__measure__batch": 0}, ConfigError, "a batch of at least 1; got .* and 0"),
-        ("ntp", {"gaze__schedule__warmup": 0}, ConfigError, "schedule.steps and .warmup must be at least 1"),
-        ("grpo", {"gaze__training__most": 14}, UsageError, "gaze.training.most: got 14 picks"),
-        ("ntp", {"gaze__frames": 0}, UsageError, "gaze.frames: got 0, the reconstructor takes 1 to 3"),
-        ("ntp", {"gaze__frames": 4}, UsageError, "gaze.frames: got 4, the reconstructor takes 1 to 3"),
-        ("ntp", {"gaze__clips__seed": 8}, UsageError, "none of the 2 labelled videos"),
-        ("ntp", {"gaze__training__symmetry": "turned"}, ConfigError, "gaze.training.symmetry"),
-        ("ntp", {"gaze__network__scales": "[30,48]"}, ConfigError, "gaze.scales must be multiples of the patch"),
-        ("grpo", {"gaze__start": "none"}, UsageError, "gaze.start: there is no none.*gaze=ntp.*gaze.start=null"),
-        ("grpo", {"gaze__training__frames": 4}, UsageError, "gaze.training.frames: got 4 of clips of 3 frames"),
-        ("grpo", {"gaze__training__rollouts": 1}, ConfigError, "at least 2 to be compared, got 1"),
+        (
+            "ntp",
+            {"recipe__labels": "[none/*.json]"},
+            UsageError,
+            "recipe.labels: no file matches none.*recipe=autogaze_labels",
+        ),
+        (
+            "ntp",
+            {"recipe__reconstructor": "none"},
+            UsageError,
+            "recipe.reconstructor: got none.*recipe=autogaze_reconstructor",
+        ),
+        ("ntp", {"recipe__network__scales": "[16,48]"}, UsageError, r"recipe.network.scales: .*\(16, 48\).*\(32, 48\)"),
+        (
+            "ntp",
+            {"recipe__reconstructor": "null"},
+            UsageError,
+            "recipe.reconstructor: got None.*recipe=autogaze_reconstructor",
+        ),
+        ("ntp", {"recipe__labels": "none.json"}, UsageError, "recipe.labels: no file matches none.json"),
+        ("ntp", {"recipe__calibration__most": 14}, UsageError, "recipe.calibration.most: got 14 picks .* 13 patches"),
+        ("ntp", {"recipe__measure__budgets": "[1,14]"}, UsageError, "recipe.measure.budgets: got 14 picks"),
+        ("ntp", {"recipe__measure__batch": 0}, ConfigError, "a batch of at least 1; got .* and 0"),
+        ("ntp", {"recipe__schedule__warmup": 0}, ConfigError, "schedule.steps and .warmup must be at least 1"),
+        ("grpo", {"recipe__training__most": 14}, UsageError, "recipe.training.most: got 14 picks"),
+        ("ntp", {"recipe__frames": 0}, UsageError, "recipe.frames: got 0, the reconstructor takes 1 to 3"),
+        ("ntp", {"recipe__frames": 4}, UsageError, "recipe.frames: got 4, the reconstructor takes 1 to 3"),
+        ("ntp", {"recipe__clips__seed": 8}, UsageError, "none of the 2 labelled videos"),
+        ("ntp", {"recipe__training__symmetry": "turned"}, ConfigError, "recipe.training.symmetry"),
+        ("ntp", {"recipe__network__scales": "[30,48]"}, ConfigError, "gaze.scales must be multiples of the patch"),
+        (
+            "grpo",
+            {"recipe__start": "none"},
+            UsageError,
+            "recipe.start: there is no none.*recipe=autogaze_ntp.*recipe.start=null",
+        ),
+        ("grpo", {"recipe__training__frames": 4}, UsageError, "recipe.training.frames: got 4 of clips of 3 frames"),
+        ("grpo", {"recipe__training__rollouts": 1}, ConfigError, "at least 2 to be compared, got 1"),
     ],
 )
 def test_mistakes(stage: Stage, name: str, change: dict[str, Any], error: type[Exception], said: str) -> None:

@@ -1,4 +1,4 @@
-"""`sieve train gaze=reconstructor` and `gaze=labels` at a tiny size: two steps, killed and resumed, and mistakes."""
+"""The reconstructor and its labels at a tiny size: two steps, killed and resumed, and mistakes."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from strategies.learned.autogaze.training.recipes import load_reconstructor
 NETWORK = {"scales": "[32,48]", "frames": 3, "width": 16, "layers": 1, "heads": 2, "hidden": 16, "decoder_width": 8,
            "decoder_layers": 1, "decoder_heads": 2, "decoder_hidden": 16}  # fmt: skip
 COMMON: dict[str, Any] = {
-    "gaze.clips.count": 4,
-    "gaze.clips.held_out": 2,
+    "recipe.clips.count": 4,
+    "recipe.clips.held_out": 2,
     "running.progress": "false",
     "running.save_every": 2,
     "running.measure_every": 2,
@@ -47,15 +47,15 @@ COMMON: dict[str, Any] = {
 }
 STAGES: dict[str, dict[str, Any]] = {
     "reconstructor": {
-        "gaze.draw": "{clips: 4, groups: 2, rebuilt: 2, symmetry: square}",
-        "gaze.clip_frames": 4,
-        "gaze.schedule.steps": 2,
-        "gaze.schedule.warmup": 1,
+        "recipe.draw": "{clips: 4, groups: 2, rebuilt: 2, symmetry: square}",
+        "recipe.clip_frames": 4,
+        "recipe.schedule.steps": 2,
+        "recipe.schedule.warmup": 1,
     }
-    | {f"gaze.network.{key}": value for key, value in NETWORK.items()},
+    | {f"recipe.network.{key}": value for key, value in NETWORK.items()},
     "labels": {
-        "gaze.frames": 3,
-        "gaze.search": "{shortlist: [2,3], ratio: [0.2, 0.2], first: 3.0, rest: 1.0, most: 3, batch: 2}",
+        "recipe.frames": 3,
+        "recipe.search": "{shortlist: [2,3], ratio: [0.2, 0.2], first: 3.0, rest: 1.0, most: 3, batch: 2}",
     },
 }
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -71,7 +71,7 @@ class Stage:
         """What is typed; __ stands for the dots of a key."""
         typed = {**COMMON, **STAGES[stage], "folder": self.root / name, "running.cache": self.root / "cache"}
         typed |= {key.replace("__", "."): value for key, value in changes.items()}
-        return [f"gaze={stage}", *(f"{key}={value}" for key, value in typed.items())]
+        return [f"recipe=autogaze_{stage}", *(f"{key}={value}" for key, value in typed.items())]
 
     def __call__(self, stage: str, name: str, **changes: Any) -> Path:
         """Run it here."""
@@ -93,7 +93,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def test_the_shipped_size_is_the_labs() -> None:
-    node = OmegaConf.load(plugins.CONF / "gaze" / "reconstructor.yaml")
+    node = OmegaConf.load(plugins.CONF / "recipe" / "autogaze_reconstructor.yaml")
     assert ReconstructorConfig.of(OmegaConf.to_container(node.network)) == ReconstructorConfig.lab()  # type: ignore[arg-type]
     assert node.schedule.steps >= 3000 and node.draw.clips == 32
 
@@ -114,7 +114,11 @@ def test_two_steps_move_every_parameter(stage: Stage) -> None:
     assert header["notes"]["held out"]["loss at 10%"] == pytest.approx(rows[0]["loss at 10%"], abs=1e-4)
     recipe = header["notes"]["recipe"]
     assert recipe["draw"] == {"clips": 4, "groups": 2, "rebuilt": 2, "symmetry": "square"}
-    assert recipe["name"] == "reconstructor" and recipe["clips"]["count"] == 4 and recipe["schedule"]["steps"] == 2
+    assert (
+        recipe["name"] == "autogaze_reconstructor"
+        and recipe["clips"]["count"] == 4
+        and recipe["schedule"]["steps"] == 2
+    )
 
 
 def test_videos_of_ones_own(stage: Stage) -> None:
@@ -125,7 +129,7 @@ def test_videos_of_ones_own(stage: Stage) -> None:
             with Film(folder / f"{video}.mp4", 10.0) as film:
                 for number in range(5):
                     film.add(np.full((48, 64, 3), 40 * number + 20 * video + shade, np.uint8))
-    own = {"gaze__clips__folder": folders["train"], "gaze__clips__held_out_folder": folders["test"]}
+    own = {"recipe__clips__folder": folders["train"], "recipe__clips__held_out_folder": folders["test"]}
     written = stage("reconstructor", "own", reader="pyav", **own)
     network, header = checkpoint.load(written)
     assert all(bool(value.isfinite().all()) for value in network.parameters())
@@ -135,28 +139,28 @@ def test_videos_of_ones_own(stage: Stage) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(stage: Stage) -> None:
-    whole = stage("reconstructor", "whole", gaze__schedule__steps=12)
+    whole = stage("reconstructor", "whole", recipe__schedule__steps=12)
     last = stage.root / "killed" / "last.ckpt"
     words = [sys.executable, "-m", "framework.cli", "train"]
-    words += stage.words("reconstructor", "killed", gaze__schedule__steps=12)
+    words += stage.words("reconstructor", "killed", recipe__schedule__steps=12)
     with subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not last.exists() and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL and not (last.parent / "checkpoint").exists()
     assert 0 < torch.load(last, weights_only=False)["global_step"] < 12
-    resumed = stage("reconstructor", "killed", gaze__schedule__steps=12)
+    resumed = stage("reconstructor", "killed", recipe__schedule__steps=12)
     one, two = (load_file(folder / checkpoint.FILE) for folder in (whole, resumed))
     assert one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_labels_of_a_trained_reconstructor(stage: Stage) -> None:
-    folder = stage("labels", "labels", gaze__reconstructor=stage("reconstructor", "first"))
+    folder = stage("labels", "labels", recipe__reconstructor=stage("reconstructor", "first"))
     for name, count, seed in (("labels.json", 4, 3000), ("held_out.json", 2, 2000)):
         found = read_labels([str(folder / name)], 13, 3)
         assert sorted(found) == [f"procedural/{seed}/{index}.mp4" for index in range(count)]
     before = (folder / "labels.json").read_text()
-    stage("labels", "labels", gaze__reconstructor=stage.root / "first" / "checkpoint")
+    stage("labels", "labels", recipe__reconstructor=stage.root / "first" / "checkpoint")
     assert (folder / "labels.json").read_text() == before
 
 
@@ -168,55 +172,57 @@ def test_the_published_layout_serves_the_next_stages(stage: Stage, monkeypatch: 
     torch.manual_seed(0)
     network = Reconstructor(tiny)
     torch.save(official.laid_out(network), stage.root / "videomae.pt")
-    cfg = OmegaConf.create({"gaze": {"reconstructor": str(stage.root / "videomae.pt"), "frames": 3}})
-    loaded = load_reconstructor(cfg)
+    loaded = load_reconstructor(str(stage.root / "videomae.pt"), 3)
     assert not any(value.requires_grad for value in loaded.parameters())
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), network.parameters(), strict=True))
-    folder = stage("labels", "labels", gaze__reconstructor=stage.root / "videomae.pt")
+    folder = stage("labels", "labels", recipe__reconstructor=stage.root / "videomae.pt")
     assert len(read_labels([str(folder / "labels.json")], 13, 3)) == 4
-    with pytest.raises(UsageError, match=r"gaze.reconstructor: .*none.pt does not exist: expected a published recon"):
-        stage("labels", "mistake", gaze__reconstructor=stage.root / "none.pt")
+    with pytest.raises(UsageError, match=r"recipe.reconstructor: .*none.pt does not exist: expected a published recon"):
+        stage("labels", "mistake", recipe__reconstructor=stage.root / "none.pt")
     (stage.root / "other.pt").write_text("no weights")
-    with pytest.raises(UsageError, match=r"gaze.reconstructor: .*other.pt"):
-        stage("labels", "mistake", gaze__reconstructor=stage.root / "other.pt")
+    with pytest.raises(UsageError, match=r"recipe.reconstructor: .*other.pt"):
+        stage("labels", "mistake", recipe__reconstructor=stage.root / "other.pt")
 
 
 def test_an_asset_serves_the_next_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_files, "ASSETS", tmp_path)
     config = ReconstructorConfig((32, 48), 16, 3, 16, 1, 2, 16, 16, 1, 2, 16, True, True, False)
     checkpoint.save(Reconstructor(config), tmp_path / "tiny", {})
-    cfg = OmegaConf.create({"gaze": {"reconstructor": "asset:tiny", "frames": 3}})
-    assert load_reconstructor(cfg).config == config
+    assert load_reconstructor("asset:tiny", 3).config == config
 
 
 def test_mistakes_name_their_key(stage: Stage) -> None:
     for name, changes, error, said in (
-        ("labels", {"gaze__reconstructor": stage.root / "none"}, UsageError, "sieve train gaze=reconstructor"),
-        ("labels", {"gaze__reconstructor": "null"}, UsageError, "gaze.reconstructor: got None"),
-        ("labels", {"gaze__search__most": 0}, ConfigError, "gaze.search.*most, batch >= 1"),
-        ("reconstructor", {"gaze__clip_frames": 2}, UsageError, "gaze.clip_frames: got 2, expected at least"),
-        ("reconstructor", {"gaze__network__scales": "[32,50]"}, ConfigError, "gaze.scales"),
-        ("reconstructor", {"gaze__draw__groups": 3}, ConfigError, "gaze.draw.groups must divide"),
-        ("reconstructor", {"gaze__draw__symmetry": "cube"}, ConfigError, "gaze.draw.symmetry"),
-        ("reconstructor", {"gaze__masks__ratio": "[0.5,0.1]"}, ConfigError, "gaze.masks.ratio"),
-        ("reconstructor", {"gaze__draw__rebuilt": 0}, ConfigError, "gaze.draw.rebuilt must be at least 1, got 0"),
-        ("reconstructor", {"gaze__draw__rebuilt": 9}, UsageError, "gaze.draw.rebuilt: got 9 of clips of"),
-        ("reconstructor", {"gaze__clips__folder_fps": -3}, ConfigError, "gaze.clips.folder_fps must be above 0"),
+        (
+            "labels",
+            {"recipe__reconstructor": stage.root / "none"},
+            UsageError,
+            "sieve train recipe=autogaze_reconstructor",
+        ),
+        ("labels", {"recipe__reconstructor": "null"}, UsageError, "recipe.reconstructor: got None"),
+        ("labels", {"recipe__search__most": 0}, ConfigError, "recipe.search.*most, batch >= 1"),
+        ("reconstructor", {"recipe__clip_frames": 2}, UsageError, "recipe.clip_frames: got 2, expected at least"),
+        ("reconstructor", {"recipe__network__scales": "[32,50]"}, ConfigError, "gaze.scales"),
+        ("reconstructor", {"recipe__draw__groups": 3}, ConfigError, "recipe.draw.groups must divide"),
+        ("reconstructor", {"recipe__draw__symmetry": "cube"}, ConfigError, "recipe.draw.symmetry"),
+        ("reconstructor", {"recipe__masks__ratio": "[0.5,0.1]"}, ConfigError, "recipe.masks.ratio"),
+        ("reconstructor", {"recipe__draw__rebuilt": 0}, ConfigError, "recipe.draw.rebuilt must be at least 1, got 0"),
+        ("reconstructor", {"recipe__draw__rebuilt": 9}, UsageError, "recipe.draw.rebuilt: got 9 of clips of"),
+        ("reconstructor", {"recipe__clips__folder_fps": -3}, ConfigError, "recipe.clips.folder_fps must be above 0"),
         (
             "reconstructor",
-            {"gaze__clips__folder": "x", "gaze__clips__held_out_folder": "x"},
+            {"recipe__clips__folder": "x", "recipe__clips__held_out_folder": "x"},
             ConfigError,
-            "gaze.clips.held_out_folder must differ",
+            "recipe.clips.held_out_folder must differ",
         ),
-        ("reconstructor", {"gaze__clips__folder": "x"}, ConfigError, "gaze.clips.held_out_folder go together"),
-        ("reconstructor", {"gaze__name": "other"}, UsageError, "gaze.name: got 'other', expected one of reconstructor"),
+        ("reconstructor", {"recipe__clips__folder": "x"}, ConfigError, "recipe.clips.held_out_folder go together"),
     ):
         with pytest.raises(error, match=said):
             stage(name, "mistake", **changes)
     first = stage("reconstructor", "first")
-    with pytest.raises(UsageError, match=r"gaze.frames: got 4, the reconstructor takes 1 to 3"):
-        stage("labels", "mistake", gaze__reconstructor=first, gaze__frames=4)
-    few = {"gaze__reconstructor": first, "gaze__search__shortlist": "[1,0]", "gaze__search__most": 5}
-    with pytest.raises(UsageError, match=r"gaze.search.most: got 5 picks of a frame.*\(1, 0\) tries have 4 patches"):
+    with pytest.raises(UsageError, match=r"recipe.frames: got 4, the reconstructor takes 1 to 3"):
+        stage("labels", "mistake", recipe__reconstructor=first, recipe__frames=4)
+    few = {"recipe__reconstructor": first, "recipe__search__shortlist": "[1,0]", "recipe__search__most": 5}
+    with pytest.raises(UsageError, match=r"recipe.search.most: got 5 picks of a frame.*\(1, 0\) tries have 4 patches"):
         stage("labels", "mistake", **few)
     assert not (stage.root / "mistake" / "labels.json").exists()

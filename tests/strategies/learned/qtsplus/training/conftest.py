@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
@@ -19,38 +17,16 @@ from hydra.core.singleton import Singleton
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.commands.train import run
 from framework.config import plugins
-from framework.config.build import build_plain
 from framework.config.identity import register_resolvers
 from framework.core.prompts import PromptTemplate
-from framework.lab.features import NeedleFeatures, NeedleSettings
+from framework.lab.features import NeedleFeatures
 from strategies.learned.qtsplus.training.batches import Batch
 from strategies.learned.qtsplus.training.from_needles import DrawSettings, draw_batch
+from tests.fixtures.shipped_lab import backbone, features, prompt
 
 CONF = plugins.CONF
 SMALL = {"frames": 32, "questions": 2, "codec_share": 0.0}
-
-
-@pytest.fixture(scope="session")
-def prompt() -> PromptTemplate:
-    return PromptTemplate("{letter} {text}", "", "", 1, 4)
-
-
-def lab() -> Qwen25VL:
-    torch.set_num_threads(1)
-    node = yaml.safe_load((CONF / "backbone" / "lab.yaml").read_text())["adapter"]
-    return build_plain({**node, "overlay": None, "answer_positions": "original", "device": "cpu"}, Qwen25VL, "adapter")
-
-
-@pytest.fixture
-def backbone() -> Qwen25VL:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def features(tmp_path_factory: pytest.TempPathFactory) -> NeedleFeatures:
-    kinds = [{"split": "attribute", "opacity": 1.0, "videos": 2}, {"split": "conjunction", "opacity": 1.0, "videos": 1}]
-    settings = NeedleSettings(kinds, 64, 2, 8, 0.05, 0.25, 0.0, seed=5)
-    return NeedleFeatures(settings, lab().model, tmp_path_factory.mktemp("features"))
+__all__ = ["backbone", "features", "prompt"]
 
 
 @pytest.fixture
@@ -61,22 +37,22 @@ def batch(features: NeedleFeatures, backbone: Qwen25VL, prompt: PromptTemplate) 
 
 TINY = {
     "backbone": "lab",
-    "selector.needles.train.kinds": "[{split: attribute, opacity: 1.0, videos: 3}]",
-    "selector.needles.measure.kinds": "[{split: attribute, opacity: 1.0, videos: 1}]",
-    "selector.draw.videos": 2,
-    "selector.draw.questions": 2,
-    "selector.schedule.steps": 2,
-    "selector.schedule.warmup": 1,
-    "selector.training.extra": 4,
+    "recipe.needles.train.kinds": "[{split: attribute, opacity: 1.0, videos: 3}]",
+    "recipe.needles.measure.kinds": "[{split: attribute, opacity: 1.0, videos: 1}]",
+    "recipe.draw.videos": 2,
+    "recipe.draw.questions": 2,
+    "recipe.schedule.steps": 2,
+    "recipe.schedule.warmup": 1,
+    "recipe.training.extra": 4,
     "running.progress": "false",
     "running.save_every": 2,
     "running.workers": 0,
-} | {f"selector.needles.{use}.{key}": n for use in ("train", "measure") for key, n in SMALL.items()}
+} | {f"recipe.needles.{use}.{key}": n for use in ("train", "measure") for key, n in SMALL.items()}
 
 
 @dataclass(frozen=True)
 class Fit:
-    """`sieve train selector=qtsplus` at a tiny size, here or as the words of a command line."""
+    """`sieve train recipe=qtsplus` at a tiny size, here or as the words of a command line."""
 
     root: Path
     cache: Path
@@ -85,7 +61,7 @@ class Fit:
         """What is typed for a run in the folder `name`; __ stands for the dots of a key."""
         typed = {**TINY, "folder": self.root / name, "running.cache": self.cache}
         typed |= {key.replace("__", "."): value for key, value in changes.items()}
-        return ["selector=qtsplus", *(f"{key}={value}" for key, value in typed.items())]
+        return ["recipe=qtsplus", *(f"{key}={value}" for key, value in typed.items())]
 
     def __call__(self, name: str, **changes: Any) -> Path:
         """Run it here; the folder with the checkpoint."""

@@ -17,7 +17,8 @@ from omegaconf import DictConfig
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor
 
-from framework.config.build import ConfigError, build_pipeline
+from framework.config.build import ConfigError
+from framework.config.parts import build_pipeline
 from framework.core.errors import UsageError
 from framework.core.weight_files import ASSETS
 from strategies.learned.qtsplus.training import recipe as run_selector
@@ -32,7 +33,7 @@ def selector(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = {"stage": 2, "selector__training__lora": LORA, "selector__schedule__steps": 12}
+    changes = {"recipe__training__stage": 2, "recipe__training__lora": LORA, "recipe__schedule__steps": 12}
     whole = fit("whole", **changes)
     last = whole.parent.parent / "killed" / "last.ckpt"
     words = [sys.executable, "-m", "framework.cli", "train", *fit.words("killed", **changes)]
@@ -59,8 +60,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(fit: Any, monkeypatch: pytest.
 
 
 def test_bf16_computes_on_fp32_weights(fit: Any) -> None:
-    full = selector(fit("full", selector__schedule__steps=1))
-    half = fit("half", selector__schedule__steps=1, selector__trainer__precision="bf16-mixed", running__save_every=1)
+    full = selector(fit("full", recipe__schedule__steps=1))
+    half = fit("half", recipe__schedule__steps=1, recipe__trainer__precision="bf16-mixed", running__save_every=1)
     mixed = selector(half)
     assert {value.dtype for value in mixed.values()} == {torch.float32}
     assert all(bool(value.isfinite().all()) for value in mixed.values())
@@ -72,7 +73,7 @@ def test_bf16_computes_on_fp32_weights(fit: Any) -> None:
 
 @pytest.mark.parametrize("lora", ["null", LORA])
 def test_stage_two_ends_in_an_ordinary_checkpoint(fit: Any, lora: str) -> None:
-    folder = fit("both", stage=2, selector__training__lora=lora)
+    folder = fit("both", recipe__training__stage=2, recipe__training__lora=lora)
     before, after = load_file(ASSETS / "lab" / "model.safetensors"), load_file(folder / "model.safetensors")
     assert before.keys() == after.keys()
     changes = {key: after[key].float() - before[key].float() for key in before}
@@ -88,7 +89,7 @@ def test_stage_two_ends_in_an_ordinary_checkpoint(fit: Any, lora: str) -> None:
 
 
 def test_the_checkpoint_answers(fit: Any, composed: Callable[..., DictConfig], needle_video: Any) -> None:
-    folder = fit("both", stage=2)
+    folder = fit("both", recipe__training__stage=2)
     words = (f"backbone.adapter.checkpoint={folder}", f"qtsplus.checkpoint={folder}", "qtsplus.rho=0.1")
     pipeline = build_pipeline(composed("preset=qtsplus", *words))
     learned = load_file(folder / "model.safetensors")
@@ -106,17 +107,21 @@ def test_a_backbone_in_bf16_trains_a_selector_in_fp32(fit: Any) -> None:
 
 def test_mistakes_are_said_before_training(fit: Any) -> None:
     for changes, error, said in (
-        ({"selector__trainer__devices": 2}, UsageError, "torchrun --nproc-per-node 2"),
-        ({"selector__trainer__strategy": "fsdp"}, ConfigError, "selector.trainer.strategy: got 'fsdp'.*'auto'.*'ddp'"),
-        ({"selector__trainer__accumulate": 0}, ConfigError, "selector.trainer.accumulate must be at least 1"),
-        ({"selector__training__lora": LORA}, ConfigError, "selector.training.lora needs stage=2"),
-        ({"selector__training__together": 0}, ConfigError, "selector.training.together must be at least 1"),
-        ({"selector__needles": "null"}, UsageError, "selector.file: got nothing to learn from"),
-        ({"stage": 2, "backbone__adapter__dtype": "bfloat16"}, ValueError, "backbone.adapter.dtype=float32"),
-        ({"selector__network__rho_min": 0.6}, ValueError, "rho_min=0.6 and rho_max=0.5"),
-        ({"selector__training__most": 0}, ConfigError, "selector.n_max must be at least 1"),
-        ({"selector__draw__rho": "[0.5,0.1]"}, UsageError, "selector.draw.rho"),
-        ({"selector__start__scoring_layer": 9}, ValueError, "selector.start.scoring_layer must lie within 0..5"),
+        ({"recipe__trainer__devices": 2}, UsageError, "torchrun --nproc-per-node 2"),
+        ({"recipe__trainer__strategy": "fsdp"}, ConfigError, "recipe.trainer.strategy: got 'fsdp'.*'auto'.*'ddp'"),
+        ({"recipe__trainer__accumulate": 0}, ConfigError, "recipe.trainer.accumulate must be at least 1"),
+        ({"recipe__training__lora": LORA}, ConfigError, "recipe.training.lora needs recipe.training.stage=2"),
+        ({"recipe__training__together": 0}, ConfigError, "recipe.training.together must be at least 1"),
+        ({"recipe__needles": "null"}, UsageError, "recipe.file: got nothing to learn from"),
+        (
+            {"recipe__training__stage": 2, "backbone__adapter__dtype": "bfloat16"},
+            ValueError,
+            "backbone.adapter.dtype=float32",
+        ),
+        ({"recipe__network__rho_min": 0.6}, ValueError, "rho_min=0.6 and rho_max=0.5"),
+        ({"recipe__training__most": 0}, ConfigError, "recipe.training.most must be at least 1"),
+        ({"recipe__draw__rho": "[0.5,0.1]"}, UsageError, "recipe.draw.rho"),
+        ({"recipe__start__scoring_layer": 9}, ValueError, "recipe.start.scoring_layer must lie within 0..5"),
     ):
         with pytest.raises(error, match=said):
             fit("mistake", **changes)

@@ -106,7 +106,7 @@ def test_features_are_found_again_and_belong_to_the_sampling(tmp_path: Path, cli
 
 
 def test_a_fit(fit: Any, clips: Path, tmp_path: Path) -> None:
-    fitted = fit("mine", selector__file=written(tmp_path, *ROWS), selector__videos=clips, reader="pyav")
+    fitted = fit("mine", recipe__file=written(tmp_path, *ROWS), recipe__videos=clips, reader="pyav")
     assert (fitted / "selector.safetensors").is_file()
 
 
@@ -133,4 +133,4 @@ def test_mistakes_are_said_with_file_and_line(
 
 def test_no_such_file(fit: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"selector\.file=.*nothing\.jsonl: no such file"):
-        fit("mine", selector__file=tmp_path / "nothing.jsonl")
+        fit("mine", recipe__file=tmp_path / "nothing.jsonl")

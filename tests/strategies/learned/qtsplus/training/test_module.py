@@ -131,13 +131,13 @@ def test_the_credit_adds_up_to_what_seeing_is_worth(backbone: Qwen25VL, batch: B
 
 def test_mistakes_name_their_key() -> None:
     for changes, key in (
-        ({"stage": 3}, "selector.stage"),
-        ({"gate": "soft"}, "selector.gate"),
-        ({"rho": 0.0}, "selector.rho"),
-        ({"most": 0}, "selector.n_max"),
-        ({"tau": 0.0}, "selector.tau"),
-        ({"gate_on": "tokens"}, "selector.extra"),
-        ({"gate": "gumbel"}, "selector.gate_on"),
+        ({"stage": 3}, "recipe.training.stage"),
+        ({"gate": "soft"}, "recipe.training.gate"),
+        ({"rho": 0.0}, "recipe.training.rho"),
+        ({"most": 0}, "recipe.training.most"),
+        ({"tau": 0.0}, "recipe.training.tau"),
+        ({"gate_on": "tokens"}, "recipe.training.extra"),
+        ({"gate": "gumbel"}, "recipe.training.gate_on"),
     ):
         with pytest.raises(ValueError, match=key):
             replace(TRAINING, **changes)  # type: ignore[arg-type]

@@ -16,20 +16,20 @@ from safetensors.torch import load_file
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "framework.cli"]
 ALIKE = {
-    "selector__schedule__steps": 10,  # the tenth is logged
-    "selector__schedule__rate": 1e-4,
-    "selector__training__gate_on": "tokens",
-    "selector__training__extra": 0,
-    "selector__training__rho": "learned",  # so that the costs and their mean over all processes take part
-    "selector__network__rho_min": 0.02,
-    "selector__network__rho_max": 0.1,
+    "recipe__schedule__steps": 10,  # the tenth is logged
+    "recipe__schedule__rate": 1e-4,
+    "recipe__training__gate_on": "tokens",
+    "recipe__training__extra": 0,
+    "recipe__training__rho": "learned",  # so that the costs and their mean over all processes take part
+    "recipe__network__rho_min": 0.02,
+    "recipe__network__rho_max": 0.1,
 }
 
 
 @pytest.mark.slow
 def test_two_processes_are_as_one(fit: Any, curves: Callable[[Path], list[dict[str, float]]]) -> None:
     one = fit("one", **ALIKE)
-    words = fit.words("two", **ALIKE, selector__trainer__devices=2, selector__trainer__strategy="ddp")
+    words = fit.words("two", **ALIKE, recipe__trainer__devices=2, recipe__trainer__strategy="ddp")
     run = subprocess.run([*LAUNCH, "train", *words], env=ENVIRONMENT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("MEMBER: 2/2") >= 1  # there were two

@@ -1,0 +1,59 @@
+"""The parts of a run out of a composed configuration: the pipeline, its backbone, how a backbone likes its questions.
+
+Strategies are built before the backbone, so that a wrong override costs a second and not a model load.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+
+from framework.config.build import ConfigError, build, build_plain
+from framework.config.groups import STRATEGIES
+from framework.core.interfaces import Backbone
+from framework.core.prompts import PromptTemplate
+from framework.engine.pipeline import Pipeline
+from framework.video.readers.base import Reader
+from framework.video.sampling import Sampling
+
+INTERFACES: dict[str, type] = {group: get_type_hints(Pipeline)[group] for group in STRATEGIES}
+_backbones: dict[str, Backbone] = {}
+
+
+def build_strategies(cfg: DictConfig) -> dict[str, Any]:
+    """Builds the eight strategies, by group. Raises ConfigError where two do not serve each other."""
+    strategies: dict[str, Any] = {group: build(cfg[group], interface, group) for group, interface in INTERFACES.items()}
+    try:
+        strategies["allocator"].check(strategies["scorer"])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return strategies
+
+
+def build_pipeline(cfg: DictConfig) -> Pipeline:
+    """Builds the whole pipeline of a composed configuration: strategies first, the backbone last."""
+    strategies = build_strategies(cfg)
+    if not isinstance(cfg.budget, int) or cfg.budget < 1:
+        raise ConfigError(f"budget must be a whole number of tokens >= 1, got {cfg.budget!r} (key: budget)")
+    reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
+    sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
+    prompt_template(cfg)
+    return Pipeline(
+        **strategies, backbone=build_backbone(cfg), reader=reader, sampling=sampling, budget=cfg.budget, share=cfg.share
+    )
+
+
+def build_backbone(cfg: DictConfig) -> Backbone:
+    """Builds the backbone, or returns the one that the run before asked for, if it is the same."""
+    identity = json.dumps(OmegaConf.to_container(cfg.backbone.adapter, resolve=True), sort_keys=True)
+    if identity not in _backbones:
+        _backbones.clear()
+        _backbones[identity] = build(cfg.backbone.adapter, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
+    return _backbones[identity]
+
+
+def prompt_template(cfg: DictConfig) -> PromptTemplate:
+    """Builds the template that says how this backbone likes its questions."""
+    return build_plain(cfg.backbone.prompt, PromptTemplate, "backbone.prompt")
