@@ -22,7 +22,7 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the console script. Exit status: 0 fine, 1 failed, 2 wrong use."""
+    """Runs the console script `sieve`. Exit status: 0 fine, 1 failed, 2 wrong use, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get(FULL_ERROR) == "1"
     words = [word for word in words if word != "--debug"]

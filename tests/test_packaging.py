@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_is_left_out(wheel: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
-    kinds = (".py", ".yaml", ".safetensors", ".json", ".jinja", ".txt")
+    kinds = (".py", ".yaml", ".safetensors", ".json", ".jinja", ".txt", ".typed")
     wanted = {
         str(file.relative_to(ROOT))
         for name in FOLDERS

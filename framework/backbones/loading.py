@@ -23,19 +23,22 @@ KEY = "backbone.adapter"
 
 
 def one_of(key: str, value: Any, known: Any) -> None:
-    """ValueError naming the key unless `value` is among `known`."""
+    """Checks that `value` is among `known`. Raises ValueError that names the key where it is not."""
     if value not in known:
         raise ValueError(f"{KEY}.{key} must be one of {', '.join(known)}; got {value!r}")
 
 
 def at_least(key: str, value: Any, least: int) -> None:
-    """ValueError naming the key unless `value` is a whole number >= `least`."""
+    """Checks that `value` is a whole number >= `least`. Raises ValueError that names the key where it is not."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{KEY}.{key} must be a whole number >= {least}; got {value!r}")
 
 
 def locate_checkpoint(checkpoint: str, model_type: str) -> tuple[str, bool]:
-    """Where the checkpoint is (folder or Hub id) and whether it is local; refuses other model types."""
+    """Returns where the checkpoint is (folder or Hub id), and whether it is local.
+
+    Raises ValueError where there is no such checkpoint, or where its model type is not `model_type`.
+    """
     name = str(checkpoint)
     folder = locate(name)
     if name.startswith("asset:") and not (folder / "config.json").is_file():
@@ -60,7 +63,11 @@ def locate_checkpoint(checkpoint: str, model_type: str) -> tuple[str, bool]:
 
 
 def resolve_device(device: str, device_map: Any) -> torch.device:
-    """The device of a model on one device; `auto` is CUDA where there is one."""
+    """Returns the device of a model on one device; `auto` is CUDA where there is one.
+
+    Raises ValueError for an unknown device, and for a CUDA device that is not there. With a
+    `device_map`, `device` must be `auto`.
+    """
     if device_map is not None and device != "auto":
         raise ValueError(f"{KEY}.device must be auto when {KEY}.device_map is given; got {device!r} and {device_map!r}")
     if device == "auto":
@@ -78,7 +85,7 @@ def resolve_device(device: str, device_map: Any) -> torch.device:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep progress bars and warnings of transformers away, for as long as the block lasts.
+    """Keeps progress bars and warnings of transformers away, for as long as the block lasts.
 
     What is hidden is stale (sliding windows do work with SDPA) or checked by us (missing weights).
     """
@@ -96,7 +103,11 @@ def quiet() -> Iterator[None]:
 def load(
     model_class: Any, place: str, local: bool, dtype: str, device: torch.device, device_map: Any, attention: str
 ) -> tuple[Any, Any]:
-    """(model, tokenizer), in evaluation mode. ValueError if weights are missing or of another shape."""
+    """Loads (model, tokenizer), in evaluation mode.
+
+    Raises ValueError where weights are missing or have another shape. Raises it also where flash_attention_2 is not
+    installed, or is asked for with float32.
+    """
     if attention == "flash_attention_2":
         if not is_flash_attn_2_available():
             raise ValueError(
@@ -125,7 +136,7 @@ def load(
 
 
 def preprocessor(place: str) -> dict[str, Any]:
-    """Contents of the checkpoint's preprocessor_config.json; empty where it has none."""
+    """Returns the contents of the checkpoint's preprocessor_config.json; empty where it has none."""
     try:
         path = cached_file(place, "preprocessor_config.json")
     except OSError:

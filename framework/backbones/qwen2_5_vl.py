@@ -35,10 +35,10 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class Qwen25VL(DecoderBackbone):
-    """Adapter of the Qwen2.5-VL family.
+    """Implements the adapter of the Qwen2.5-VL family.
 
-    The fields are the keys of `adapter` in conf/backbone/*.yaml, where each is explained. Wrong values raise ValueError
-    naming the key before any weight is read.
+    The arguments are the keys of `adapter` in conf/backbone/*.yaml, where each is explained. Raises ValueError that
+    names the key for a wrong value, before any weight is read.
     """
 
     def __init__(
@@ -94,11 +94,17 @@ class Qwen25VL(DecoderBackbone):
         self.probe_tokens, self.questions_per_pass = probe_tokens, questions_per_pass
 
     def frame_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width in pixels after resizing: multiples of a token's cell within min_pixels..max_pixels."""
+        """Returns the height and width in pixels after resizing.
+
+        Both are multiples of a token's cell, and their area lies within min_pixels..max_pixels (see `target_size`).
+        """
         return target_size(height, width, self.patch * self.merge, self.min_pixels, self.max_pixels)
 
     def layout(self, ticks: Tensor, height: int, width: int) -> Layout:
-        """Tokens of `ticks` (i64 [Tg]) of frames resized to height x width pixels: tick by tick, row by row."""
+        """Returns the layout of the tokens of `ticks` (i64 [Tg]): tick by tick, row by row.
+
+        `height` and `width` are those of the resized frames, in pixels.
+        """
         cell = self.patch * self.merge
         rows, columns = height // cell, width // cell
         grid = torch.cartesian_prod(ticks.long(), torch.arange(rows), torch.arange(columns)).T.contiguous()  # [3, N]
@@ -106,9 +112,10 @@ class Qwen25VL(DecoderBackbone):
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
-        """Tokens of `frames`; `keep` (bool [N]) drops all others before the tower (see `gathered_tower.py`).
+        """Encodes `frames` to tokens; `keep` (bool [N]) drops all others before the tower (see `gathered_tower.py`).
 
-        Kept tokens do not see dropped ones, so they differ from those of a dense pass. Nothing kept: no tokens.
+        Kept tokens do not see dropped ones, so they differ from those of a dense pass. If nothing is kept, there are no
+        tokens. Raises ValueError where `layout` does not fit the frames, or where `keep` is not bool [N].
         """
         height, width = frames.pixels.shape[-2:]
         rows, columns = height // layout.cell_pixels[0], width // layout.cell_pixels[1]
@@ -145,7 +152,10 @@ class Qwen25VL(DecoderBackbone):
         return gathered_tower.encode(self.tower, pixels.to(self.tower.device), keep.flatten(), self.mean, self.std)
 
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
-        """Start of the chat, then the visual tokens; without any (N = 0) plain text ids."""
+        """Returns the prefix: the start of the chat, then the visual tokens.
+
+        Without visual tokens (N = 0) it has plain text ids.
+        """
         text, start = self._embedded(before), len(before)
         ids = text_ids(0, start)
         if len(tokens) == 0:
@@ -173,12 +183,15 @@ class Qwen25VL(DecoderBackbone):
         return visual_ids(time, row, column, start), after
 
     def flops(self, stage: str, tokens: int) -> float:
-        """Estimated floating point operations over `tokens` visual tokens: 2 per weight and position, plus attention.
+        """Estimates the floating point operations of a stage over `tokens` visual tokens.
 
-        `encode`: `merge`^2 patches per token; windowed blocks attend to a window, full blocks to at most a frame of
-        max_pixels (to fewer patches where tokens are dropped before the tower). `probe` and `answer`: the LLM's layers
-        over the visual tokens, with causal attention; the text, a few dozen tokens, and the head on one row are left
-        out.
+        They are 2 per weight and position, plus attention. Raises ValueError for an unknown stage.
+
+        `encode`: there are `merge`^2 patches per token. Windowed blocks attend to a window, full blocks to at most a
+        frame of max_pixels (to fewer patches where tokens are dropped before the tower).
+
+        `probe` and `answer`: the LLM's layers run over the visual tokens, with causal attention. The text, a few dozen
+        tokens, and the head on one row are left out.
         """
         if stage == "encode":
             vision = self.model.config.vision_config

@@ -19,7 +19,10 @@ from framework.report.console import console
 
 
 def run(cfg: DictConfig) -> Path:
-    """Measure, print, write bench.csv and bench.json; their folder. What is measured so far is on disk at any time."""
+    """Measures, prints the table, and writes bench.csv and bench.json. Returns their folder.
+
+    What is measured so far is on disk at any time. Raises UsageError where `what` is empty or `threads` is wrong.
+    """
     if not cfg.get("what"):
         there = ", ".join(f"what={name}" for name in options("what"))
         raise UsageError(f"what: got nothing to measure, expected one of {there}")

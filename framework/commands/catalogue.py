@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Flag:
-    """A command-line option of a plain command."""
+    """Describes a command-line option of a plain command."""
 
     name: str  # --name VALUE, the value of the default's type
     default: str | int
@@ -27,7 +27,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Command:
-    """A sub-command."""
+    """Describes a sub-command: what it runs, and what its help says."""
 
     name: str
     target: str  # module:function, called with the composed configuration; of a plain command, with its words
@@ -88,9 +88,9 @@ command continues where it was interrupted, and another configuration never mixe
         ("sieve eval preset=adapttoken benchmark=needle", "the lab's needle benchmark"),
         ("sieve eval preset=uniform benchmark.videos=40 benchmark.frames=1024 seed=1", "another size, another seed"),
         ("sieve eval -m preset=uniform,flexselect,adapttoken", "three presets, one table"),
-        ("sieve eval -m preset=adapttoken relevance=entropy,margin,variance budget=16,32", "an ablation: six cells"),
+        ("sieve eval -m preset=adapttoken relevance=entropy,margin,variance budget=16,32", "an ablation: six runs"),
         ("sieve eval ablation=relevance preset=adapttoken", "one that is kept as a file (conf/ablation)"),
-        ("sieve eval -m preset=uniform,adapttoken launcher=submitit", "every cell a SLURM job"),
+        ("sieve eval -m preset=uniform,adapttoken launcher=submitit", "every run a SLURM job"),
         ("sieve eval preset=adapttoken tracker=wandb", "mirrored to Weights & Biases"),
         (
             "sieve eval preset=adapttoken benchmark=videomme benchmark.root=FOLDER",
@@ -107,7 +107,7 @@ TRAIN = Command(
     target="framework.commands.train:run",
     before="framework.commands.train:renamed",
     config="train",
-    summary="train what a recipe describes: the lab model, a selector on top of a backbone, a stage of a gaze",
+    summary="train what a recipe describes: a lab model, a selector, a gaze",
     text="""Trains one thing, named by recipe=. lab* are lab models. qtsplus is a learned selector on top of a frozen
 backbone, or together with its language model (recipe.training.stage=2), from made needle videos or from a file of your
 own. autogaze_* are the four stages of a gaze, in the order reconstructor, labels, ntp, grpo (docs/autogaze.md). Writes
@@ -187,7 +187,7 @@ Writes an ordinary run folder, which `sieve compare` takes. A recording made wit
         ("sieve replay recording=outputs/needle/0f3a preset=adapttoken_lite", "the same probes, stopping early"),
         (
             "sieve replay recording=outputs/needle/0f3a -m relevance=entropy,margin allocator.temperature=0.1,0.5,2",
-            "six cells, one table",
+            "six runs, one table",
         ),
     ),
     groups=("preset", *STRATEGIES, "backbone", "benchmark", "tracker"),

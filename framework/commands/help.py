@@ -21,7 +21,7 @@ _LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")
 
 
 def show_all() -> None:
-    """All commands and a few real examples."""
+    """Prints all commands and a few real examples."""
     out = console()
     out.print("[bold]sieve[/]: answer questions about long videos from the few visual tokens that matter\n")
     table = _table()
@@ -38,7 +38,7 @@ def show_all() -> None:
 
 
 def show(command: Command) -> None:
-    """One command: what it does, keys with defaults, options of its groups, examples."""
+    """Prints the help of one command: what it does, examples, keys with defaults, and the options of its groups."""
     out = console()
     out.print(f"[bold]sieve {command.name}[/]: {command.summary}\n")
     out.print("\n\n".join(escape(" ".join(paragraph.split())) for paragraph in command.text.split("\n\n")))

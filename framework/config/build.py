@@ -29,12 +29,15 @@ class ConfigError(UsageError):
 
 
 def build(node: DictConfig | dict[str, Any], interface: type[T], key: str) -> T:
-    """The object that `node` describes, an `interface`. `key` is the node's path, for messages."""
+    """Builds the object that `node` describes, an `interface`. `key` is the node's path, for messages.
+
+    Raises ConfigError where that cannot work.
+    """
     return _construct(_plain(node, key), interface, key)
 
 
 def build_plain(node: DictConfig | dict[str, Any], cls: type[T], key: str) -> T:
-    """A value of a known class, from a node without `_target_`."""
+    """Builds a value of a known class from a node without `_target_`; the rest is as in `build`."""
     return _construct({"_target_": f"{cls.__module__}.{cls.__qualname__}", **_plain(node, key)}, cls, key)
 
 

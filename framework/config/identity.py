@@ -57,12 +57,15 @@ def _without_locations(node: Any) -> Any:
 
 
 def register_resolvers() -> None:
-    """Let configuration say `${run_id:}`; call before composing."""
+    """Lets a configuration say `${run_id:}` for its own `identity`. Call this before composing."""
     OmegaConf.register_new_resolver("run_id", lambda *, _root_: identity(_root_), replace=True)
 
 
 def versions() -> dict[str, str]:
-    """Python, the packages that matter, the commit of the checkout where there is one."""
+    """Returns name -> version of Python, the platform and the packages that matter.
+
+    The commit of the checkout is added where there is one.
+    """
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:
@@ -92,9 +95,10 @@ def _commit() -> str:
 
 
 def claim(folder: Path, cfg: DictConfig, preset: str = "", overrides: Sequence[str] = ()) -> None:
-    """Make `folder` the run folder of this configuration, or go on in it; results of another one are refused.
+    """Makes `folder` the run folder of this configuration, or goes on in it.
 
-    `preset` and `overrides` are what was chosen and typed: names for people, written beside the configuration.
+    Raises UsageError where the folder holds results of another configuration. `preset` and `overrides` are what was
+    chosen and typed: names for people, written beside the configuration.
     """
     mine, now = identity(cfg), versions()
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +121,7 @@ def claim(folder: Path, cfg: DictConfig, preset: str = "", overrides: Sequence[s
 
 
 def whole(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it, after a kill too, finds the old text or the new one."""
+    """Writes a file so that its readers find the old text or the new one, even after a kill."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def plugin_folders() -> dict[str, Path]:
-    """Entry point name -> its folder of configuration. A broken entry point is reported and left out."""
+    """Returns entry point name -> its folder of configuration. A broken entry point is reported and left out."""
     found: dict[str, Path] = {}
     for point in entry_points(group=ENTRY_POINTS):
         try:
@@ -37,7 +37,10 @@ def plugin_folders() -> dict[str, Path]:
 
 
 def options(group: str) -> dict[str, Path]:
-    """Option name -> yaml file of one configuration group, ours and the plug-ins'."""
+    """Returns option name -> yaml file of one configuration group: our options and those of the plug-ins.
+
+    Of several options with one name, the first on Hydra's search path counts.
+    """
     found: dict[str, Path] = {}
     for folder in (CONF, *plugin_folders().values()):
         for file in (folder / group).glob("*.yaml"):
@@ -55,13 +58,13 @@ class PluginSearchPath(SearchPathPlugin):
     """Appends every plug-in's folder to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Called by Hydra while it starts."""
+        """Appends the folders to `search_path`. Hydra calls this while it starts."""
         for name, folder in plugin_folders().items():
             search_path.append(provider=f"{ENTRY_POINTS}:{name}", path=f"file://{folder}")
 
 
 def register() -> None:
-    """Make Hydra see the plug-ins. Call before composing; calling again changes nothing."""
+    """Makes Hydra see the plug-ins. Call this before composing; calling it again changes nothing."""
     plugins = Plugins.instance()
     if PluginSearchPath not in plugins.discover(SearchPathPlugin):
         plugins.register(PluginSearchPath)

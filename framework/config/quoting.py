@@ -17,14 +17,17 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def quote(text: str) -> str:
-    """Text as a value of a Hydra override that means exactly this text."""
+    """Returns the text as a value of a Hydra override that means exactly this text."""
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     text = re.sub(r"(\\*)'", r"\1\1\\'", text)
     return "'" + re.sub(r"(\\+)\Z", r"\1\1", text) + "'"
 
 
 def protect(arguments: Sequence[str], texts: Collection[str], lists: Collection[str]) -> list[str]:
-    """Command-line words with the values of the keys `texts` and `lists` made literal; all others unchanged."""
+    """Returns command-line words with the values of the keys `texts` and `lists` made literal.
+
+    All other words stay unchanged. Raises UsageError for an empty list, or for a list with an empty item.
+    """
     protected = []
     for argument in arguments:
         key, equals, value = argument.partition("=")
@@ -40,10 +43,11 @@ def protect(arguments: Sequence[str], texts: Collection[str], lists: Collection[
 
 
 def split(text: str, key: str) -> list[str]:
-    """The items of a typed list: `[red,blue]`, `red, blue`, `['red, or blue', green]`.
+    """Returns the items of a typed list: `[red,blue]`, `red, blue`, `['red, or blue', green]`.
 
     Commas inside brackets or inside a quoted item do not separate. Quotes count only around a whole item, so
-    apostrophes in words are letters; a bracket without its partner is a letter, too.
+    apostrophes in words are letters. A bracket without its partner is a letter, too. Raises UsageError for an empty
+    item.
     """
     body = text.strip()
     if body.startswith("[") and body.endswith("]"):

@@ -5,7 +5,8 @@ Reading what was not asked for raises `MissingNeed`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -17,6 +18,15 @@ from framework.core.value import Value
 
 class MissingNeed(AttributeError):
     """Says that a strategy read something of a group that it had not asked for in its `needs`."""
+
+
+@contextmanager
+def shown_to(strategy: object) -> Iterator[None]:
+    """Lets a `MissingNeed` raised inside name the strategy that did not declare it."""
+    try:
+        yield
+    except MissingNeed as error:
+        raise MissingNeed(f"{type(strategy).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from framework.core.interfaces import TokenScorer
 from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
-from framework.core.view import GroupView, Probe
+from framework.core.view import GroupView, Probe, shown_to
 from framework.engine.ledger import Ledger
-from framework.engine.session import Session, Setup, best
+from framework.engine.session import Session, Setup, best, check_scores
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 
@@ -186,8 +185,10 @@ class LiveSession(Session):
 
     def _scores(self, view: GroupView, shown: _Shown) -> Scores:
         """What the scorer makes of a view; once per group where the question does not matter."""
-        scores = shown.common or _checked(self.setup.scorer.score(view), view.layout, self.setup.scorer)
-        if self.setup.scorer.blind:
+        scorer = self.setup.scorer
+        with shown_to(scorer):
+            scores = shown.common or check_scores(scorer.score(view), view.layout, scorer)
+        if scorer.blind:
             shown.common = scores
         return scores
 
@@ -222,11 +223,3 @@ class LiveSession(Session):
                 shown.tokens = self.setup.backbone.encode(frames, layout).to("cpu")
             shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
             shown.encoded = len(shown.index)
-
-
-def _checked(scores: Scores, layout: Layout, scorer: TokenScorer) -> Scores:
-    if len(scores.values) != len(layout):
-        raise ValueError(
-            f"{type(scorer).__name__} gave {len(scores.values)} scores for {len(layout)} tokens (key: scorer)"
-        )
-    return scores

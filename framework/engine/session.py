@@ -15,7 +15,7 @@ from torch import Tensor
 
 from framework.core.interfaces import Backbone, GroupSplitter, RelevanceEstimator, TokenScorer
 from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
-from framework.core.view import GroupView, Needs, Probe
+from framework.core.view import GroupView, Needs, Probe, shown_to
 from framework.engine.ledger import Ledger
 from framework.ops.certainty import signals
 from framework.video.readers.base import Reader
@@ -109,10 +109,12 @@ class Session(ABC):
         When logits were probed, it adds signals and the group's own answer.
         """
         probed = probe is not None and probe.response_logits is not None
+        with shown_to(self.setup.relevance):
+            relevance = self.setup.relevance.relevance(view)
         return ScoredGroup(
             group=view.group,
             scores=scores.values,
-            relevance=self.setup.relevance.relevance(view),
+            relevance=relevance,
             signals={**scores.signals, **(signals(probe) if probe is not None and probed else {})},
             answer=self.setup.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
             comparable=self.setup.scorer.comparable,
@@ -144,3 +146,16 @@ def best(scores: Tensor, count: int) -> Tensor:
     """
     order = scores.argsort(descending=True, stable=True)[:count]
     return order[scores[order] > -torch.inf].sort().values
+
+
+def check_scores(found: object, layout: Layout, scorer: TokenScorer) -> Scores:
+    """Returns what a scorer gave. Raises ValueError where it is no `Scores`, or not one score for each token."""
+    name = type(scorer).__name__
+    if not isinstance(found, Scores):
+        raise ValueError(
+            f"{name}.score returned {type(found).__name__}, expected framework.Scores(values) with values f32 "
+            f"[{len(layout)}] (key: scorer)"
+        )
+    if len(found.values) != len(layout):
+        raise ValueError(f"{name} gave {len(found.values)} scores for {len(layout)} tokens (key: scorer)")
+    return found

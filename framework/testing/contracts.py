@@ -3,13 +3,14 @@
     from framework.testing.contracts import check_scorer
     check_scorer(MyScorer(...))          # raises ContractBroken with the sentence that does not hold
 
-`tests/test_contracts.py` runs it over every option found in conf/. Needs no test framework and no model.
+`tests/test_conf.py` runs it over every option found in conf/. Needs no test framework and no model.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,8 @@ from framework.core.interfaces import (
     TokenRefiner,
     TokenScorer,
 )
-from framework.core.types import Answer, Candidates, ScoredGroup, Timeline
+from framework.core.types import Answer, Candidates, ScoredGroup, Scores, Timeline
+from framework.core.view import MissingNeed
 from framework.testing import toys
 
 
@@ -36,6 +38,15 @@ class ContractBroken(AssertionError):
 def _hold(condition: bool, owner: object, sentence: str) -> None:
     if not condition:
         raise ContractBroken(f"{type(owner).__name__}: {sentence}")
+
+
+@contextmanager
+def _within_needs(owner: object) -> Iterator[None]:
+    """ContractBroken where something is read that `needs` does not declare."""
+    try:
+        yield
+    except MissingNeed as error:
+        raise ContractBroken(f"{type(owner).__name__}: reads only what its `needs` declare: {error}") from error
 
 
 def check_splitter(splitter: GroupSplitter, timelines: Sequence[Timeline] | None = None) -> None:
@@ -94,7 +105,9 @@ def check_scorer(scorer: TokenScorer) -> None:
     )
     for ticks in (1, 2, 5):
         first, other = (toys.view(scorer.needs, seed=seed, ticks=ticks) for seed in (0, 1))
-        scores = scorer.score(first)
+        with _within_needs(scorer):
+            scores = scorer.score(first)
+        _hold(isinstance(scores, Scores), scorer, f"score returns framework.Scores, got {type(scores).__name__}")
         before, left, end = scores.values, scores.errors, scorer.explains
         _hold((left is None) is (end is None), scorer, "`explains` says whether `errors` are given")
         if left is not None and end is not None:
@@ -116,11 +129,10 @@ def check_scorer(scorer: TokenScorer) -> None:
 
 def check_relevance(estimator: RelevanceEstimator) -> None:
     """Checks an estimator: higher = more relevant; at most 0, at least the uniform response's value; deterministic."""
-    for question, outcomes in ((toys.QUESTION, 4), (toys.OPEN_QUESTION, toys.VOCABULARY)):
-        values = [
-            estimator.relevance(toys.view(estimator.needs, question=question, certainty=c)).value
-            for c in (0.0, 1.0, 100.0)
-        ]
+    for question in (toys.QUESTION, toys.OPEN_QUESTION):
+        views = [toys.view(estimator.needs, question=question, certainty=c) for c in (0.0, 1.0, 100.0)]
+        with _within_needs(estimator):
+            values = [estimator.relevance(view).value for view in views]
         _hold(
             values[0] <= values[2],
             estimator,
@@ -130,7 +142,7 @@ def check_relevance(estimator: RelevanceEstimator) -> None:
         same = estimator.relevance(toys.view(estimator.needs, question=question, certainty=1.0)).value
         _hold(same == values[1], estimator, "the same view gives the same relevance")
         if estimator.needs.logits and not estimator.needs.prior:
-            low = -math.log(toys.VOCABULARY) if outcomes > 4 else -math.log(max(outcomes, toys.VOCABULARY))
+            low = -math.log(toys.VOCABULARY)  # an estimator may judge the whole vocabulary, whatever the options
             _hold(low - 1e-5 <= values[0] and values[2] <= 1e-5, estimator, f"on the scale -ln n .. 0, got {values}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,11 @@ def fit(
         default_root_dir=running.folder,
         plugins=[WholeCheckpoints()],
     )
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds recipe.yaml
     last = running.folder / "last.ckpt"
     feed = _Feed(make, how, running, share)
     trainer.fit(module, feed, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    trainer.save_checkpoint(last)  # the same command again finds it finished, whatever `save_every` is
     return trainer
 
 

@@ -21,7 +21,10 @@ SHOWN = 3  # keys of a difference
 
 
 def claim_folder(folder: Path, recipe: Mapping[str, Any]) -> None:
-    """Write the recipe into `folder`. UsageError if a training of another one stopped there, which would be gone on."""
+    """Writes the recipe into `folder`.
+
+    Raises UsageError where a training of another recipe stopped there, because that training would be continued.
+    """
     kept = folder / FILE
     told = OmegaConf.create(dict(recipe))
     if kept.exists() and (folder / LAST).exists():

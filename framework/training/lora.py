@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 
 
 class LoRA(nn.Module):
-    """A frozen linear layer with a trained correction of rank r."""
+    """Adds a trained correction of rank r to a frozen linear layer."""
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float, dropout: float) -> None:
         super().__init__()
@@ -24,17 +24,17 @@ class LoRA(nn.Module):
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, states: Tensor) -> Tensor:
-        """[..., in] -> [..., out]."""
+        """Returns the layer's output plus the correction: [..., in] -> [..., out]."""
         return self.base(states) + self.scale * linear(linear(self.dropout(states), self.down), self.up)
 
     def merged(self) -> nn.Linear:
-        """The base layer with the correction added to its weight."""
+        """Adds the correction to the weight of the base layer, and returns that layer."""
         self.base.weight.data += self.scale * (self.up @ self.down).data
         return self.base
 
 
 def add_lora(module: nn.Module, rank: int, alpha: float, dropout: float) -> None:
-    """Freeze `module` and wrap every linear layer in it."""
+    """Puts a `LoRA` around every linear layer in `module`, and freezes all weights that were there."""
     module.requires_grad_(False)
     for part in list(module.modules()):
         for name, child in list(part.named_children()):
@@ -43,7 +43,7 @@ def add_lora(module: nn.Module, rank: int, alpha: float, dropout: float) -> None
 
 
 def merge_lora(module: nn.Module) -> None:
-    """Put plain linear layers back, with what was learned in their weights."""
+    """Puts plain linear layers back into `module`; their weights now contain what was learned."""
     for part in list(module.modules()):
         for name, child in list(part.named_children()):
             if isinstance(child, LoRA):

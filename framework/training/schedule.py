@@ -13,7 +13,10 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Schedule:
-    """`steps` optimiser steps; `floor` is the final share of `rate` (1: constant after the warm-up)."""
+    """Describes the learning rate over `steps` optimiser steps, the weight decay and the clipping.
+
+    `floor` is the final share of `rate` (1: constant after the warm-up).
+    """
 
     steps: int
     rate: float
@@ -27,19 +30,24 @@ class Schedule:
             raise ValueError(f"schedule.steps and .warmup must be at least 1, got {self.steps} and {self.warmup}")
 
     def share(self, step: int) -> float:
-        """Share of the rate at a step."""
+        """Returns the learning rate at a step as a share of `rate`."""
         cosine = 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))
         return min(1.0, (step + 1) / self.warmup) * (self.floor + (1 - self.floor) * cosine)
 
 
 def optimizer(module: nn.Module, schedule: Schedule) -> dict[str, Any]:
-    """What Lightning's configure_optimizers returns, for one module at the schedule's rate."""
+    """Returns AdamW and its schedule for one module at the schedule's rate.
+
+    The form is the one that Lightning's configure_optimizers must return.
+    """
     return grouped_optimizer([(module, 1.0)], schedule)
 
 
 def grouped_optimizer(modules: Sequence[tuple[nn.Module, float]], schedule: Schedule) -> dict[str, Any]:
-    """The same for several modules, each at its share of the rate; only matrices of linear and convolution layers
-    decay."""
+    """Returns AdamW and its schedule for several modules, each at its share of the rate.
+
+    The form is that of `optimizer`. Weights with two or more axes decay, except those of `nn.Embedding`.
+    """
     groups: list[dict[str, Any]] = []
     for module, share in modules:
         rows = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}

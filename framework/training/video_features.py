@@ -27,7 +27,7 @@ EXTRA = "extra."
 
 
 class VideoFeatures:
-    """Tokens of videos, from `folder` where they are there already."""
+    """Encodes videos to tokens and keeps them in `folder`. What is there already is not encoded again."""
 
     def __init__(self, backbone: DecoderBackbone, reader: Reader, sampling: Sampling, folder: Path) -> None:
         self.backbone, self.reader, self.sampling, self.folder = backbone, reader, sampling, folder.expanduser()
@@ -35,7 +35,10 @@ class VideoFeatures:
         self.files: dict[Path, Path] = {}
 
     def prepare(self, path: Path) -> None:
-        """Encode a video unless it is on disk already. VideoError for a file that is no usable video."""
+        """Encodes a video, unless its tokens are on disk already.
+
+        Raises VideoError where the file is no usable video.
+        """
         info, found = self.reader.info(str(path)), path.stat()
         size = self.backbone.frame_size(info.height, info.width)
         seen = (str(path.resolve()), found.st_size, found.st_mtime_ns, size, self.sampling, self.tower, WRITER)

@@ -1,4 +1,4 @@
-"""Keeps evenly spaced whole ticks, all others never: what a plain model does with uniformly sampled frames.
+"""Keeps evenly spaced whole ticks, all others never: uniformly sampled frames, as many as the budget holds.
 
 As many ticks as fit into the budget, positions like a linspace that includes both ends (a single one lies in the
 middle). Meant for `splitter: whole`. The kept tokens tie, so a smaller quota takes them in raster order: with a budget

@@ -195,7 +195,7 @@ def test_a_missing_arm_is_named_with_its_command(tmp_path: Path) -> None:
         SystemExit, match=rf"sieve train recipe=autogaze_ntp folder={tmp_path}/autogaze_ntp` makes it, or leave it out"
     ):
         checkpoint_of("ntp", tmp_path)
-    with pytest.raises(SystemExit, match=r"gaze\.start=null gaze\.schedule\.steps=3000"):
+    with pytest.raises(SystemExit, match=r"recipe\.start=null recipe\.schedule\.steps=3000"):
         autogaze.main([f"folder={tmp_path}", "arms=random,grpo_only"])
     with pytest.raises(SystemExit, match="arms: there is no best; known: untrained, random"):
         autogaze.main(["arms=best"])
@@ -209,7 +209,8 @@ def test_all_of_it(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypa
     table = Calibration("log", (-9.0, 0.0, 9.0), (0.1, 0.5, 0.9), (10.0, 5.0, 1.0), 10)
     lab = GazeConfig.lab()
     for name, config in (("ntp", lab), ("grpo", lab), ("ntp_one_head", replace(lab, heads_ahead=1))):
-        checkpoint.save(Gaze.random(config, 1), workplace / name / "checkpoint", {"loss_space": "log"}, table.stored())
+        place = workplace / f"autogaze_{name}" / "checkpoint"
+        checkpoint.save(Gaze.random(config, 1), place, {"loss_space": "log"}, table.stored())
     arms = "random,coarse_first,frame_difference,ntp,grpo,ntp_one_head,grpo_elsewhere,greedy"
     words = ["clips=2", "budgets=1,69", "most=2", "errors=0.4,1.2", "reconstructor=random:0", f"arms={arms}"]
     words += [f"folder={workplace}", f"results={workplace}", f"videos={VIDEOS}"]

@@ -236,11 +236,11 @@ def test_eval_counts_what_is_missing_and_what_fails(
 def test_multirun_ends_with_one_table(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
     ran = sieve("eval", "-m", "preset=uniform", "budget=8,16", *SMALL, *model, "hydra.sweep.dir=sweep")
     assert ran.status == 0, ran.err
-    cells = sorted(tmp_path.glob("sweep/*/summary.json"))
-    assert len(cells) == 2
+    runs = sorted(tmp_path.glob("sweep/*/summary.json"))
+    assert len(runs) == 2
     table = ran.out[ran.out.index("accuracy with its 95 %") :]
-    assert "budget" in table and all(cell.parent.name in table for cell in cells)
-    kept = {json.loads(cell.read_text())["tokens_kept_mean"] for cell in cells}
+    assert "budget" in table and all(run.parent.name in table for run in runs)
+    kept = {json.loads(run.read_text())["tokens_kept_mean"] for run in runs}
     assert kept == {8, 16}
 
 
@@ -286,7 +286,7 @@ def test_shown_commands_compose(line: str) -> None:
         return
     overrides = protect([word for word in words[1:] if word != "-m"], command.texts, command.lists)
     if "-m" in words:
-        overrides = [re.sub(r",.*", "", word) for word in overrides]  # the first cell
+        overrides = [re.sub(r",.*", "", word) for word in overrides]  # the first run
     before = Singleton.get_state()
     GlobalHydra.instance().clear()
     register_resolvers()

@@ -64,7 +64,7 @@ def test_an_ablation_ends_in_one_table_and_its_cells_share_the_backbone(
         return construct(node, interface, key)
 
     monkeypatch.setattr(build, "_construct", counted)
-    monkeypatch.setattr(build, "_backbones", {})
+    monkeypatch.setattr(parts, "_backbones", {})
     ran = sweep("ablation=refiner", "preset=adapttoken", "budget=8")
     assert ran.status == 0, ran.err
     cells = list(tmp_path.glob("sweep/*/summary.json"))

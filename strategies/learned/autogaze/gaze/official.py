@@ -49,16 +49,6 @@ def from_tensors(tensors: Mapping[str, Tensor], source: str, config: GazeConfig 
     return gaze
 
 
-def to_tensors(gaze: Gaze) -> dict[str, Tensor]:
-    """Returns the weights by their published names."""
-    back = {ours: theirs for theirs, ours in NAMES.items()}
-    found = {}
-    for name, value in gaze.state_dict().items():
-        begin = next(ours for ours in back if name.startswith(ours))
-        found[PREFIX + back[begin] + name.removeprefix(begin)] = value.detach().cpu().contiguous()
-    return found
-
-
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Fills a module with these tensors. Raises ValueError unless all are there, fit and are finite."""
     own = {name: value.shape for name, value in module.state_dict().items()}

@@ -90,12 +90,6 @@ class Vocabulary:
             raise ValueError(f"a row or column lies outside its grid; the grids are {self.grids}")
         return starts[scale] + row * grid + column
 
-    def boxes(self) -> Tensor:
-        """Returns f64 [V, 4]: top, left, bottom and right of every id, as shares 0 .. 1 of the frame."""
-        scale, row, column = self.place(torch.arange(self.size))
-        side = 1 / torch.tensor(self.grids, dtype=torch.float64)[scale]
-        return torch.stack([row * side, column * side, (row + 1) * side, (column + 1) * side], dim=1)
-
     def picked(self, ids: Tensor) -> Tensor:
         """Says which patches are among ids i64 [..., n], as bool [..., V]; `eos` stands for none.
 

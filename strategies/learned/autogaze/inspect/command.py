@@ -35,7 +35,10 @@ COLUMNS = 6  # frames of the overview
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
-    """Gaze, rebuild, write; what gaze.json holds."""
+    """Runs `sieve gaze`: gazes at the video, rebuilds its frames and writes what came out.
+
+    Returns what gaze.json holds. Raises UsageError where the video, the weights or the settings do not fit.
+    """
     path, settings = _asked(cfg)
     try:
         source = Source(cfg.gaze.checkpoint, "gaze.checkpoint")

@@ -33,7 +33,7 @@ MEASURE_SEED = 99
 
 
 class Batch(NamedTuple):
-    """A step: pixels u8 [B, T, S, S, 3], picks bool [B, T, V], frames to rebuild i64 [groups, F]."""
+    """Holds one step: pixels u8 [B, T, S, S, 3], picks bool [B, T, V], frames to rebuild i64 [groups, F]."""
 
     pixels: Tensor
     picked: Tensor
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class DrawSettings:
-    """What a step consists of."""
+    """Says what a step consists of."""
 
     clips: int
     groups: int  # that the clips are read in; each has its own ratio of picks
@@ -66,7 +66,7 @@ class ReconstructorModule(lightning.LightningModule):
         self.network, self.schedule = network, schedule
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The mean over groups, clips and frames."""
+        """Returns the mean loss over groups, clips and frames."""
         groups = len(batch.frames)
         losses = []
         for pixels, picked, frames in zip(
@@ -80,14 +80,18 @@ class ReconstructorModule(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW by the schedule."""
+        """Returns AdamW, with its schedule, over the network."""
         return optimizer(self.network, self.schedule)
 
 
 def draw_batch(
     generator: np.random.Generator, clips: Clips, config: ReconstructorConfig, draw: DrawSettings, masks: MaskSettings
 ) -> Batch:
-    """Clips of the source with a window of the reconstructor's frames each, and picks."""
+    """Draws a batch: clips of the source, picks, and the frames to rebuild.
+
+    Each clip is cut to as many consecutive frames as the reconstructor takes, and turned or mirrored as `draw.symmetry`
+    allows.
+    """
     pixels = torch.empty(draw.clips, config.frames, clips.size, clips.size, 3, dtype=torch.uint8)
     for row in range(draw.clips):
         clip = clips.clip(int(generator.integers(clips.count)))
@@ -104,7 +108,10 @@ def draw_batch(
 def measurement(
     held_out: Clips, config: ReconstructorConfig, batches: int
 ) -> Callable[[ReconstructorModule], dict[str, float]]:
-    """The mean loss on held-out clips, all frames, at several ratios of picks drawn evenly."""
+    """Returns a function that measures the mean loss on held-out clips, over all frames.
+
+    It measures at several ratios of picks (`RATIOS`), which are drawn evenly.
+    """
 
     def measure(module: ReconstructorModule) -> dict[str, float]:
         generator = np.random.default_rng(MEASURE_SEED)
@@ -126,7 +133,7 @@ def measurement(
 
 @dataclass(frozen=True)
 class ReconstructorTraining:
-    """All that decides the result, but for the clips."""
+    """Holds all that decides the result, except the clips."""
 
     network: ReconstructorConfig
     draw: DrawSettings
@@ -138,7 +145,10 @@ class ReconstructorTraining:
 def train_reconstructor(
     recipe: ReconstructorTraining, train: Clips, held_out: Clips, running: Running, told: Mapping[str, Any]
 ) -> Path:
-    """Fit, or go on fitting; the folder with reconstructor.safetensors, whose notes also hold what is `told`."""
+    """Fits a reconstructor, or goes on fitting it. Returns the folder with reconstructor.safetensors.
+
+    The notes of that file also hold what is `told`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.fit.seeds[0])
         network = Reconstructor(recipe.network)

@@ -30,7 +30,7 @@ SEED = 77  # of selector batches, apart from other trainings
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """The selector's size beside the language model's, and its ratio's bounds."""
+    """Holds the sizes of a selector that the language model leaves open, and the bounds of its ratio."""
 
     scoring_layers: int
     reencode_layers: int
@@ -44,7 +44,7 @@ class NetworkSettings:
 
 @dataclass(frozen=True)
 class StartSettings:
-    """Where the weights come from."""
+    """Says where the selector's weights come from before training."""
 
     selector: str | None  # a trained selector; None: from the language model's layers
     scoring_layer: int | None  # that the scoring blocks are copied from; None: they start at random
@@ -53,7 +53,7 @@ class StartSettings:
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How Lightning spreads the work; see its Trainer."""
+    """Says how Lightning spreads the work; see its Trainer."""
 
     devices: int
     strategy: Literal["auto", "ddp"]  # no sharding: the checkpoint is written from one process's weights
@@ -70,7 +70,7 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class SelectorRecipe:
-    """All that decides the result, but for the data."""
+    """Holds all that decides the result, except the data."""
 
     network: NetworkSettings
     start: StartSettings
@@ -82,7 +82,10 @@ class SelectorRecipe:
 
 
 def build_selector(recipe: SelectorRecipe, backbone: DecoderBackbone) -> Selector:
-    """The selector before training."""
+    """Builds the selector as it is before training.
+
+    It is loaded from `recipe.start.selector`, or starts from the language model's layers where that is None.
+    """
     network, text = recipe.network, backbone.decoder.config
     if recipe.training.most is None and recipe.training.rho == "learned":
         log.warning(

@@ -56,7 +56,7 @@ def test_missing_and_unexpected_weights_are_named(tmp_path: Path) -> None:
     with safe_open(file, "pt") as opened:
         header = opened.metadata()
     tensors = load_file(file)
-    tensors["recipe.training.extra"] = tensors.pop("selector.budget.mlp.0.bias")
+    tensors["selector.extra"] = tensors.pop("selector.budget.mlp.0.bias")
     save_file(tensors, file, metadata=header)
     with pytest.raises(ValueError, match=r"missing budget.mlp.0.bias; unexpected extra"):
         checkpoint.load(tmp_path)

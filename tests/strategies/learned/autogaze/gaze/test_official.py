@@ -11,12 +11,13 @@ from safetensors.torch import save_file
 
 from strategies.learned.autogaze.gaze import checkpoint, official
 from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
+from tests.fixtures.gaze_layout import published_tensors
 
 
 def test_49_names_there_and_back(golden: Any, tmp_path: Path) -> None:
     published = {name: value for name, value in golden.tensors.items() if name.startswith("gazing_model.")}
     assert len(published) == 49
-    again = official.to_tensors(golden.gaze)
+    again = published_tensors(golden.gaze)
     assert again.keys() == published.keys()
     assert all(torch.equal(again[name], value) for name, value in published.items())
 
@@ -25,9 +26,9 @@ def test_49_names_there_and_back(golden: Any, tmp_path: Path) -> None:
 def test_a_folder_of_random_weights(tmp_path: Path, stem: str) -> None:
     made = Gaze.random(GazeConfig.official(), 7)
     if stem.endswith("bin"):
-        torch.save(official.to_tensors(made), tmp_path / stem)
+        torch.save(published_tensors(made), tmp_path / stem)
     else:
-        save_file(official.to_tensors(made), tmp_path / stem)
+        save_file(published_tensors(made), tmp_path / stem)
     assert official.is_official(tmp_path)
     read, about = checkpoint.load(tmp_path)
     assert about.rope_mode == "official" and about.config == GazeConfig.official() and about.calibration is None
@@ -36,7 +37,7 @@ def test_a_folder_of_random_weights(tmp_path: Path, stem: str) -> None:
 
 def test_whatever_does_not_fit_is_refused() -> None:
     config = GazeConfig((16, 32), 16, 8, 1, 1, 8, 2, 1, 3, 1e4, None, 64)
-    tensors = official.to_tensors(Gaze.random(config, 0))
+    tensors = published_tensors(Gaze.random(config, 0))
     official.from_tensors(tensors, "x", config)
     head = "gazing_model.gaze_decoder.lm_head.weight"
     with pytest.raises(ValueError, match=r"missing token_head\.weight; unexpected nothing"):

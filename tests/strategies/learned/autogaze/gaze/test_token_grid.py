@@ -16,6 +16,7 @@ from strategies.learned.autogaze.gaze.model import Gaze
 from strategies.learned.autogaze.gaze.tiling import Tiled, gaze_tiles
 from strategies.learned.autogaze.gaze.token_grid import Canvas, coverage, scores
 from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
+from tests.fixtures.gaze_layout import boxes
 
 WORDS = Vocabulary((32, 64, 112))  # 2 x 2: ids 0..3, 4 x 4: 4..19, 7 x 7: 20..68
 
@@ -62,13 +63,13 @@ def test_both_against_painting(tile_rows: int, tile_columns: int, rows: int, col
     given_tiles = tiled(picks, tile_rows, tile_columns, words)
     value = scores(given_tiles, words, rows, columns, 4, 0.5)
     covered = coverage(given_tiles, words, rows, columns)
-    boxes = words.boxes()
+    places = boxes(words)
     for frame in range(2):
         painted, best = torch.zeros(high, wide), torch.zeros(rows, columns)
         for place in range(tile_rows * tile_columns):
             row, column = divmod(place, tile_columns)
             for rank, one in enumerate(picks[place][frame]):
-                top, left, bottom, right = boxes[one].tolist()
+                top, left, bottom, right = places[one].tolist()
                 patch = torch.zeros(high, wide)
                 patch[
                     round((row + top) * high / tile_rows) : round((row + bottom) * high / tile_rows),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
+from tests.fixtures.gaze_layout import boxes
 
 PUBLISHED = Vocabulary((32, 64, 112, 224))
 sizes = st.tuples(
@@ -31,14 +32,14 @@ def test_ids_places_boxes_and_cells_agree(case: tuple[int, set[int], int, int]) 
     scale, row, column = words.place(ids)
     assert torch.equal(words.id(scale, row, column), ids)
     assert torch.equal(words.scale_of(ids), scale)
-    boxes = words.boxes()
+    places = boxes(words)
     assert torch.equal(
-        (boxes[:, :2] * torch.tensor(words.grids)[scale, None]).round().long(), torch.stack([row, column], 1)
+        (places[:, :2] * torch.tensor(words.grids)[scale, None]).round().long(), torch.stack([row, column], 1)
     )
     # an independent overlap: boxes against the boxes of the cells, in floating point
     edges = torch.arange(rows).double() / rows, torch.arange(columns).double() / columns
-    down = (boxes[:, 2:3].minimum(edges[0] + 1 / rows) - boxes[:, 0:1].maximum(edges[0])).clamp_min(0) * rows
-    across = (boxes[:, 3:4].minimum(edges[1] + 1 / columns) - boxes[:, 1:2].maximum(edges[1])).clamp_min(0) * columns
+    down = (places[:, 2:3].minimum(edges[0] + 1 / rows) - places[:, 0:1].maximum(edges[0])).clamp_min(0) * rows
+    across = (places[:, 3:4].minimum(edges[1] + 1 / columns) - places[:, 1:2].maximum(edges[1])).clamp_min(0) * columns
     cover = words.cover(rows, columns)
     assert torch.allclose(cover.double(), (down[:, :, None] * across[:, None]).flatten(1), atol=1e-6)
     for first, last in zip(words.starts, [*words.starts[1:], words.size], strict=True):

@@ -55,5 +55,5 @@ def test_even_picks_are_as_many_as_asked_for(ratio: float) -> None:
 @pytest.mark.parametrize("change", [{"ratio": (0.0, 0.5)}, {"ratio": (0.5, 0.2)}, {"frame_alpha": 0.0}, {"bare": 1.0}])
 def test_mistakes(change: dict[str, object]) -> None:
     given = {"ratio": (0.1, 0.2), "frame_alpha": 1.0, "scale_spread": 0.0, "bare": 0.0} | change
-    with pytest.raises(ValueError, match=r"gaze\.masks"):
+    with pytest.raises(ValueError, match=r"recipe\.masks"):
         MaskSettings(**given)  # type: ignore[arg-type]

@@ -110,5 +110,5 @@ def test_measured_is_the_mean_loss_at_three_ratios() -> None:
 @pytest.mark.parametrize("change", [{"groups": 4}, {"groups": 0}, {"clips": 0}, {"symmetry": "cube"}])
 def test_mistakes(change: dict[str, object]) -> None:
     given = {"clips": 6, "groups": 2, "rebuilt": 2, "symmetry": "square"} | change
-    with pytest.raises(ValueError, match=r"gaze\.draw"):
+    with pytest.raises(ValueError, match=r"recipe\.draw"):
         DrawSettings(**given)  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ def test_a_fit(fit: Any, clips: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({**ROWS[0], "video": "three.mp4"}, r"line 2: video 'three.mp4' is no file in .*selector\.videos"),
+        ({**ROWS[0], "video": "three.mp4"}, r"line 2: video 'three.mp4' is no file in .*recipe\.videos"),
         ({**ROWS[1], "options": {"A": "red", "C": "blue"}}, "line 2: options must be a list of texts"),
         ({**ROWS[1], "answer": "D"}, "line 2: answer 'D' is none of the options"),
         ({**ROWS[0], "question": "  "}, "line 2: question must be a text that is not empty"),
@@ -132,5 +132,5 @@ def test_mistakes_are_said_with_file_and_line(
 
 
 def test_no_such_file(fit: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"selector\.file=.*nothing\.jsonl: no such file"):
+    with pytest.raises(UsageError, match=r"recipe\.file=.*nothing\.jsonl: no such file"):
         fit("mine", recipe__file=tmp_path / "nothing.jsonl")
