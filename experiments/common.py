@@ -83,12 +83,12 @@ def arguments(
     if {"--help", "-h"} & set(given):
         print(explain(defaults, about, meanings))
         raise SystemExit(0)
-    if bare := [word for word in given if "=" not in word]:
-        raise SystemExit(f"{', '.join(bare)}: expected key=value; --help lists the keys")
     words = dict(word.partition("=")[::2] for word in given)
     if unknown := sorted(set(words) - set(defaults)):
         known = " ".join(f"{key}={value}" for key, value in defaults.items())
         raise SystemExit(f"unknown: {', '.join(unknown)}; keys with their defaults: {known}; --help explains them")
+    if bare := [word for word in given if "=" not in word]:
+        raise SystemExit(f"{', '.join(bare)}: got no value, expected key=value; --help explains the keys")
     return {**defaults, **words}
 
 

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 from PIL import Image
 
 from experiments.common import interval, read
 from experiments.qtsplus import __main__ as qtsplus
 from experiments.qtsplus import arms as qtsplus_arms
 from experiments.qtsplus import when as qtsplus_when
+from framework.cli import main
 
 TOY = (
-    "recipe.schedule.steps=2 selector.schedule.warmup=1 selector.draw.videos=1 selector.draw.questions=2 "
-    "recipe.needles.train.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.train.frames=64 "
-    "recipe.needles.measure.kinds=[{split:when,opacity:1.0,videos:2}] selector.needles.measure.frames=64"
+    "recipe.schedule.steps=2 recipe.schedule.warmup=1 recipe.draw.videos=1 recipe.draw.questions=2 "
+    "recipe.needles.train.kinds=[{split:when,opacity:1.0,videos:2}] recipe.needles.train.frames=64 "
+    "recipe.needles.measure.kinds=[{split:when,opacity:1.0,videos:2}] recipe.needles.measure.frames=64"
 )
 
 
 @pytest.fixture
 def here(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty workplace where subprocesses find the project."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    """An empty workplace in which arms are trained."""
     monkeypatch.setattr(qtsplus, "LENGTHS", (64,))
+    monkeypatch.setattr(qtsplus_arms.subprocess, "run", inside)
     return workplace
+
+
+def inside(command: list[str], check: bool) -> None:
+    """`sieve train` in this process, which has loaded everything already."""
+    assert command[:3] == [sys.executable, "-m", "framework.cli"] and check
+    before = Singleton.get_state()
+    GlobalHydra.instance().clear()
+    try:
+        main(command[3:])
+    finally:
+        Singleton.set_state(before)
 
 
 def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ def test_values_are_words() -> None:
     assert words_of({"preset": "uniform", "folder": "/a b/c"}) == ["preset=uniform", "folder='/a b/c'"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(st.text(min_size=1, max_size=30) | st.sampled_from(["0", "true", "null", "1e3", "asset:lab", "a b", "${seed}"]))
 def test_texts_are_meant_literally(text: str) -> None:
     cfg = compose_root(words_of({"benchmark__folder": text}))

@@ -143,6 +143,19 @@ print(type(scorer).__module__, scorer)
 """
 
 
+THREE = """
+from framework.cli import main
+statuses = []
+for words in {lines}:
+    try:
+        main(words)
+        statuses.append(0)
+    except SystemExit as end:
+        statuses.append(end.code)
+print(*(f"status {{status}}" for status in statuses), sep="\\n")
+"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, built and installed into a folder of its own."""
@@ -186,19 +199,19 @@ def test_a_third_party_scorer_is_found_composed_and_checked(run: Callable[..., A
 
 
 def test_a_third_party_recipe_trains(run: Callable[..., Any], tmp_path: Path) -> None:
-    words = ("-m", "framework.cli", "train", "recipe=acme", "running.progress=false", "running.save_every=1")
-    done = run(*words, cwd=tmp_path)
+    words = ["train", "recipe=acme", "running.progress=false", "running.save_every=1"]
+    lines = [words, [*words, "recipe.points.slop=3", "folder=other"], [*words, "seed=1"]]
+    done = run("-c", THREE.format(lines=lines), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-3:] == ["status 0", "status 2", "status 2"]
+    assert "recipe.points.slop" in done.stderr  # the folder of the first belongs to another seed:
+    assert "holds a training with another recipe (seed: 0 there, 1 now)" in done.stderr
     folder = tmp_path / "outputs" / "train" / "acme"
     assert torch.load(folder / "last.ckpt", weights_only=False)["global_step"] == 2
     weights = load_file(folder / "checkpoint" / "line.safetensors")
     assert set(weights) == {"weight", "bias"} and all(bool(value.isfinite().all()) for value in weights.values())
     about = header(folder / "checkpoint" / "line.safetensors", "line", "sieve train")
     assert about["recipe"]["points"] == {"slope": 3}
-    done = run(*words, "recipe.points.slop=3", "folder=other", cwd=tmp_path)
-    assert done.returncode == 2 and "recipe.points.slop" in done.stderr
-    done = run(*words, "seed=1", cwd=tmp_path)  # the folder belongs to another seed
-    assert done.returncode == 2 and "holds a training with another recipe (seed: 0 there, 1 now)" in done.stderr
 
 
 def test_a_third_party_command_runs(run: Callable[..., Any], tmp_path: Path) -> None:
