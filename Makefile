@@ -25,7 +25,7 @@ demo: $(STAMP)  ## render a long video, ask five questions, show who finds the a
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.demo
 
 test: lint $(STAMP)  ## lint, types and all tests (CPU, offline)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -45,4 +45,3 @@ def test_it_answers_questions_about_a_video(
         assert trace.tokens_kept == sum(group.kept for group in visited)
         ticks = outcome.selection.tokens.tick
         assert bool((ticks.diff() >= 0).all()) and int(ticks.min()) >= 0 and int(ticks.max()) < 32
-    assert pipeline.answer(needle_video.path, questions[:1])[0].answer.choice == outcomes[0].answer.choice

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
+from framework.evaluation.association import RIGHT
+
 RIGHT, WRONG, EVEN = "#1b7f5c", "#ee6677", "#aaaaaa"
 BINS = 20
 POINTS = 51  # of the budget curve
@@ -26,9 +28,9 @@ Numbers = NDArray[np.float64]
 def entropies(lines: Sequence[Line]) -> tuple[Numbers, Numbers]:
     """Returns the entropy (nats) of the right and of the wrong answers, where known.
 
-    Right is a score of at least 0.5.
+    Right is a score above RIGHT, as in `sieve compare`.
     """
-    known = [(line["entropy"], line["correct"] >= 0.5) for line in lines if line["entropy"] is not None]
+    known = [(line["entropy"], line["correct"] > RIGHT) for line in lines if line["entropy"] is not None]
     right = np.array([entropy for entropy, good in known if good], float)
     return right, np.array([entropy for entropy, good in known if not good], float)
 
