@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
-from framework.evaluation.association import RIGHT
+from framework.evaluation.association import RIGHT as LEAST_RIGHT
 
 RIGHT, WRONG, EVEN = "#1b7f5c", "#ee6677", "#aaaaaa"
 BINS = 20
@@ -28,9 +28,9 @@ Numbers = NDArray[np.float64]
 def entropies(lines: Sequence[Line]) -> tuple[Numbers, Numbers]:
     """Returns the entropy (nats) of the right and of the wrong answers, where known.
 
-    Right is a score above RIGHT, as in `sieve compare`.
+    Right is a score above 0.5, as in `sieve compare`.
     """
-    known = [(line["entropy"], line["correct"] > RIGHT) for line in lines if line["entropy"] is not None]
+    known = [(line["entropy"], line["correct"] > LEAST_RIGHT) for line in lines if line["entropy"] is not None]
     right = np.array([entropy for entropy, good in known if good], float)
     return right, np.array([entropy for entropy, good in known if not good], float)
 
