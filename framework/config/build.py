@@ -51,7 +51,7 @@ def _plain(node: DictConfig | dict[str, Any], key: str) -> dict[str, Any]:
     return typing.cast(dict[str, Any], plain)
 
 
-def _construct(node: dict[str, Any], interface: type[T], key: str) -> T:
+def _construct(node: dict[str, Any], interface: type[T] | tuple[type[T], ...], key: str) -> T:
     target = node.get("_target_")
     if not isinstance(target, str):
         raise ConfigError(
@@ -62,7 +62,8 @@ def _construct(node: dict[str, Any], interface: type[T], key: str) -> T:
     except Exception as error:
         raise ConfigError(f"{key}._target_: {target} is no class that can be imported ({error})") from error
     if not issubclass(cls, interface):
-        raise ConfigError(f"{key}: {target} is no {interface.__name__}; this group takes classes derived from it")
+        names = " or ".join(one.__name__ for one in (interface if isinstance(interface, tuple) else (interface,)))
+        raise ConfigError(f"{key}: {target} is no {names}; this group takes classes derived from it")
     try:
         return cls(**_arguments(node, cls, key))
     except (ValueError, TypeError) as error:
@@ -95,14 +96,15 @@ def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:
 def _value(value: Any, hint: Any, key: str) -> Any:
     """One argument: parts with a `_target_`, dataclasses and collections of them are built, the rest checked."""
     if isinstance(value, dict) and "_target_" in value:
-        return _construct(value, _only(hint, lambda one: isinstance(one, type)) or object, key)
+        return _construct(value, _classes(hint, value["_target_"], key), key)
     if isinstance(value, dict) and (record := _only(hint, is_dataclass)):
         return _construct({"_target_": f"{record.__module__}.{record.__qualname__}", **value}, record, key)
-    if isinstance(value, dict) and value and (inner := _inner(hint, Mapping) or _of_parts(value)) is not None:
+    if isinstance(value, dict) and value and (inner := _inner(hint, Mapping)) is not None:
         return {name: _value(part, inner, f"{key}.{name}") for name, part in value.items()}
     if isinstance(value, list) and (inner := _inner(hint, Sequence)) is not None:
         built = [_value(part, inner, f"{key}.{place}") for place, part in enumerate(value)]
         return tuple(built) if _only(hint, lambda one: typing.get_origin(one) is tuple) else built
+    _refuse_parts(value, key)
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
@@ -110,9 +112,24 @@ def _value(value: Any, hint: Any, key: str) -> Any:
         raise ConfigError(f"{key}: got {value!r}, expected {wanted} ({error.errors()[0]['msg']})") from error
 
 
-def _of_parts(value: dict[str, Any]) -> type | None:
-    """`object`, where all values are parts of a kind that no annotation names."""
-    return object if all(isinstance(part, dict) and "_target_" in part for part in value.values()) else None
+def _classes(hint: Any, target: object, key: str) -> tuple[type, ...]:
+    """The classes that an annotation names, unions taken apart. ConfigError where no part belongs here."""
+    found = tuple(one for one in _choices(hint) if isinstance(one, type) and one.__module__ != "builtins")
+    if not found:
+        raise ConfigError(f"{key}: takes a plain value, no part of its own; got `_target_: {target}`")
+    return found
+
+
+def _refuse_parts(value: Any, key: str) -> None:
+    """ConfigError for a `_target_` anywhere inside a value that no annotation says how to build."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            raise ConfigError(f"{key}: takes a plain value, no part of its own; got `_target_: {value['_target_']}`")
+        for name, part in value.items():
+            _refuse_parts(part, f"{key}.{name}")
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            _refuse_parts(part, f"{key}.{place}")
 
 
 def _choices(hint: Any) -> list[Any]:
@@ -133,6 +150,6 @@ def _inner(hint: Any, kind: type) -> Any:
         origin, arguments = typing.get_origin(one), [a for a in typing.get_args(one) if a is not Ellipsis]
         if isinstance(origin, type) and issubclass(origin, kind) and arguments:
             inner = arguments[-1]
-            built = [c for c in _choices(inner) if isinstance(c, type) and (is_dataclass(c) or inspect.isabstract(c))]
+            built = [c for c in _choices(inner) if isinstance(c, type) and c.__module__ != "builtins"]
             return inner if built else None
     return None

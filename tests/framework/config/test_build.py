@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,7 +56,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or type(sys)(__name__))
-    for cls in (Constant, Wrapped):
+    for cls in (Constant, Wrapped, Holder, Settings):
         monkeypatch.setattr(sys.modules[__name__], cls.__name__, cls, raising=False)
 
 
@@ -83,6 +86,65 @@ def test_builds_nested_parts() -> None:
 def test_says_what_is_wrong(change: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         build({**NODE, **change}, TokenScorer, "scorer")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A record inside a part."""
+
+    width: int
+    inner: TokenScorer | None = None
+
+
+@dataclass(frozen=True)
+class Holder(TokenScorer):
+    """Takes parts and values of every kind of annotation."""
+
+    maybe: TokenScorer | None = None
+    either: str | TokenScorer | None = None
+    anything: Any = None
+    plain: str | None = None
+    numbers: Sequence[float] = ()
+    several: tuple[TokenScorer, ...] = ()
+    named: Mapping[str, Settings] | None = None
+    record: Settings | None = None
+    free: Mapping[str, Any] | None = None
+
+    def score(self, view: GroupView) -> Scores:
+        return Scores(torch.zeros(len(view.layout)))
+
+
+def held(**values: Any) -> Any:
+    return build({"_target_": f"{__name__}.Holder", **values}, TokenScorer, "scorer")
+
+
+def test_annotations_of_every_kind_are_built() -> None:
+    part = Constant(1.0, (2, 3))
+    assert held(maybe=NODE).maybe == held(either=NODE).either == part and held(either="x").either == "x"
+    assert held(several=[NODE, NODE]).several == (part, part)
+    assert held(named={"a": {"width": 3, "inner": NODE}}).named == {"a": Settings(3, part)}
+    assert held(record={"width": 2}).record == Settings(2) and held(record=None).record is None
+    assert held(free={"x": [1, {"y": 2}]}).free == {"x": [1, {"y": 2}]}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("maybe", "either", "anything", "plain", "several.0", "numbers.0", "record", "named.a", "free.x", "free.x.0"),
+        *("record.inner", "named.a.inner", "anything.deep.0.er"),
+    ],
+)
+def test_nothing_but_the_annotated_classes_is_made(place: str, tmp_path: Path) -> None:
+    """A program named anywhere in a configuration does not run."""
+    made = tmp_path / "made"
+    value: Any = {"_target_": "subprocess.Popen", "args": ["touch", str(made)]}
+    first, *inside = place.split(".")
+    for step in reversed(inside):
+        extra = {"width": 1} if step == "inner" else {}
+        value = [value] if step.isdigit() else {**extra, step: value}
+    with pytest.raises(ConfigError, match=rf"scorer\.{place}.*subprocess\.Popen"):
+        held(**{first: value})
+    assert not made.exists()
 
 
 def test_names_what_is_missing() -> None:
