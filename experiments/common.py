@@ -22,12 +22,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from framework.benchmarks.base import Benchmark
+from framework.commands.replay import recorded_source
 from framework.config import plugins
 from framework.config.build import build
 from framework.config.identity import claim, identity, register_resolvers, whole
 from framework.config.parts import build_pipeline
 from framework.evaluation.comparison import versus
 from framework.evaluation.journal import Journal
+from framework.evaluation.lock import hold
 from framework.evaluation.runner import Runner, Status
 from framework.evaluation.runs import load
 from framework.evaluation.statistics import holm, mean_interval
@@ -149,7 +151,8 @@ def replay(recording: Path, overrides: Sequence[str], title: str) -> Path:
     benchmark.recorded = recordings.holds_any
     folder = OUTPUTS / "replay" / cfg.benchmark.name / identity(cfg)
     pipeline = replace(build_pipeline(cfg), open_session=recordings.open)
-    return _conduct(cfg, overrides, Runner(pipeline, benchmark, folder, NoTracker()), title)
+    runner = Runner(pipeline, benchmark, folder, NoTracker(), source=lambda video: recorded_source(recordings, video))
+    return _conduct(cfg, overrides, runner, title)
 
 
 def _benchmark(cfg: DictConfig) -> Benchmark:
@@ -158,8 +161,8 @@ def _benchmark(cfg: DictConfig) -> Benchmark:
 
 def _conduct(cfg: DictConfig, overrides: Sequence[str], runner: Runner, title: str) -> Path:
     presets = [word.partition("=")[2] for word in overrides if word.startswith("preset=")]
-    claim(runner.folder, cfg, "".join(presets), overrides)
-    with progress(title) as watch:
+    with hold(runner.folder), progress(title) as watch:
+        claim(runner.folder, cfg, "".join(presets), overrides)
         summary = runner.run(watch)
     if summary["failed"]:
         raise SystemExit(f"{runner.folder}: {summary['failed']} questions failed, failures.jsonl says why")

@@ -17,6 +17,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.common import arguments
 from framework.benchmarks.base import Benchmark, Item, VideoItem
@@ -101,7 +102,7 @@ def _questions(video: VideoItem, outcomes: dict[str, list[Outcome]]) -> Table:
             assert answer.choice is not None
             mark, style = ("✓", "green") if _is_right(item, answer) else ("✗", "red")
             option = item.question.options[answer.choice]
-            cells.append(f"[{style}]{mark} {option}[/] {max(answer.probabilities):.0%}")
+            cells.append(Text.assemble((f"{mark} {option}", style), f" {max(answer.probabilities):.0%}"))
         when = f"{end - start:g} s at {start:.0f} s"
         table.add_row(item.question.bare, when, item.question.options[item.question.letters.index(item.right)], *cells)
     return table

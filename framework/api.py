@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -40,7 +41,7 @@ def ask(
     outcome each is returned, in their order. The backbone is kept for the next call with the same one. Raises
     UsageError for a wrong key, VideoError for a bad file.
     """
-    path = Path(video).expanduser()
+    path = Path(os.path.expanduser(video))  # pathlib's own refuses ~NAME where no user is called so
     if not path.is_file():
         raise UsageError(f"video: there is no file {str(video)!r}; expected the path of a video file")
     several = isinstance(question, Mapping)
@@ -52,5 +53,5 @@ def ask(
     cfg = compose_root(words_of({"preset": "adapttoken", **overrides}))
     template = prompt_template(cfg)
     posed = [template.question(f"q{place}", text, tuple(of)) for place, (text, of) in enumerate(asked.items())]
-    outcomes = build_pipeline(cfg).answer(str(path), posed)
+    outcomes = build_pipeline(cfg, str(path)).answer(str(path), posed)
     return outcomes if several else outcomes[0]

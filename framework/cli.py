@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from framework.commands.catalogue import Command, commands
@@ -122,7 +123,9 @@ def _process_state(words: list[str]) -> Iterator[None]:
 def _explained(error: Exception, command: Command | None = None) -> Failure:
     """Say what went wrong; the message and the exit status that says whose fault it is."""
     from framework.commands.explain import explain
+    from framework.core.disk import disk_error
 
+    error = disk_error(error, _folder()) or error
     if isinstance(error, RunError):
         _write(str(error))
         return Failure(FAILURE, str(error))
@@ -135,8 +138,17 @@ def _explained(error: Exception, command: Command | None = None) -> Failure:
     return Failure(status, message)
 
 
+def _folder() -> Path:
+    """Where the command writes, as far as that is known."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path.cwd()
+
+
 def _write(message: str) -> None:
-    sys.stderr.write(f"sieve: {message}\n")
+    from framework.report.console import plain
+
+    sys.stderr.write(f"sieve: {plain(message)}\n")
 
 
 if __name__ == "__main__":

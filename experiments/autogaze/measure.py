@@ -84,11 +84,12 @@ def real_clips(folder: Path, side: int) -> Tensor:
     reader, found = PyAVReader(1), []
     for name in VIDEOS:
         path = str(folder / name)
-        total = reader.info(path).frames
+        info = reader.info(path)
+        total = info.frames
         starts = np.linspace(0, total - FRAMES, min(PER_VIDEO, total // FRAMES)).round().astype(int)
         numbers = sorted({int(start) + frame for start in starts for frame in range(FRAMES)})
         with closing(reader.decode(path, numbers)) as decoded:
-            pictures = {number: prepare(square(picture), side) for number, picture in decoded}
+            pictures = {n: prepare(square(picture, info.height, info.width), side) for n, picture in decoded}
         found += [torch.stack([pictures[start + frame] for frame in range(FRAMES)]) for start in starts.tolist()]
     return torch.stack(found)
 

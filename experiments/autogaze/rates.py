@@ -161,13 +161,15 @@ def clips_of(setting: Setting, seed: int, videos: Path) -> Iterator[Tensor]:
             yield render(seed, index, FRAMES, setting.size, setting.fps).permute(0, 3, 1, 2)
         return
     reader, path = PyAVReader(1), str(videos / setting.video)
-    times = reader.info(path).seconds
+    info = reader.info(path)
+    times = info.seconds
     length = (FRAMES - 1) / setting.fps
     for start in np.linspace(times[0], max(times[-1] - length, times[0]), setting.clips):
         at = start + np.arange(FRAMES) / setting.fps
         chosen = [int(np.abs(times - time).argmin()) for time in at]
         with closing(reader.decode(path, sorted(set(chosen)))) as decoded:
-            pictures = {number: resize(square(picture), setting.size, setting.size) for number, picture in decoded}
+            cut = ((number, square(picture, info.height, info.width)) for number, picture in decoded)
+            pictures = {number: resize(picture, setting.size, setting.size) for number, picture in cut}
         yield torch.stack([pictures[number] for number in chosen])
 
 

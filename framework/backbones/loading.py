@@ -5,21 +5,27 @@ Knows checkpoints, devices and number formats, no model family.
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedConfig
 from transformers.utils import cached_file, is_flash_attn_2_available, logging
 
-from framework.core.weight_files import ASSETS, locate
+from framework.core.weight_files import ASSETS, Stored, locate, model_files, read_json, refuse_non_finite
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTION = ("sdpa", "eager", "flash_attention_2")
 KEY = "backbone.adapter"
+VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))  # a folder needs all files of one of them
+TOLD = (  # the .json files that are read where a folder has them
+    *("config", "generation_config", "preprocessor_config", "tokenizer", "tokenizer_config"),
+    *("special_tokens_map", "added_tokens", "vocab", "chat_template"),
+)
 
 
 def one_of(key: str, value: Any, known: Any) -> None:
@@ -37,7 +43,8 @@ def at_least(key: str, value: Any, least: int) -> None:
 def locate_checkpoint(checkpoint: str, model_type: str) -> tuple[str, bool]:
     """Returns where the checkpoint is (folder or Hub id), and whether it is local.
 
-    Raises ValueError where there is no such checkpoint, or where its model type is not `model_type`.
+    Raises ValueError where there is no such checkpoint, or where its model type is not `model_type`. Raises it also
+    where a file of a folder is missing, is cut off or is no more than a pointer to the file.
     """
     name = str(checkpoint)
     folder = locate(name)
@@ -51,15 +58,36 @@ def locate_checkpoint(checkpoint: str, model_type: str) -> tuple[str, bool]:
         raise ValueError(f"{KEY}.checkpoint: no folder {name!r}, and no Hub id either (owner/name)")
     place = str(folder) if local else name
     try:
+        if local:
+            read_json(folder / "config.json")
         found = PreTrainedConfig.get_config_dict(place, local_files_only=local)[0].get("model_type")
     except OSError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"{KEY}.checkpoint: {place!r} is no readable folder and could not be had from the Hub: {reason}"
         ) from error
+    except ValueError as error:
+        raise ValueError(f"{KEY}.checkpoint: {error}") from error
     if found != model_type:
         raise ValueError(f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {model_type!r}")
+    if local:
+        _check_files(folder)
     return place, local
+
+
+def _check_files(folder: Path) -> None:
+    """ValueError where a file that a model is loaded from is missing or cannot be read. No tensor is read."""
+    try:
+        for file in (folder / f"{name}.json" for name in TOLD):
+            if os.path.lexists(file):
+                read_json(file)
+        if not any(all((folder / name).is_file() for name in names) for names in VOCABULARIES):
+            raise ValueError(f"{folder / 'tokenizer.json'} does not exist: the checkpoint has no tokenizer")
+        if not (files := model_files(folder)):
+            raise ValueError(f"{folder / 'model.safetensors'} does not exist, nor shards of it: there are no weights")
+        Stored(files)
+    except ValueError as error:
+        raise ValueError(f"{KEY}.checkpoint: {error}") from error
 
 
 def resolve_device(device: str, device_map: Any) -> torch.device:
@@ -105,8 +133,8 @@ def load(
 ) -> tuple[Any, Any]:
     """Loads (model, tokenizer), in evaluation mode.
 
-    Raises ValueError where weights are missing or have another shape. Raises it also where flash_attention_2 is not
-    installed, or is asked for with float32.
+    Raises ValueError where weights are missing, have another shape or are not finite. Raises it also where
+    flash_attention_2 is not installed, or is asked for with float32.
     """
     if attention == "flash_attention_2":
         if not is_flash_attn_2_available():
@@ -115,7 +143,8 @@ def load(
             )
         if dtype == "float32":
             raise ValueError(f"{KEY}.attention=flash_attention_2 needs {KEY}.dtype=bfloat16 or float16; got float32")
-    with quiet():
+    tokenizer = load_tokenizer(place, local)
+    with quiet(), _named_failures(place):
         model, info = model_class.from_pretrained(
             place,
             dtype=DTYPES[dtype],
@@ -124,7 +153,6 @@ def load(
             local_files_only=local,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local)
     wrong = sorted(map(str, [*info["missing_keys"], *info.get("mismatched_keys", ())]))
     if wrong:
         raise ValueError(
@@ -132,13 +160,61 @@ def load(
         )
     if device_map is None:
         model = model.to(device)
+    _check_numbers(model, place, dtype)
     return model.eval(), tokenizer
+
+
+@contextmanager
+def _named_failures(place: str) -> Iterator[None]:
+    """What transformers says of files that it cannot have or read, behind the key."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{KEY}.checkpoint: {place} cannot be loaded: {reason}") from error
+
+
+def _check_numbers(model: Any, place: str, dtype: str) -> None:
+    """ValueError where a weight is not finite. It names the file where the number is so in the file."""
+    try:
+        refuse_non_finite(model.named_parameters(), place)
+    except ValueError as error:
+        for file in model_files(Path(place)):
+            refuse_non_finite(Stored([file]).items(), f"{KEY}.checkpoint: {file}")
+        raise ValueError(f"{KEY}.checkpoint: {error} (as {KEY}.dtype={dtype})") from error
+
+
+def load_tokenizer(place: str, local: bool) -> Any:
+    """Loads the checkpoint's tokenizer, with its chat template.
+
+    The template is read out of chat_template.json where the tokenizer has none: transformers 4 wrote it there.
+    Raises ValueError where there is no tokenizer that can be read.
+    """
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local)
+    except Exception as error:  # whatever the formats of tokenizers make of a file
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(
+            f"{KEY}.checkpoint: the tokenizer of {place} cannot be loaded: {type(error).__name__}: {reason}"
+        ) from error
+    if not tokenizer.chat_template:
+        template = _beside(place, "chat_template.json").get("chat_template")
+        if not isinstance(template, str | dict | None):
+            raise ValueError(f"{KEY}.checkpoint: chat_template.json of {place} must hold a text under chat_template")
+        tokenizer.chat_template = template
+    return tokenizer
 
 
 def preprocessor(place: str) -> dict[str, Any]:
     """Returns the contents of the checkpoint's preprocessor_config.json; empty where it has none."""
+    return _beside(place, "preprocessor_config.json")
+
+
+def _beside(place: str, name: str) -> dict[str, Any]:
+    """The contents of a JSON file of the checkpoint; empty where it has none."""
     try:
-        path = cached_file(place, "preprocessor_config.json")
+        path = cached_file(place, name)
     except OSError:
         return {}
-    return json.loads(Path(path).read_text()) if path else {}
+    return read_json(Path(path)) if path else {}

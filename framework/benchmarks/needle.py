@@ -6,6 +6,7 @@ model and no strategy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from framework.benchmarks.base import Benchmark, Item, VideoItem
 from framework.core.prompts import PromptTemplate
 from framework.lab.needles import needle_scene
 from framework.lab.questions import LabQuestion
+from framework.lab.scene import Scene
 from framework.lab.video import cached_file, cached_video
 from framework.lab.world import FRAMES_PER_SECOND, GRID
 
@@ -67,13 +69,19 @@ class Needle(Benchmark):
         return self.videos
 
     def __getitem__(self, index: int) -> VideoItem:
+        return self._video(index, cached_video if self.recorded is None else cached_file)
+
+    def outline(self, index: int) -> VideoItem:
+        """Returns a video that may not be rendered yet."""
+        return self._video(index, cached_file)
+
+    def _video(self, index: int, file: Callable[[Scene, Path], Path]) -> VideoItem:
         if not 0 <= index < self.videos:
             raise IndexError(index)
         scene, questions = self._draw(index)
         name = f"{self.scene['split']}-{self.scene['frames']}-{self.seed}-{index:04d}"
         items = tuple(self._item(f"{name}-{i}", question) for i, question in enumerate(questions))
-        path = cached_video(scene, self.folder) if self.recorded is None else cached_file(scene, self.folder)
-        return VideoItem(name, str(path), items)
+        return VideoItem(name, str(file(scene, self.folder)), items)
 
     def _item(self, identity: str, question: LabQuestion) -> Item:
         """A question in the words of the backbone's template, with the seconds in which its needles are seen."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,11 @@ FORMAT = 1  # of answer.json
 
 def run(cfg: DictConfig) -> dict[str, Any]:
     """Answers one question about one video, and returns what answer.json holds."""
+    with _folder() as folder:
+        return _answered(cfg, folder)
+
+
+def _answered(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     video, question, options = _asked(cfg)
     from framework.config.parts import build_pipeline, prompt_template
     from framework.evaluation.metrics import best_group
@@ -31,17 +38,15 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     from framework.report.shots import shots
     from framework.report.terminal import show
 
-    pipeline = build_pipeline(cfg)
+    pipeline = build_pipeline(cfg, video)
     posed = prompt_template(cfg).question("ask", question, options)
     out = console()
     with _bar(console(stderr=True)) as progress:
         (outcome,) = pipeline.answer(video, [posed], progress)
     show(out, outcome)
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
     data = {
         "format": FORMAT,
-        "preset": hydra.runtime.choices.get("preset"),
+        "preset": HydraConfig.get().runtime.choices.get("preset"),
         "id": identity(cfg),
         "versions": versions(),
         **outcome_data(outcome, video),
@@ -60,7 +65,8 @@ def _asked(cfg: DictConfig) -> tuple[str, str, tuple[str, ...]]:
     """What was asked, checked before anything heavy is loaded."""
     if not cfg.video:
         raise UsageError("video: got nothing, expected a file: video=FILE")
-    if not Path(str(cfg.video)).expanduser().is_file():
+    video = Path(os.path.expanduser(str(cfg.video)))  # pathlib's own refuses ~NAME where no user is called so
+    if not video.is_file():
         raise UsageError(f"video: there is no file {str(cfg.video)!r}; expected the path of a video file")
     if not str(cfg.question or "").strip():
         raise UsageError('question: got nothing, expected a text: question="what color is the star ?"')
@@ -70,7 +76,22 @@ def _asked(cfg: DictConfig) -> tuple[str, str, tuple[str, ...]]:
         )
     if len(set(options)) < len(options):
         raise UsageError(f"options: the same option twice, got {list(options)}")
-    return str(Path(str(cfg.video)).expanduser()), str(cfg.question), options
+    return str(video), str(cfg.question), options
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """The run folder. A command that fails before it wrote anything leaves none."""
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    try:
+        yield folder
+    except BaseException:
+        there = folder.iterdir() if folder.is_dir() else ()
+        left = {place.name for place in there} - {str(hydra.output_subdir), f"{hydra.job.name}.log"}
+        if not left and not Path.cwd().is_relative_to(folder.absolute()):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
+from rich.text import Text
 
 from framework.commands.catalogue import COMPARE
 from framework.core.errors import UsageError
@@ -81,7 +82,7 @@ def _identity(runs: Sequence[Run], words: Sequence[str]) -> str:
 def show(out: Console, comparison: Comparison) -> None:
     """Prints warnings first, then every table. Long tables are shortened."""
     for warning in comparison.warnings:
-        out.print(f"[yellow]![/] {warning}", markup=True)
+        out.print(Text.assemble(("!", "yellow"), f" {warning}"))
     for sheet in sheets(comparison):
         out.print(as_table(_shortened(sheet)))
 

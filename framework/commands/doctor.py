@@ -41,6 +41,7 @@ NEEDED = (
 OPTIONAL = ("decord", "torchcodec", "flash-attn", "hydra-submitit-launcher")
 SHADES = (40, 120, 200)  # of the made film
 NEAR = 6.0  # how far a decoded grey may lie from the written one
+MARKS = {"ok": ("✓", "green"), "missing": ("–", "dim"), "bad": ("✗", "red")}  # state -> sign and its style
 LEAST_FREE = 2 * 2**30  # bytes, for rendered videos and spools
 
 
@@ -64,9 +65,9 @@ def run(cfg: DictConfig) -> None:
     bad, last = 0, ""
     for part in (_versions, _readers, _devices, _attention, _weights, _places, _tracking):
         for finding in part(cfg):
-            mark = {"ok": "[green]✓[/]", "missing": "[dim]–[/]", "bad": "[red]✗[/]"}[finding.state]
+            mark = MARKS[finding.state]
             name = "" if finding.part == last else finding.part
-            table.add_row(Text(name, style="bold"), mark, Text(finding.what), Text(finding.detail))
+            table.add_row(Text(name, style="bold"), Text(*mark), Text(finding.what), Text(finding.detail))
             last, bad = finding.part, bad + (finding.state == "bad")
     out = console()
     out.print(table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from framework.benchmarks.base import Benchmark
+from framework.benchmarks.base import Benchmark, VideoItem
+from framework.commands.catalogue import DOCTOR
 from framework.commands.progress import display
 from framework.config.build import build
 from framework.config.identity import claim, identity
@@ -19,6 +22,8 @@ from framework.config.parts import build_pipeline
 from framework.core.errors import RunError, UsageError
 from framework.engine.pipeline import Pipeline
 from framework.evaluation.distributed import World, join
+from framework.evaluation.freshness import Source, video_file
+from framework.evaluation.lock import check_free, hold
 from framework.evaluation.runner import Runner
 from framework.recording.recording_session import FOLDER, Recorder
 from framework.report.console import console as terminal
@@ -29,17 +34,32 @@ NAMED = 5  # missing videos and errors shown by name
 
 def run(cfg: DictConfig) -> dict[str, Any]:
     """Evaluates what the configuration names, and returns the summary, which is also in the run folder."""
-    world = join(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator)
-    tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
-    benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
-    check(cfg, benchmark)
-    return conduct(cfg, build_pipeline(cfg), benchmark, tracker, world)
+    folder = run_folder()
+    world = join(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator, lambda: check_free(folder))
+    with hold(folder, world):
+        tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
+        benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
+        check(cfg, benchmark)
+        return conduct(cfg, build_pipeline(cfg), benchmark, tracker, world)
+
+
+def run_folder() -> Path:
+    """Returns the folder that this run writes into."""
+    return Path(HydraConfig.get().runtime.output_dir)
 
 
 def conduct(
-    cfg: DictConfig, pipeline: Pipeline, benchmark: Benchmark, tracker: Tracker, world: World
+    cfg: DictConfig,
+    pipeline: Pipeline,
+    benchmark: Benchmark,
+    tracker: Tracker,
+    world: World,
+    source: Callable[[VideoItem], Source] = video_file,
 ) -> dict[str, Any]:
-    """Asks the benchmark's questions with what is built already. Returns the summary, which is shown and judged."""
+    """Asks the benchmark's questions with what is built already, in a run folder whose lock is held.
+
+    Returns the summary, which is shown and judged.
+    """
     about = _about(cfg, benchmark.name)
     recorder = Recorder(about.folder / FOLDER) if cfg.get("record") else None
     if recorder is not None:
@@ -50,7 +70,7 @@ def conduct(
     title = f"{about.preset} on {benchmark.name}" if about.preset else benchmark.name
     with display(terminal(stderr=True), cfg.progress and world.first, title) as watch:
         settled = (lambda video: True) if recorder is None else recorder.settled
-        summary = Runner(pipeline, benchmark, about.folder, tracker, world, settled).run(watch)
+        summary = Runner(pipeline, benchmark, about.folder, tracker, world, settled, source).run(watch)
     if world.first:
         show(terminal(), summary, about.folder)
         _judge(summary, cfg.max_failed_share, about.folder)
@@ -63,7 +83,7 @@ def _about(cfg: DictConfig, benchmark: str) -> About:
     assert isinstance(plain, dict)
     return About(
         id=identity(cfg),
-        folder=Path(hydra.runtime.output_dir),
+        folder=run_folder(),
         config={str(key): value for key, value in plain.items()},
         preset=str(hydra.runtime.choices.get("preset") or ""),
         ablation=str(hydra.runtime.choices.get("ablation") or ""),
@@ -80,11 +100,24 @@ def check(cfg: DictConfig, benchmark: Benchmark) -> None:
     if not 0 <= cfg.max_failed_share <= 1:
         raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")
     if not len(benchmark):
-        absent = benchmark.absent
+        videos, rows = list(benchmark.absent.videos), benchmark.absent.rows
+        names = f" ({_some(videos)})" if videos else ""
         raise UsageError(
-            f"{benchmark.name}: nothing to ask, {len(absent.videos)} videos are missing and {len(absent.rows)} rows "
-            f"cannot be read; `sieve doctor benchmark={benchmark.name} benchmark.root=FOLDER` lists them"
+            f"{benchmark.name}: nothing to ask, {len(videos)} videos are missing{names} and {len(rows)} rows cannot be "
+            f"read; `{_doctor(cfg)}` lists them"
         )
+
+
+def _doctor(cfg: DictConfig) -> str:
+    """The command that lists what of the benchmark is missing, in the words that were typed about it."""
+    hydra = HydraConfig.get()
+    typed = [word for word in hydra.overrides.task if word.lstrip("+~").startswith("benchmark")]
+    for place, key in enumerate(word.partition("=")[0] for word in typed):
+        if key in DOCTOR.texts and (text := OmegaConf.select(cfg, key)) is not None:
+            typed[place] = f"{key}={text}"  # without the quotes that Hydra was given
+    if not any(word.startswith("benchmark=") for word in typed):
+        typed.insert(0, f"benchmark={hydra.runtime.choices.get('benchmark')}")
+    return shlex.join(["sieve", "doctor", *typed])
 
 
 def _judge(summary: dict[str, Any], allowed: float, folder: Path) -> None:
@@ -117,6 +150,12 @@ def _troubles(summary: dict[str, Any]) -> dict[str, str]:
         found["unparsed"] = f"{unparsed} answers could not be read and count as wrong"
     if failed := summary["failed"]:
         found["failed"] = f"{failed}: {_some(list(summary['errors'].values()))}"
+    if damaged := summary.get("damaged_ticks"):
+        found["damaged"] = f"{damaged} ticks show pictures decoded from damaged data (damaged_ticks in questions.jsonl)"
+    if left_out := summary.get("left_out"):
+        found["left out"] = (
+            f"{len(left_out)} answers to questions that the benchmark does not have now: {_some(left_out)}"
+        )
     if videos:
         found["missing"] = f"{len(videos)} videos with {sum(videos.values())} questions: {_some(list(videos))}"
     if rows:

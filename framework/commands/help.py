@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from framework.commands.catalogue import Command, commands
 from framework.config.plugins import options, page
@@ -23,47 +23,54 @@ _LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")
 def show_all() -> None:
     """Prints all commands and a few real examples."""
     out = console()
-    out.print("[bold]sieve[/]: answer questions about long videos from the few visual tokens that matter\n")
+    out.print(_headed("sieve", ": answer questions about long videos from the few visual tokens that matter\n"))
     table = _table()
     for command in commands().values():
         table.add_row(f"sieve {command.name}", command.summary)
     out.print(table)
-    out.print("\n[bold]Examples[/]")
+    out.print("\nExamples", style="bold")
     for command in commands().values():
         _examples(out, command, 2 if command.name == "eval" else 1)
     out.print(
-        "\n[bold]sieve COMMAND --help[/] lists keys, defaults and options. [bold]--debug[/] shows where an error arose."
+        Text.from_markup(
+            "\n[bold]sieve COMMAND --help[/] lists keys, defaults and options. [bold]--debug[/] shows where an error "
+            "arose.\nEverything is key=value, composed by Hydra: [bold]--cfg job[/] prints what a command would run "
+            "with."
+        )
     )
-    out.print("Everything is key=value, composed by Hydra: [bold]--cfg job[/] prints what a command would run with.")
 
 
 def show(command: Command) -> None:
     """Prints the help of one command: what it does, examples, keys with defaults, and the options of its groups."""
     out = console()
-    out.print(f"[bold]sieve {command.name}[/]: {command.summary}\n")
-    out.print("\n\n".join(escape(" ".join(paragraph.split())) for paragraph in command.text.split("\n\n")))
-    out.print("\n[bold]Examples[/]")
+    out.print(_headed(f"sieve {command.name}", f": {command.summary}\n"))
+    out.print("\n\n".join(" ".join(paragraph.split()) for paragraph in command.text.split("\n\n")))
+    out.print("\nExamples", style="bold")
     _examples(out, command, len(command.examples))
     if command.flags:
-        out.print("\n[bold]Options[/] (--option VALUE)")
+        out.print(_headed("\nOptions", " (--option VALUE)"))
         table = _table()
         for flag in command.flags:
-            table.add_row(flag.name, escape(str(flag.default)), escape(flag.summary))
+            table.add_row(flag.name, str(flag.default), flag.summary)
         out.print(table)
     if command.config and (keys := _keys(command)):
-        out.print("\n[bold]Keys[/] (key=value)")
+        out.print(_headed("\nKeys", " (key=value)"))
         table = _table()
         for key, default, comment in keys:
-            table.add_row(key, escape(default), escape(comment))
+            table.add_row(key, default, comment)
         out.print(table)
     if command.groups:
-        out.print("\n[bold]Groups[/] (group=option; keys inside an option are group.key=value; `*`: the default)")
+        out.print(_headed("\nGroups", " (group=option; keys inside an option are group.key=value; `*`: the default)"))
         table = _table()
         chosen = _chosen(command)
         for group in command.groups:
             names = [f"{name}*" if name == chosen.get(group) else name for name in options(group)]
-            table.add_row(group, escape(", ".join(names)) or "none yet")
+            table.add_row(group, ", ".join(names) or "none yet")
         out.print(table)
+
+
+def _headed(head: str, rest: str) -> Text:
+    return Text.assemble((head, "bold"), rest)
 
 
 def _table() -> Table:
@@ -72,8 +79,8 @@ def _table() -> Table:
 
 def _examples(out: Console, command: Command, count: int) -> None:
     for line, effect in command.examples[:count]:
-        out.print(f"  {escape(line)}", soft_wrap=True)
-        out.print(f"      [dim]{escape(effect)}[/]")
+        out.print(f"  {line}", soft_wrap=True)
+        out.print(f"      {effect}", style="dim")
 
 
 def _keys(command: Command) -> list[tuple[str, str, str]]:

@@ -18,7 +18,8 @@ RESAMPLES = 300  # of the running interval; the summary's takes more
 @contextmanager
 def display(console: Console, wanted: bool, title: str) -> Iterator[Watcher]:
     """Yields a watcher that moves a progress bar, where `wanted` and on a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("videos"))
+    name = TextColumn("{task.description}", markup=False)  # a title may be of the user's making
+    columns = (name, BarColumn(), MofNCompleteColumn(), TextColumn("videos"))
     times = (TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[so_far]}"))
     shown = wanted and console.is_terminal
     with Progress(*columns, *times, console=console, disable=not shown) as progress:

@@ -10,13 +10,15 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from framework.benchmarks.base import Benchmark
-from framework.commands.evaluate import check, conduct
+from framework.benchmarks.base import Benchmark, VideoItem
+from framework.commands.evaluate import check, conduct, run_folder
 from framework.config.build import build
 from framework.config.parts import INTERFACES, build_pipeline
 from framework.core.errors import UsageError
 from framework.core.interfaces import Strategy
 from framework.evaluation.distributed import World
+from framework.evaluation.freshness import Source
+from framework.evaluation.lock import hold
 from framework.recording.origin import RECORDED, check_same
 from framework.recording.recording_session import FOLDER
 from framework.recording.replay_session import Recordings
@@ -29,16 +31,22 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     """Replays what the configuration names, and returns the summary, which is also in the run folder."""
     folder = Path(cfg.recording.folder)
     check_same(folder, cfg)
-    recordings = Recordings(folder / FOLDER)
-    strategies: dict[str, Any] = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
-    _served(strategies, recordings)
-    _within(cfg.budget, strategies["refiner"].overshoot, recordings)
-    tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
-    benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
-    benchmark.recorded = recordings.holds_any
-    check(cfg, benchmark)
-    pipeline = replace(build_pipeline(cfg), open_session=recordings.open)
-    return conduct(cfg, pipeline, benchmark, tracker, World())
+    with hold(run_folder()):
+        recordings = Recordings(folder / FOLDER)
+        strategies: dict[str, Any] = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
+        _served(strategies, recordings)
+        _within(cfg.budget, strategies["refiner"].overshoot, recordings)
+        tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
+        benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
+        benchmark.recorded = recordings.holds_any
+        check(cfg, benchmark)
+        pipeline = replace(build_pipeline(cfg), open_session=recordings.open)
+        return conduct(cfg, pipeline, benchmark, tracker, World(), lambda video: recorded_source(recordings, video))
+
+
+def recorded_source(recordings: Recordings, video: VideoItem) -> Source:
+    """Returns the recordings of a video as what answers come from. They are large, and not read whole."""
+    return Source(recordings.files([item.question.id for item in video.items]), hashed=False)
 
 
 def _served(strategies: Mapping[str, Strategy], recordings: Recordings) -> None:

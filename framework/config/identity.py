@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -29,30 +30,32 @@ KEYS = (
     *("recording.id", "probed"),
 )
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
+LIMITS = ("max_picture_pixels",)  # keys, anywhere, that refuse a file and change no answer
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
+ABOUT = "run.json"  # of a run folder: who the run is
 _log = logging.getLogger(__name__)
 
 
 def identity(cfg: DictConfig) -> str:
     """Returns ten characters that name what a resolved configuration builds.
 
-    Trackers, paths, the order of keys and every node that the run does not use do not count.
+    Trackers, paths, limits, the order of keys and every node that the run does not use do not count.
     """
     parts = {key: OmegaConf.select(cfg, key) for key in KEYS}
     plain = {key: OmegaConf.to_container(part, resolve=True) if _nested(part) else part for key, part in parts.items()}
     there = {key: value for key, value in plain.items() if value is not None}
-    return hashlib.sha256(json.dumps(_without_locations(there), sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(json.dumps(_that_count(there), sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _nested(value: Any) -> bool:
     return isinstance(value, (DictConfig, ListConfig))
 
 
-def _without_locations(node: Any) -> Any:
+def _that_count(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _without_locations(value) for key, value in node.items() if key not in LOCATIONS}
+        return {key: _that_count(value) for key, value in node.items() if key not in (*LOCATIONS, *LIMITS)}
     if isinstance(node, list):
-        return [_without_locations(value) for value in node]
+        return [_that_count(value) for value in node]
     return node
 
 
@@ -102,15 +105,14 @@ def claim(folder: Path, cfg: DictConfig, preset: str = "", overrides: Sequence[s
     """
     mine, now = identity(cfg), versions()
     folder.mkdir(parents=True, exist_ok=True)
-    about = folder / "run.json"
-    if about.exists():
-        before = json.loads(about.read_text(encoding="utf-8"))
+    about = folder / ABOUT
+    if about.exists() and (before := _before(folder, mine)):
         if before["id"] != mine:
             raise UsageError(
                 f"{folder} holds the results of another configuration ({before['id']}, this one is {mine}); "
                 "choose another folder (key: hydra.run.dir) or leave that key out"
             )
-        if before["versions"] != now:
+        if before.get("versions") != now:
             _log.warning(
                 "%s was begun with other versions of code or packages (run.json); its answers are kept", folder
             )
@@ -120,8 +122,49 @@ def claim(folder: Path, cfg: DictConfig, preset: str = "", overrides: Sequence[s
     whole(about, json.dumps(described, indent=1) + "\n")
 
 
+def describe(folder: Path) -> dict[str, Any]:
+    """Reads what `claim` wrote about the run in a folder. Raises UsageError where it is damaged."""
+    file = folder / ABOUT
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+            raise ValueError("expected a mapping with an id")
+    except ValueError as error:
+        raise UsageError(
+            f"{file} is damaged ({error}); the command that made the run writes it again where config.yaml beside it "
+            "is whole"
+        ) from error
+    return found
+
+
+def _before(folder: Path, mine: str) -> dict[str, Any] | None:
+    """What is known of the run in the folder. None: it is damaged, but config.yaml says that it is this run."""
+    try:
+        return describe(folder)
+    except UsageError:
+        if _saved(folder / "config.yaml") != mine:
+            raise
+        _log.warning("%s was damaged and is written again; config.yaml says that the run is this one", folder / ABOUT)
+        return None
+
+
+def _saved(file: Path) -> str:
+    """The id of a saved configuration; empty where it cannot be read."""
+    try:
+        saved = OmegaConf.load(file)
+        return identity(saved) if isinstance(saved, DictConfig) else ""
+    except Exception:  # of other libraries, for whatever is wrong with the file
+        return ""
+
+
 def whole(path: Path, text: str) -> None:
     """Writes a file so that its readers find the old text or the new one, even after a kill."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -32,14 +32,20 @@ def build_strategies(cfg: DictConfig) -> dict[str, Any]:
     return strategies
 
 
-def build_pipeline(cfg: DictConfig) -> Pipeline:
-    """Builds the whole pipeline of a composed configuration: strategies first, the backbone last."""
+def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
+    """Builds the whole pipeline of a composed configuration: strategies first, the backbone last.
+
+    `video`: a file that it will be asked about. Raises VideoError, before the backbone is loaded, if it is no usable
+    video.
+    """
     strategies = build_strategies(cfg)
     if not isinstance(cfg.budget, int) or cfg.budget < 1:
         raise ConfigError(f"budget must be a whole number of tokens >= 1, got {cfg.budget!r} (key: budget)")
     reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
     sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
     prompt_template(cfg)
+    if video is not None:
+        reader.info(video)
     return Pipeline(
         **strategies, backbone=build_backbone(cfg), reader=reader, sampling=sampling, budget=cfg.budget, share=cfg.share
     )

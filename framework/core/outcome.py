@@ -52,6 +52,7 @@ class Trace(Value):
     tokens_kept: int
     frames_decoded: int
     peak_bytes: int
+    damaged_ticks: int = 0  # of the visited groups, shown with pictures that were decoded from damaged data
 
     @property
     def visited_share(self) -> float:

@@ -64,6 +64,7 @@ class LiveSession(Session):
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
         self._whole: set[int] = set()  # groups not parked yet
+        self._damaged: dict[int, int] = {}  # group index -> damaged ticks of what was decoded
 
     def close(self) -> None:
         """Ends the decoding thread and frees the spool."""
@@ -77,6 +78,10 @@ class LiveSession(Session):
     def encoded(self, group: Group) -> int:
         """Counts the tokens of a visited group that went through the vision tower."""
         return self._shown[group.index].encoded
+
+    def damaged_ticks(self, group: Group) -> int:
+        """Counts the ticks of a visited group whose pictures were decoded from damaged data."""
+        return self._damaged.get(group.index, 0)
 
     def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
         """Shows `group` to the questions `asking` and returns what it is to each of them.
@@ -200,6 +205,7 @@ class LiveSession(Session):
         with self.ledger.stage("decode", payers):
             frames = self._source.frames(group)
         self.frames_decoded = self._source.decoded
+        self._damaged[group.index] = self._source.damaged_ticks(group)
         return frames
 
     def _park(self, shown: _Shown) -> None:

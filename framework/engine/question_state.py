@@ -75,6 +75,7 @@ class QuestionState:
             tokens_kept=len(selection) if selection else 0,
             frames_decoded=session.frames_decoded,
             peak_bytes=peak_bytes(),
+            damaged_ticks=sum(session.damaged_ticks(seen.group) for seen in self.visited),
         )
 
     def _row(self, timeline: Timeline, group: Group, place: int | None, selection: Selection | None) -> GroupTrace:

@@ -72,6 +72,10 @@ class Session(ABC):
     def encoded(self, group: Group) -> int:
         """Counts the tokens of a visited group that went through the vision tower."""
 
+    @abstractmethod
+    def damaged_ticks(self, group: Group) -> int:
+        """Counts the ticks of a visited group whose pictures were decoded from damaged data."""
+
     @property
     @abstractmethod
     def tokens_per_tick(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from framework.config.build import ConfigError
+from framework.core.disk import is_full
 from framework.core.errors import UsageError
 from framework.core.outcome import Outcome
 from framework.core.types import Question
@@ -21,7 +22,8 @@ _log = logging.getLogger(__name__)
 def attempt(pipeline: Pipeline, path: str, questions: Sequence[Question]) -> list[Outcome | str]:
     """Returns for each question its outcome, or in words the error that kept it from having one.
 
-    A wrong setting would fail everywhere, so it is raised (UsageError, ConfigError). A VideoError is not.
+    A wrong setting or a full disk would fail everywhere, so it is raised (UsageError, ConfigError, OSError). A
+    VideoError is not.
     """
     try:
         return list(_answer(pipeline, path, questions))
@@ -30,6 +32,8 @@ def attempt(pipeline: Pipeline, path: str, questions: Sequence[Question]) -> lis
             raise
         one_by_one, failure = False, f"{type(error).__name__}: {error}"
     except Exception as error:  # whatever one question does must not end the others
+        if is_full(error):
+            raise
         one_by_one, failure = len(questions) > 1, f"{type(error).__name__}: {error}"
         _log.debug("%s: %s", path, failure, exc_info=True)
     if not one_by_one:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +20,7 @@ from typing import Any
 from framework.core.errors import UsageError
 
 PATIENCE = timedelta(days=30)  # until the slowest process has answered its last question
+LOOK = 0.5  # seconds between two looks at whether the parent is there
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,21 @@ class World:
         return self.rank == 0
 
 
-def join(devices: int, num_nodes: int, accelerator: str) -> World:
+def join(devices: int, num_nodes: int, accelerator: str, before: Callable[[], None] = lambda: None) -> World:
     """Joins the world of `devices` processes on each of `num_nodes` nodes.
 
-    Started by torchrun or by SLURM (one task per process), it joins the others. Started alone with more than one
-    device, it starts itself again under torchrun and does not return. Raises UsageError for fewer than one process, for
-    more GPUs than there are, for an unknown accelerator, and for several nodes without a launcher. Jobs of
-    submitit_local are single processes, so more than one device raises it there, too.
+    Started by torchrun or by SLURM (one task per process), it joins the others, and ends when torchrun does. Started
+    alone with more than one device, it calls `before`, starts itself again under torchrun and does not return. Raises
+    UsageError for fewer than one process, for more GPUs than there are, for an unknown accelerator, and for several
+    nodes without a launcher. Jobs of submitit_local are single processes, so more than one device raises it there, too.
     """
     if devices < 1 or num_nodes < 1:
         raise UsageError(f"world.devices and world.num_nodes must be >= 1, got {devices} and {num_nodes}")
     launched = _launched(os.environ)
     if launched is None and devices * num_nodes == 1:
         return World()
+    if "LOCAL_WORLD_SIZE" in os.environ:
+        end_with_parent()
     _enough(devices if launched is None else launched[0], accelerator)
     if launched is None:
         if num_nodes > 1:
@@ -58,6 +64,7 @@ def join(devices: int, num_nodes: int, accelerator: str) -> World:
                 f"world.devices={devices} under launcher=submitit_local: its jobs are single processes; take "
                 "world.devices=1, or launcher=submitit with one task per GPU"
             )
+        before()
         _again(devices)
     assert launched is not None
     return _fabric(*launched, accelerator)
@@ -72,6 +79,19 @@ def _launched(environment: Mapping[str, str]) -> tuple[int, int] | None:
     if tasks > 1 and "SLURM_PROCID" in environment:
         return max(1, tasks // nodes), nodes
     return None
+
+
+@cache
+def end_with_parent() -> None:
+    """Lets this process end when its parent does: a process that nobody waits for would go on writing."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
 def _enough(devices: int, accelerator: str) -> None:
@@ -92,6 +112,7 @@ def _again(devices: int) -> None:
     sys.stderr.flush()
     typed = sys.orig_argv  # sys.argv is what Hydra reads, quoted
     words = typed[typed.index("eval") :] if "eval" in typed else ["eval", *sys.argv[1:]]
+    os.environ.pop("HYDRA_FULL_ERROR", None)  # set while a command runs; in the copies it would mean --debug
     os.execv(sys.executable, [*run, "-m", "framework.cli", *words])
 
 

@@ -37,6 +37,18 @@ def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> d
         "evidence_found": evidence_found(outcome.selection, item.evidence),
         "facts": item.facts,
         "groups": group_columns(trace.groups),
+        **_unless_zero(damaged_ticks=trace.damaged_ticks),
+    }
+
+
+def scored_fields(item: Item, result: Result) -> dict[str, Any]:
+    """Returns the part of a question's line that follows from the annotations and the response."""
+    return {
+        "parsed": result.parsed,
+        "right": item.right,
+        "correct": result.correct,
+        "strata": item.strata,
+        "facts": item.facts,
     }
 
 
@@ -113,6 +125,7 @@ def summarise(
         "failed": len(failures),
         "errors": {line["id"]: line["error"] for line in failures},
         "absent": {"videos": absent.videos, "rows": absent.rows},
+        **_unless_zero(damaged_ticks=_damaged_ticks(lines)),
         "strata": {
             dimension: {label: _figures(part, resamples) for label, part in labels.items()}
             for dimension, labels in by_stratum(lines).items()
@@ -122,6 +135,19 @@ def summarise(
         "seconds_by_stage": seconds,
         "peak_bytes": max((timing["peak_bytes"] for timing in timings), default=0),
     }
+
+
+def _unless_zero(**counts: int) -> dict[str, int]:
+    """What is rare, and absent from the lines of healthy videos."""
+    return {name: count for name, count in counts.items() if count}
+
+
+def _damaged_ticks(lines: Sequence[Line]) -> int:
+    """Over all videos; of each what the question that saw most of it was shown."""
+    most: dict[str, int] = {}
+    for line in lines:
+        most[line["video"]] = max(most.get(line["video"], 0), line.get("damaged_ticks", 0))
+    return sum(most.values())
 
 
 def by_stratum(lines: Sequence[Line]) -> dict[str, dict[str, list[Line]]]:

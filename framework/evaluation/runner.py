@@ -17,12 +17,12 @@ from typing import Any
 
 from framework.benchmarks.base import Benchmark, VideoItem
 from framework.config.identity import whole
-from framework.core.errors import UsageError
 from framework.engine.pipeline import Pipeline
 from framework.evaluation.attempt import attempt
 from framework.evaluation.distributed import World
+from framework.evaluation.freshness import Asked, Source, asked_now, refresh, video_file
 from framework.evaluation.journal import jsonable
-from framework.evaluation.metrics import prompt_hash, question_line, summarise, timing_line
+from framework.evaluation.metrics import question_line, summarise, timing_line
 from framework.evaluation.results import Results, gather
 from framework.trackers import Tracker
 
@@ -48,7 +48,8 @@ Watcher = Callable[[Status], None]
 class Runner:
     """Runs a pipeline over a benchmark and writes what came out into a folder.
 
-    The folder holds questions.jsonl, timings.jsonl, failures.jsonl and, at the end, summary.json.
+    The folder holds questions.jsonl, timings.jsonl, failures.jsonl, sources.jsonl and, at the end, summary.json.
+    Whoever runs it holds the folder's lock.
     """
 
     pipeline: Pipeline
@@ -57,6 +58,7 @@ class Runner:
     tracker: Tracker
     world: World = World()  # noqa: RUF009 a frozen value
     settled: Callable[[VideoItem], bool] = lambda video: True  # whether all that a video leaves beside lines is there
+    source: Callable[[VideoItem], Source] = video_file  # what the answers about a video come from
 
     def run(self, watch: Watcher | None = None) -> dict[str, Any]:
         """Answers what is not answered yet.
@@ -64,8 +66,10 @@ class Runner:
         Returns the summary of everything in the folder, the same in every process. Raises UsageError where a question
         was answered in other words before.
         """
+        asked = asked_now(self.benchmark)
         if self.world.first:
             gather(self.folder)
+            refresh(self.folder, self.benchmark, asked, self.source)
         self.world.barrier()
         results = Results(self.folder, self.world)
         start, before = time.perf_counter(), len(results.questions.lines)
@@ -75,9 +79,9 @@ class Runner:
             status = Status(
                 videos=done,
                 of=len(mine),
-                lines=results.everyone(),
+                lines=[line for line in results.everyone() if line["id"] in asked],
                 answered=len(results.questions.lines) - before,
-                failed=len(set(results.failed) - set(results.answered)),
+                failed=len(results.failed.keys() & asked.keys() - results.answered),
                 seconds=time.perf_counter() - start,
             )
             if self.world.first and status.lines:
@@ -86,35 +90,36 @@ class Runner:
                 watch(status)
         self.world.barrier()
         if self.world.first:
-            self._conclude()
+            self._conclude(asked)
         self.world.barrier()
         return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
 
-    def _conclude(self) -> None:
+    def _conclude(self, asked: Asked) -> None:
         gather(self.folder)
         results = Results(self.folder, World())
-        lines, known = results.questions.lines, results.answered
-        failures = [line for line in results.failures.lines if line["id"] not in known]
-        summary = jsonable(summarise(self.benchmark, lines, results.timings.lines, failures))
+        lines, failures, timings = (
+            [line for line in journal.lines if line["id"] in asked]
+            for journal in (results.questions, results.failures, results.timings)
+        )
+        failures = [line for line in failures if line["id"] not in results.answered]
+        left_out = [line["id"] for line in results.questions.lines if line["id"] not in asked]
+        summary = jsonable({**summarise(self.benchmark, lines, timings, failures), "left_out": left_out})
         whole(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.tracker.finish(summary, lines)
 
     def _video(self, video: VideoItem, results: Results) -> None:
         """All questions of one video, written down where they are not yet."""
-        for item in video.items:
-            if results.answered.get(item.question.id, same := prompt_hash(item.question)) != same:
-                raise UsageError(
-                    f"question {item.question.id} was answered in other words before: the benchmark's files have "
-                    f"changed since {self.folder} was begun; take another folder (key: hydra.run.dir) or remove it"
-                )
-        if self.settled(video) and all(item.question.id in results.answered for item in video.items):
+        if self.settled(video) and all(results.holds(item.question.id) for item in video.items):
             return
+        before = None if video.id in results.known else self.source(video).line(video)
         found = attempt(self.pipeline, video.path, [item.question for item in video.items])
         for item, outcome in zip(video.items, found, strict=True):
             if isinstance(outcome, str):
                 _log.warning("%s: %s", item.question.id, outcome)
                 results.fail(item.question.id, video.id, outcome)
             else:
+                if before is not None:
+                    results.watch(before)
                 scored = self.benchmark.score(item, outcome.answer)
                 results.answer(question_line(video.id, item, outcome, scored), timing_line(item, outcome))
 

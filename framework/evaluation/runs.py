@@ -15,11 +15,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from framework.config.groups import NO_RESULT
-from framework.config.identity import LOCATIONS
+from framework.config.identity import ABOUT, LOCATIONS, describe
 from framework.core.errors import UsageError
-from framework.evaluation.results import PARTS
+from framework.evaluation.journal import ANY, Shape, is_text, read_lines
+from framework.evaluation.results import PARTS, QUESTION, is_mapping, is_number
 
 Line = Mapping[str, Any]
+SECONDS: Shape = {"id": is_text, "seconds": is_number}
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,18 @@ def load(folder: Path, name: str = "") -> Run:
 
     Raises UsageError when it has not answered anything, is of an older format or does not say which benchmark it is of.
     """
-    lines = {line["id"]: line for line in _lines(folder, "questions")}
+    lines = {line["id"]: line for line in _lines(folder, "questions", ANY)}
     if not lines:
         raise UsageError(f"{folder}: no question is answered yet (questions.jsonl is missing or empty)")
-    if "groups" not in next(iter(lines.values())):
+    if not any("groups" in line for line in lines.values()):
         raise UsageError(f"{folder}: questions.jsonl is of an older format; run `sieve eval` again to compare it")
-    about, summary = _json(folder / "run.json"), _json(folder / "summary.json")
+    there = set().union(*lines.values())  # a line that lacks what others have is damaged
+    shape = {key: fits for key, fits in QUESTION.items() if key in there} | {"groups": is_mapping}
+    lines = {line["id"]: line for line in _lines(folder, "questions", shape)}
+    about = describe(folder) if _has(folder, ABOUT) else {}
+    summary = _json(folder / "summary.json")
+    left_out = set(summary.get("left_out", ()))
+    answered, lines = len(lines), {name: line for name, line in lines.items() if name not in left_out}
     nested = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")) if _has(folder, "config.yaml") else {}
     config = flat(nested)
     benchmark = config.get("benchmark.name") or summary.get("benchmark")
@@ -97,9 +105,9 @@ def load(folder: Path, name: str = "") -> Run:
         name=name,
         benchmark=str(benchmark),
         lines=lines,
-        seconds={line["id"]: float(line["seconds"]) for line in _lines(folder, "timings")},
-        failed=frozenset(line["id"] for line in _lines(folder, "failures")) - set(lines),
-        finished=summary.get("n") == len(lines),
+        seconds={line["id"]: float(line["seconds"]) for line in _lines(folder, "timings", SECONDS)},
+        failed=frozenset(line["id"] for line in _lines(folder, "failures", ANY)) - set(lines),
+        finished=summary.get("n") == answered - len(left_out),
         folder=folder,
         id=about.get("id", ""),
         preset=about.get("preset", ""),
@@ -130,15 +138,26 @@ def _has(folder: Path, name: str) -> bool:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """What a file of ours holds; nothing where there is no file."""
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{file} is damaged ({error}); the command that made the run writes it again") from error
+    return found if isinstance(found, dict) else {}
 
 
-def _lines(folder: Path, name: str) -> Iterable[dict[str, Any]]:
+def _lines(folder: Path, name: str, shape: Shape) -> Iterable[dict[str, Any]]:
     """Complete lines of a journal, and of the parts that several processes are still writing; the first of one id."""
     seen: dict[str, dict[str, Any]] = {}
     for file in (folder / f"{name}.jsonl", *sorted((folder / PARTS).glob(f"{name}-*.jsonl"))):
-        data = file.read_bytes() if file.is_file() else b""
-        for line in data[: data.rfind(b"\n") + 1].splitlines():
-            read = json.loads(line)
-            seen.setdefault(read["id"], read)
+        lines, faults = read_lines(file, shape)
+        if wrong := [fault for fault in faults if not fault.double]:
+            raise UsageError(
+                f"{file}, line {wrong[0].number} is no result line ({wrong[0].why}); the command that made the run "
+                "moves such lines aside and asks their questions again"
+            )
+        for line in lines:
+            seen.setdefault(line["id"], line)
     return seen.values()

@@ -6,7 +6,6 @@ A video's questions can be drawn again from its number at any time, so only feat
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from framework.core.unfinished import unfinished
 from framework.lab.needles import needle_scene
 from framework.lab.queries import Truth, grid_of
 from framework.lab.questions import Evidence, LabQuestion, pose
@@ -112,18 +112,13 @@ class NeedleFeatures:
 
     def _write(self, model: Qwen2_5_VLForConditionalGeneration) -> None:
         """Encode every video; the file appears under its name only when it is complete."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
-        try:
-            features = np.memmap(unfinished, np.float16, "w+", shape=self.shape)
+        with unfinished(self.file) as part:
+            features = np.memmap(part, np.float16, "w+", shape=self.shape)
             for index in range(len(self)):
                 features[index] = self._encode(model, index)
                 if (index + 1) % REPORT == 0:
                     log.info("encoded %d of %d videos", index + 1, len(self))
             features.flush()
-            unfinished.replace(self.file)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
     @torch.no_grad()
     def _encode(self, model: Qwen2_5_VLForConditionalGeneration, index: int) -> np.ndarray:

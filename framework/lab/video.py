@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from framework.core.unfinished import unfinished
 from framework.lab.render import render
 from framework.lab.scene import Scene
 from framework.lab.world import CELLS, FRAMES_PER_SECOND, GRID
@@ -32,17 +32,11 @@ LIMITED_RANGE = 1
 def write_video(scene: Scene, path: Path | str, crf: int = CRF) -> Path:
     """Encodes a scene to an mp4 file, and returns its path.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when it is complete. What killed processes left beside it is removed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(unfinished, "wb") as file:
-            _encode(_stream(scene), file, crf)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as part, open(part, "wb") as file:
+        _encode(_stream(scene), file, crf)
     return path
 
 

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from framework.core.errors import UsageError
 from framework.core.types import Group, Scores, Timeline, Tokens
-from framework.recording.format import FORMAT, PLACE, Entry
+from framework.recording.format import FORMAT, PLACE, Entry, checksum, offsets_of
 from framework.recording.logits import CompactLogits
+
+REPAIR = "remove it, and the command that recorded it looks at its video again"
 
 
 class RecordingFile:
-    """Reads a recording on disk. Raises UsageError for a file that is none, or one of another format."""
+    """Reads a recording on disk. Raises UsageError for a file that is none, is damaged, or is of another format.
+
+    What is read is held against its checksum; recordings of before 0.1.0 may have none.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self._file: Any = safe_open(path, framework="pt")
-            self.header: dict[str, Any] = json.loads((self._file.metadata() or {})["probes"])
+            told = self._file.metadata() or {}
+            self.header: dict[str, Any] = json.loads(told["probes"])
+            self._names = set(self._file.keys())
+            whole = "sums" not in self.header or told["sum"] == str(checksum(told["probes"]))
+            if not whole or set(self.header.get("sums", self._names)) != self._names:
+                raise ValueError("its header is damaged")
         except Exception as error:  # of another library, for whatever is wrong with the file
-            raise UsageError(f"{path} is no recording of probes ({type(error).__name__}: {error})") from error
+            raise UsageError(f"{path} is no recording of probes ({type(error).__name__}: {error}); {REPAIR}") from error
         if self.header["format"] != FORMAT:
             raise UsageError(f"{path} has format {self.header['format']}, expected {FORMAT}: record again")
-        self._names = set(self._file.keys())
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -45,6 +55,12 @@ class RecordingFile:
     def encoded(self) -> list[int]:
         """Returns, per group, how many tokens went through the vision tower."""
         return self._whole("groups.encoded").tolist()
+
+    @cached_property
+    def damaged(self) -> list[int]:
+        """Returns, per group, how many ticks showed pictures decoded from damaged data."""
+        there = "groups.damaged" in self._names
+        return self._whole("groups.damaged").tolist() if there else [0] * len(self.groups)
 
     def timeline(self, path: str) -> Timeline:
         """Returns the recorded timeline, for the video file that is now at `path`."""
@@ -79,8 +95,8 @@ class RecordingFile:
         """Reads the tokens at `rows`, as `parked` gives them."""
         extra = {name: f"tokens.extra.{name}" for name in self._extra}
         return Tokens(
-            **{name: self._file.get_slice(f"tokens.{name}")[rows] for name in PLACE},
-            extra={name: self._file.get_slice(key)[rows] for name, key in extra.items()},
+            **{name: self._rows(f"tokens.{name}", rows) for name in PLACE},
+            extra={name: self._rows(key, rows) for name, key in extra.items()},
         )
 
     @cached_property
@@ -105,20 +121,60 @@ class RecordingFile:
         if "logits.ids" not in self._names:
             return CompactLogits(values)
         rows = self._span("logits.values", at)
-        ids, tail = (self._file.get_slice(name)[rows] for name in ("logits.ids", "logits.tail"))
+        ids, tail = (self._rows(name, rows) for name in ("logits.ids", "logits.tail"))
         return CompactLogits(values, ids, tail)
 
     def _whole(self, name: str) -> Tensor:
-        return self._file.get_tensor(name)
+        found = self._read(name, slice(None))
+        offsets = offsets_of(name, self._names)
+        parts = [found] if offsets is None else found.split(self._whole(offsets).diff().tolist())
+        for at, part in enumerate(parts):
+            self._check(name, at, part)
+        return found
+
+    def _rows(self, name: str, rows: slice) -> Tensor:
+        """The rows of one part, as `_span` gives them."""
+        offsets = offsets_of(name, self._names)
+        assert offsets is not None
+        found = self._read(name, rows)
+        self._check(name, self._at(offsets.removesuffix(".offsets"))[rows.start, rows.stop], found)
+        return found
+
+    def _read(self, name: str, rows: slice) -> Tensor:
+        try:
+            found: Tensor = self._file.get_slice(name)[rows]
+        except SafetensorError as error:
+            raise UsageError(f"{self.path} is damaged: {name} cannot be read ({error}); {REPAIR}") from error
+        return found
+
+    def _check(self, name: str, at: int, part: Tensor) -> None:
+        """UsageError when a part is not what was written."""
+        sums = self.header.get("sums")
+        if sums is not None and sums[name][at] != checksum(part):
+            raise UsageError(f"{self.path} is damaged: {name} does not fit its checksum; {REPAIR}")
 
     def _span(self, name: str, at: int) -> slice:
-        if name not in self._offsets:
-            self._offsets[name] = self._whole(f"{name}.offsets").tolist()
-        return slice(*self._offsets[name][at : at + 2])
+        return slice(*self._offsets(name)[at : at + 2])
+
+    def _offsets(self, name: str) -> list[int]:
+        if name not in self._kept:
+            self._kept[name] = self._whole(f"{name}.offsets").tolist()
+        return self._kept[name]
+
+    def _at(self, name: str) -> dict[tuple[int, int], int]:
+        """Where each part of a tensor comes among all parts; empty ones are all alike."""
+        if name not in self._order:
+            offsets = self._offsets(name)
+            self._order[name] = {pair: at for at, pair in enumerate(pairwise(offsets))}
+        return self._order[name]
 
     @cached_property
-    def _offsets(self) -> dict[str, list[int]]:
+    def _kept(self) -> dict[str, list[int]]:
+        return {}
+
+    @cached_property
+    def _order(self) -> dict[str, dict[tuple[int, int], int]]:
         return {}
 
     def _slice(self, name: str, at: int) -> Tensor:
-        return self._file.get_slice(name)[self._span(name, at)]
+        return self._rows(name, self._span(name, at))

@@ -5,13 +5,19 @@ docs/replay.md lists them; `file.py` reads them. A file appears under its name o
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+import re
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -42,6 +48,7 @@ class Parked(Value):
     encoded: int  # tokens of the group that went through the vision tower
     places: Tensor  # i64 [K], ascending, in the group's layout
     tokens: Tokens | None  # K tokens on the CPU; None: nothing was encoded
+    damaged: int = 0  # ticks of the group whose pictures were decoded from damaged data
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +69,7 @@ class Recording(Value):
         """Writes the recording to `path`, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         names = sorted({name for entry in self.entries for name in entry.scores.signals})
-        header = {
+        header: dict[str, Any] = {
             "format": FORMAT,
             "path": self.timeline.path,
             "size": self.size,
@@ -73,13 +80,13 @@ class Recording(Value):
             "signals": names,
         }
         tensors = {**self._video(), **self._entries(names), **self._tokens()}
+        header["sums"] = {name: [checksum(one) for one in _parts(name, tensors)] for name in tensors}
+        told = json.dumps(header)
         part = path.with_name(f".{path.name}.part")  # what a kill leaves is overwritten by the next attempt
         part.touch()
         mode = part.stat().st_mode  # safetensors makes files that only their owner may read
         try:
-            save_file(
-                {name: tensor.contiguous() for name, tensor in tensors.items()}, part, {"probes": json.dumps(header)}
-            )
+            _save({name: tensor.contiguous() for name, tensor in tensors.items()}, part, told)
             part.chmod(mode)
             part.replace(path)
         finally:
@@ -94,12 +101,14 @@ class Recording(Value):
     def _video(self) -> dict[str, Tensor]:
         encoded = [self.parked[group.index].encoded if group.index in self.parked else 0 for group in self.groups]
         hints = [float("nan") if group.hint is None else group.hint for group in self.groups]
+        damaged = [self.parked[group.index].damaged if group.index in self.parked else 0 for group in self.groups]
         return {
             "timeline.seconds": self.timeline.seconds,
             "timeline.frames": self.timeline.frames,
             **_flat("groups.ticks", [group.ticks for group in self.groups]),
             "groups.hint": torch.tensor(hints, dtype=torch.float64),
             "groups.encoded": torch.tensor(encoded),
+            **({"groups.damaged": torch.tensor(damaged)} if any(damaged) else {}),
         }
 
     def _entries(self, names: Sequence[str]) -> dict[str, Tensor]:
@@ -138,6 +147,40 @@ class Recording(Value):
             **{f"tokens.{name}": getattr(together, name) for name in PLACE},
             **{f"tokens.extra.{name}": value for name, value in together.extra.items()},
         }
+
+
+def checksum(data: Tensor | str) -> int:
+    """Returns a number that changes with every bit of a tensor, its type and its shape, or of a text."""
+    if isinstance(data, str):
+        return zlib.crc32(data.encode())
+    told = zlib.crc32(f"{data.dtype} {tuple(data.shape)}".encode())
+    return zlib.crc32(data.contiguous().reshape(-1).view(torch.uint8).numpy().data, told)
+
+
+def offsets_of(name: str, there: Collection[str]) -> str | None:
+    """Returns the tensor that says where the parts of another one begin; None for a tensor that is read whole.
+
+    `there` are the names of all tensors.
+    """
+    if name.endswith(".offsets"):
+        return None
+    owner = "logits.values" if name.startswith("logits.") else "tokens.place" if name.startswith("tokens.") else name
+    return offsets if (offsets := f"{owner}.offsets") in there else None
+
+
+def _parts(name: str, tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    offsets = offsets_of(name, tensors)
+    return [tensors[name]] if offsets is None else tensors[name].split(tensors[offsets].diff().tolist())
+
+
+def _save(tensors: dict[str, Tensor], path: Path, told: str) -> None:
+    """Write the file. An error of the disk is an OSError again, as from any other file."""
+    try:
+        save_file(tensors, path, {"probes": told, "sum": str(checksum(told))})
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found.group(1)) if found else errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def fingerprint(question: Question) -> str:

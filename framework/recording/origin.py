@@ -6,7 +6,6 @@ was; what comes after is free. Imports nothing heavy; knows configuration keys, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from framework.config.groups import NO_RESULT, STRATEGIES
-from framework.config.identity import LOCATIONS
+from framework.config.identity import ABOUT, LOCATIONS, describe
 from framework.core.errors import UsageError
 
 RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes
@@ -31,10 +30,9 @@ def words(typed: Sequence[str]) -> list[str]:
     if not named or not named[-1]:
         raise UsageError("recording: got nothing, expected the folder of a run made with record=true: recording=FOLDER")
     folder = Path(named[-1]).expanduser().resolve()
-    about = folder / "run.json"
-    if not about.is_file():
+    if not (folder / ABOUT).is_file():
         raise UsageError(f"recording: {folder} is no folder of a run, it has no run.json; expected one of `sieve eval`")
-    run = json.loads(about.read_text(encoding="utf-8"))
+    run = describe(folder)
     rest = [word for word in typed if not word.startswith("recording=")]
     flags = [word for word in rest if "=" not in word and not word.startswith("~")]  # Hydra wants them first
     mine = [word for word in rest if word not in flags]

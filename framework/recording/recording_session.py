@@ -7,6 +7,7 @@ share a file; with share=false, or when they had to be tried one by one, each ha
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +16,19 @@ from pathlib import Path
 from torch import Tensor
 
 from framework.benchmarks.base import VideoItem
+from framework.core.errors import UsageError
 from framework.core.types import Question, ScoredGroup, Scores
 from framework.core.view import GroupView, Probe
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.session import Session, Setup
+from framework.recording.file import RecordingFile
 from framework.recording.format import Entry, Parked, Recording
 from framework.recording.logits import CompactLogits
 
 FOLDER = "probes"  # inside a run folder
 LONGEST = 80  # characters of a video's name in that of its file
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,12 @@ class Recorder:
         return session
 
     def settled(self, video: VideoItem) -> bool:
-        """Says whether the probes of all questions about a video are there."""
+        """Says whether the probes of all questions about a video are there, in files that can be read."""
         questions = [item.question.id for item in video.items]
         alone = ([question] for question in questions)
-        return self.file(video.path, questions).exists() or all(self.file(video.path, one).exists() for one in alone)
+        return _is_recording(self.file(video.path, questions)) or all(
+            _is_recording(self.file(video.path, one)) for one in alone
+        )
 
     def file(self, path: str, questions: Sequence[str]) -> Path:
         """Returns where the recording of a look with these questions lies.
@@ -53,6 +59,17 @@ class Recorder:
         asked = hashlib.sha256("\0".join(questions).encode()).hexdigest()[:10]
         name = re.sub(r"[^\w.-]", "_", Path(path).stem)[:LONGEST]
         return self.folder / f"{name}-{asked}.safetensors"
+
+
+def _is_recording(file: Path) -> bool:
+    if not file.exists():
+        return False
+    try:
+        RecordingFile(file)
+    except UsageError as error:
+        _log.warning("%s", error)
+        return False
+    return True
 
 
 class RecordingSession(LiveSession):
@@ -90,7 +107,10 @@ class RecordingSession(LiveSession):
         """Makes sure, as a live session does, that the wanted tokens are there; then writes the recording."""
         super().secure(wanted)
         with self.ledger.stage("record", [question.id for question in self.questions]):
-            parked = {i: Parked(shown.encoded, shown.index, shown.tokens) for i, shown in self._shown.items()}
+            parked = {
+                i: Parked(shown.encoded, shown.index, shown.tokens, self._damaged.get(i, 0))
+                for i, shown in self._shown.items()
+            }
             Recording(
                 timeline=self.timeline,
                 groups=self.groups,

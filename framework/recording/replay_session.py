@@ -45,6 +45,10 @@ class Recordings:
         """Says whether any of `questions` (ids) was recorded."""
         return any(question in self._of for question in questions)
 
+    def files(self, questions: Sequence[str]) -> list[Path]:
+        """Returns the files in which any of `questions` (ids) was recorded."""
+        return sorted({self._of[question] for question in questions if question in self._of})
+
     def open(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Session:
         """Opens the recording of the video at `path`, which need not be there.
 
@@ -111,6 +115,10 @@ class ReplaySession(Session):
     def encoded(self, group: Group) -> int:
         """Counts the tokens of the group that went through the vision tower when it was recorded."""
         return max(self.files[question].encoded[group.index] for question in self._visited[group.index])
+
+    def damaged_ticks(self, group: Group) -> int:
+        """Counts the ticks of the group that showed damaged pictures when it was recorded."""
+        return max(self.files[question].damaged[group.index] for question in self._visited[group.index])
 
     @property
     def tokens_per_tick(self) -> int:

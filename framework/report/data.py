@@ -43,6 +43,7 @@ def outcome_data(outcome: Outcome, video: str) -> dict[str, Any]:
             "visited": sum(group.visited is not None for group in trace.groups),
         },
         "frames_decoded": trace.frames_decoded,
+        "damaged_ticks": trace.damaged_ticks,
         "peak_bytes": trace.peak_bytes,
         "seconds": sum(cost.seconds for cost in trace.stages.values()),
         "stages": {name: asdict(cost) for name, cost in trace.stages.items()},

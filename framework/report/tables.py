@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Sheet:
 
 def as_table(sheet: Sheet) -> Table:
     """Makes a table for a terminal. Words wrap, figures do not."""
-    caption = "\n".join(escape(note) for note in sheet.notes)
-    table = Table(title=escape(sheet.title), title_justify="left", caption=caption, caption_justify="left")
+    title, caption = Text(sheet.title, "table.title"), Text("\n".join(sheet.notes), "table.caption")
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for place, column in enumerate(sheet.columns):
         text = place < sheet.texts
-        table.add_column(escape(column), justify="left" if text else "right", no_wrap=not text, overflow="fold")
+        table.add_column(Text(column), justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for row in sheet.rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

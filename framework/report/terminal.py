@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -30,10 +29,10 @@ def _answer(outcome: Outcome) -> RenderableType:
     question, answer = outcome.question, outcome.answer
     lines: list[RenderableType] = [Text(question.bare)]
     if answer.choice is None:
-        lines.append(Text.from_markup(f"[bold]{escape(answer.text) or '(nothing)'}[/]"))
+        lines.append(Text(answer.text or "(nothing)", "bold"))
     else:
         text = f"{question.letters[answer.choice]}  {question.options[answer.choice]}"
-        lines.append(Text.from_markup(f"[bold green]{escape(text)}[/]"))
+        lines.append(Text(text, "bold green"))
     if answer.entropy is not None:
         lines.append(Text(f"entropy of the answer {answer.entropy:.3f} nats", style="dim"))
     if answer.probabilities:
@@ -41,16 +40,15 @@ def _answer(outcome: Outcome) -> RenderableType:
         for place, probability in enumerate(answer.probabilities):
             style = "bold green" if place == answer.choice else ""
             bar = "█" * round(WIDTH * probability)
-            table.add_row(
-                question.letters[place], Text(question.options[place]), f"{probability:6.1%}", bar, style=style
-            )
+            option = Text(question.options[place])
+            table.add_row(Text(question.letters[place]), option, f"{probability:6.1%}", bar, style=style)
         lines.append(table)
     return Group(*lines)
 
 
 def _groups(groups: Sequence[GroupTrace]) -> RenderableType:
     visited = [group for group in groups if group.visited is not None]
-    head = Text.from_markup(f"[bold]groups[/]  {len(visited)} of {len(groups)} visited")
+    head = Text.assemble(("groups", "bold"), f"  {len(visited)} of {len(groups)} visited")
     if len(groups) <= LISTED:
         return Group(head, _table(groups))
     best = sorted(visited, key=lambda group: (-(group.relevance or 0.0), group.index))[:BEST]
@@ -101,22 +99,26 @@ def _span(group: GroupTrace) -> str:
 
 def _tokens(outcome: Outcome) -> RenderableType:
     trace = outcome.trace
-    return Text.from_markup(
-        f"[bold]tokens[/]  {trace.tokens_kept} kept of {trace.tokens_seen} seen, {trace.tokens_total} in the video; "
-        f"{trace.frames_decoded} frames decoded"
+    line = Text.assemble(
+        ("tokens", "bold"),
+        f"  {trace.tokens_kept} kept of {trace.tokens_seen} seen, {trace.tokens_total} in the video; "
+        f"{trace.frames_decoded} frames decoded",
     )
+    if not trace.damaged_ticks:
+        return line
+    return Group(line, Text(f"damaged {trace.damaged_ticks} ticks show pictures decoded from damaged data", "yellow"))
 
 
 def _stages(outcome: Outcome) -> RenderableType:
     trace = outcome.trace
     total = sum(cost.seconds for cost in trace.stages.values())
-    head = Text.from_markup(f"[bold]cost[/]  {total:.2f} s, peak memory {trace.peak_bytes / 2**30:.2f} GiB")
+    head = Text.assemble(("cost", "bold"), f"  {total:.2f} s, peak memory {trace.peak_bytes / 2**30:.2f} GiB")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("stage", "seconds", "passes", "tokens", "GFLOP"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for name, cost in trace.stages.items():
         flops = f"{cost.flops / 1e9:.2f}" if cost.flops else ""
-        table.add_row(name, f"{cost.seconds:.3f}", str(cost.passes or ""), str(cost.tokens or ""), flops)
+        table.add_row(Text(name), f"{cost.seconds:.3f}", str(cost.passes or ""), str(cost.tokens or ""), flops)
     return Group(head, table)
 
 

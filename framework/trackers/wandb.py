@@ -1,7 +1,7 @@
 """Weights & Biases: configuration, running figures, the table of questions, plots, the summary.
 
-Out of reach it goes offline, and after any failure it is silent: one warning, and the run goes on. wandb is imported
-when a run starts.
+Out of reach it goes offline, and after any failure it is silent: one warning, and the run goes on. A project or tag
+that W&B would refuse is refused before, when the tracker is made. wandb is imported only then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from framework.core.errors import UsageError
 from framework.evaluation.tracker import About, Line, Tracker
@@ -30,6 +32,7 @@ COLUMNS: tuple[str, ...] = (
 )
 COLUMNS += ("tokens_kept", "tokens_seen", "evidence_found")
 SHORT = 6  # characters of the id in a name
+LONGEST = 64  # characters of a tag
 COUNTED = ("errors", "absent/videos", "absent/rows")
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class WandbTracker(Tracker):
                 raise UsageError(f"tracker.{key} must be above 0, got {value}")
         if table_rows < 0:
             raise UsageError(f"tracker.table_rows must be 0 or more, got {table_rows}")
+        _accepted("project", project=project)
+        _accepted("tags", run_tags=tags)
         self.project, self.entity, self.mode, self.tags = project, entity, mode, tags
         self.seconds_to_connect, self.seconds_to_finish, self.table_rows = (
             seconds_to_connect,
@@ -115,7 +120,7 @@ class WandbTracker(Tracker):
             name=f"{about.preset or 'own choice'} on {about.benchmark} {about.id[:SHORT]}",
             group=about.ablation or about.benchmark or None,
             job_type=about.preset or None,
-            tags=list(dict.fromkeys([*self.tags, *names])),
+            tags=list(dict.fromkeys([*self.tags, *(name[:LONGEST] for name in names)])),
             notes=" ".join(about.overrides),
             config=dict(about.config),
             settings=wandb.Settings(
@@ -141,6 +146,19 @@ class WandbTracker(Tracker):
             self._run.log(media)
         self._run.summary.update(flat(summary))
         self._run.finish()
+
+
+def _accepted(key: str, **setting: Any) -> None:
+    """UsageError that names the key where W&B refuses a setting."""
+    import wandb
+
+    try:
+        wandb.Settings(**setting)
+    except ValidationError as error:
+        reason = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
+        raise UsageError(f"tracker.{key}: {reason}") from error
+    except wandb.errors.UsageError as error:
+        raise UsageError(f"tracker.{key}: {error}") from error
 
 
 def question_table(lines: Sequence[Line]) -> tuple[list[str], list[list[Any]]]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning
@@ -21,6 +23,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
+from framework.core.errors import UsageError
 from framework.training.batches import Steps
 from framework.training.running import Running
 from framework.training.schedule import Schedule
@@ -86,7 +89,7 @@ def fit(
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds recipe.yaml
     last = running.folder / "last.ckpt"
     feed = _Feed(make, how, running, share)
-    trainer.fit(module, feed, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    trainer.fit(module, feed, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     trainer.save_checkpoint(last)  # the same command again finds it finished, whatever `save_every` is
     return trainer
 
@@ -99,6 +102,26 @@ class WholeCheckpoints(TorchCheckpointIO):
         unfinished = f"{path}.part"
         super().save_checkpoint(checkpoint, unfinished, storage_options)
         Path(unfinished).replace(path)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = lambda storage, place: storage, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Reads tensors, numbers, texts and collections of them. What else a file asks for is not run.
+
+        Raises UsageError that names the file where it is damaged, or asks for more.
+        """
+        try:
+            found = torch.load(path, map_location=map_location, weights_only=True)
+        except (RuntimeError, UnpicklingError, EOFError, LookupError, ValueError) as error:
+            if asked := re.search(r"GLOBAL (\S+)", str(error)):
+                raise UsageError(
+                    f"{path} asks for {asked[1]}, which no checkpoint of a training needs: remove the file, and the "
+                    "training begins anew (a recipe that keeps it on purpose: torch.serialization.add_safe_globals)"
+                ) from error
+            raise UsageError(f"{path} is damaged or no checkpoint: remove it, and the training begins anew") from error
+        if not isinstance(found, dict) or "state_dict" not in found:
+            raise UsageError(f"{path} holds no state of a training: remove it, and the training begins anew")
+        return found
 
 
 class Measured(Callback):

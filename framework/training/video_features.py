@@ -20,7 +20,7 @@ from framework.video.sampling import Sampling
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline
 
-WRITER = 1  # raise it when what is stored changes
+WRITER = 2  # raise it when what is stored changes
 TICKS = 32  # encoded at a time
 FIELDS = ("tick", "row", "column", "seconds")
 EXTRA = "extra."

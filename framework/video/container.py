@@ -1,4 +1,8 @@
-"""Opens a video file with PyAV, so that whatever is wrong with it becomes one VideoError."""
+"""Opens a video file with PyAV, so that whatever is wrong with it becomes one VideoError.
+
+Only the file itself is read. FFmpeg would take a name such as `12:30.mp4` for an address, and follow a playlist to
+other files. So a file is opened by its absolute path, and formats that name other files are refused unopened.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,14 @@ from av.video.stream import VideoStream
 from framework.video.errors import VideoError
 
 EXPECTED = "Expected a local video file, e.g. .mp4, .mkv, .webm, .mov"
+# Formats whose pictures lie in other files or come over a network. `image2` reads all files that a pattern names.
+REFERRING = {"avisynth", "concat", "dash", "hls", "image2", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp"}
+REFERRING |= {"vapoursynth", "webm_dash_manifest"}
+OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(sorted(av.formats_available - REFERRING)),
+}
+ONE_THREAD_PIXELS = 2**25  # an 8K picture is smaller; every decoding thread holds pictures of its own
 
 
 @contextmanager
@@ -23,10 +35,14 @@ def open_container(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises VideoError if there is no such thing.
     """
     check_file(path)
+    av.logging.set_level(None)  # with FFmpeg's messages in Python's log, damaged files stop PyAV for good
     try:
-        container = av.open(path)
-    except (av.error.FFmpegError, OSError) as error:
-        found = f"this is no video, or its header is damaged or cut off ({error.strerror or error})"
+        container = av.open(os.path.abspath(path), options=OPTIONS, metadata_errors="replace")
+    except av.error.ArgumentError as error:  # this is also how FFmpeg refuses a format
+        found = f"this is a playlist of other files, or its header is damaged ({error.strerror})"
+        raise VideoError(path, found, f"{EXPECTED}, that holds its pictures itself") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        found = f"this is no video, or its header is damaged or cut off ({getattr(error, 'strerror', None) or error})"
         raise VideoError(path, found, EXPECTED + ", complete") from error
     with container:
         stream = container.streams.best("video")
@@ -36,6 +52,11 @@ def open_container(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
         if stream.codec_context is None:
             raise VideoError(path, "its codec is unknown to the installed PyAV", "Convert it, e.g. to H.264 in .mp4")
         yield container, stream
+
+
+def decoding_threads(stream: VideoStream, threads: int) -> int:
+    """Returns `threads`, or 1 where pictures are so large that those of several threads would fill the memory."""
+    return 1 if stream.width * stream.height > ONE_THREAD_PIXELS else threads
 
 
 def check_file(path: str) -> None:

@@ -1,29 +1,44 @@
-"""What a file's packets say about its frames: when, how large, which are key frames. Demuxes only, decodes no pixel.
+"""What a file's packets say about its frames: when, how large, which are key frames.
 
-One packet is one frame. Frame number i is the i-th in order of presentation, whatever the order of the packets in the
-file. Times count from the first frame of the video. Measured: 10,000 packets in 0.03 s.
+Frame number i is the i-th picture that a player shows, whatever the order of the packets in the file. Times count from
+the first picture that can be shown: pictures before the first key frame, or before the time 0 of a Matroska file, are
+no frames. As a rule one packet is one frame, and nothing is decoded. Measured: 10,000 packets in 0.03 s.
+
+Where the packets do not say enough, a decoder says the rest:
+* A film that begins between key frames is decoded up to the first picture that comes out.
+* Where the container lost data, the frames from one key frame to the next are decoded, to see which are left out.
+* Where the times do not tell the frames apart (not every packet has one, several share one, or the clock begins anew)
+  the whole file is decoded once, with one log line, and frames are what comes out. Such a table is `counted`.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from framework.video.container import check_file, open_container
+from framework.video.demux import AGAIN, NONE, Listing, list_packets
 from framework.video.errors import VideoError
+from framework.video.playback import play
 
-AGAIN = "Copy or download it again"
+log = logging.getLogger(__name__)
 MISSING_SECONDS, MISSING_SHARE = 2.0, 0.05  # a Matroska header may promise this much more than the file holds
+BACK_SECONDS = 0.25  # a clock that goes back by more begins anew
+AHEAD_SECONDS = 10.0  # so does the clock of a broadcast that goes ahead by more; FFmpeg has the same limit
+BROADCAST = ("mpegts", "mpeg")  # made for reception with errors: no header, no length, and clocks that jump
+UNRELIABLE = ("flv", "avi")  # what their headers promise is often wrong
+UNEVEN_FRAMES = 4  # times off by less are inexact: packed B-frames in AVI, times at the wrong picture in MPEG
 
 
 @dataclass(frozen=True)
 class PacketTable:
-    """Describes the frames of a file in order of presentation, as its packets tell of them."""
+    """Describes the frames of a file in order of presentation."""
 
     seconds: NDArray[np.float64]  # [n], from the first frame on
     bytes: NDArray[np.int64]  # [n], compressed size
@@ -32,6 +47,10 @@ class PacketTable:
     decode_order: NDArray[np.int64]  # [n], place of the frame's packet among all packets
     last_seconds: float  # how long the last frame is shown
     container: str  # name of the file format, e.g. "matroska,webm"
+    clocks: NDArray[np.int64]  # [n], when the frame's packet is decoded, as far as that is known: a player jumps by it
+    clean: NDArray[np.bool_]  # [n], a key frame that needs no earlier frame for anything shown after it
+    damaged: NDArray[np.bool_]  # [n], depends on a packet that is known to be damaged
+    counted: bool  # times do not tell the frames apart: a frame is known by its packet, counted from the file's start
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -42,9 +61,35 @@ class PacketTable:
 
         Such frames cannot be decoded from that key frame.
         """
-        key = np.where(self.keyframe, self.decode_order, len(self.decode_order) * 2)
+        key = np.where(self.keyframe, self.decode_order, self.decode_order.max() + 1)
         next_key = np.minimum.accumulate(key[::-1])[::-1]  # the earliest packet among the key frames not shown before
         return bool((self.decode_order > next_key).any())
+
+    @property
+    def recovery_points(self) -> bool:
+        """Says whether a frame is marked as a key frame although the decoder may need earlier ones."""
+        return bool((self.keyframe & ~self.clean).any())
+
+    @property
+    def whole_from(self) -> NDArray[np.int64]:
+        """Returns the packet from which on damage matters to each frame: i64 [n], that of its key frame.
+
+        A picture that is refreshed bit by bit is whole one key frame later than that.
+        """
+        keys = np.flatnonzero(self.keyframe)
+        if not len(keys):
+            return np.zeros(len(self), np.int64)
+        place = np.searchsorted(keys, np.arange(len(self)), side="right") - 1
+        place -= ~self.clean[keys[place]]
+        return np.where(place >= 0, self.decode_order[keys[place]], 0)
+
+    def spoilt(self, packets: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Says which frames depend on one of these damaged `packets`, which ascend: bool [n].
+
+        A frame depends on all packets from its key frame's on to its own.
+        """
+        before = np.searchsorted(packets, self.whole_from, side="left")
+        return np.searchsorted(packets, self.decode_order, side="right") > before
 
 
 def packets(path: str) -> PacketTable:
@@ -59,60 +104,221 @@ def packets(path: str) -> PacketTable:
 
 @lru_cache(maxsize=16)
 def _packets(path: str, size_bytes: int, changed_ns: int) -> PacketTable:
-    rows: list[tuple[int, int, bool, int]] = []
-    torn = False
-    with open_container(path) as (container, stream):
-        entries = stream.index_entries
-        end_bytes = max((e.pos + e.size for e in entries[-64:]), default=0) if len(entries) else 0
-        try:
-            for packet in container.demux(stream):
-                torn = torn or packet.is_corrupt
-                if packet.size == 0 or packet.is_discard or _hidden(packet, stream.codec_context.name):
-                    continue
-                stamp = packet.pts if packet.pts is not None else packet.dts
-                if stamp is None:
-                    raise VideoError(
-                        path, "its frames carry no times (a raw stream)", "Put it into a container, e.g. .mp4 or .mkv"
-                    )
-                rows.append((stamp, packet.size, packet.is_keyframe, packet.duration or 0))
-        except av.error.FFmpegError as error:
-            raise VideoError(path, f"the file breaks after {len(rows)} frames ({error.strerror})", AGAIN) from error
-        base = float(stream.time_base or 0)
-        declared = container.duration / av.time_base if container.duration else 0.0
-        start = (container.start_time or 0) / av.time_base
-        name = container.format.name
-    if not rows:
-        raise VideoError(path, "the file has a video stream without any frame", "Expected at least one frame")
-    stamps, sizes, keys, lengths = (np.array(column) for column in zip(*rows, strict=True))
-    unique, first = np.unique(stamps, return_index=True)  # two fields of one picture share a time
-    last_seconds = float(lengths[first[-1]]) * base or float(
-        np.median(np.diff(unique)) * base if len(unique) > 1 else 0.0
-    )
-    if torn or end_bytes > size_bytes:
-        raise VideoError(
-            path, f"the file is cut off: only {len(unique)} frames of what its header promises are there", AGAIN
-        )
-    end = float(unique[-1]) * base + last_seconds - start
-    if declared - end > max(MISSING_SECONDS, MISSING_SHARE * declared):
-        end = max(end, _end_of_anything(path) - start)
-        if declared - end > max(MISSING_SECONDS, MISSING_SHARE * declared):
-            raise VideoError(
-                path, f"the file is cut off: its header promises {declared:.1f} s, it ends after {end:.1f} s", AGAIN
-            )
-    return PacketTable(
-        seconds=(unique - unique[0]) * base,
-        bytes=sizes[first].astype(np.int64),
-        keyframe=keys[first].astype(bool),
-        stamps=unique.astype(np.int64),
-        decode_order=first.astype(np.int64),
-        last_seconds=last_seconds,
-        container=name,
-    )
+    listing = list_packets(path)
+    _check_complete(path, size_bytes, listing)
+    number = np.arange(len(listing))
+    shown = listing.shown & (number >= _first_key(listing))
+    timed = shown & (listing.stamps != NONE)
+    early = shown & ~timed  # Matroska has no times before 0, elsewhere the first packets of a cut may lack one
+    if not listing.is_format("matroska") and (early & (number > np.argmax(timed))).any():
+        early[:] = False
+    back, ahead = _restarts(listing)
+    if back.any():
+        trouble = "its clock begins anew (what comes later in the file is shown later)"
+    elif not timed.any() or (shown & ~timed & ~early).any():
+        trouble = "not every picture has a time of its own"
+    elif _collide(listing.stamps[timed]):
+        trouble = "several pictures have the same time"
+    else:
+        trouble = ""
+    if trouble:
+        log.info("%s: %s; all of it is decoded once to find its frames", path, trouble)
+        table = _counted(path, listing, shown & ~early if timed.any() else shown, np.cumsum(back | ahead))
+    else:
+        if ahead.any():
+            log.info("%s: its clock jumps ahead; the jump is left out", path)
+        table = _timed(path, listing, timed, np.cumsum(ahead))
+    return table
 
 
-def _hidden(packet: av.Packet, codec: str) -> bool:
-    """VP8 stores reference frames that are never shown as packets of their own: bit 4 of the first byte is 0."""
-    return codec == "vp8" and not bytes(packet)[0] & 0x10
+def _timed(path: str, listing: Listing, timed: NDArray[np.bool_], part: NDArray[np.int64]) -> PacketTable:
+    """The table of a file whose times tell the frames apart."""
+    rows = np.flatnonzero(timed)
+    stamps, first = np.unique(listing.stamps[rows], return_index=True)  # two fields of one picture share a time
+    order = rows[first]
+    start = _first_shown(path, listing, stamps, order)
+    stamps, order = stamps[start:], order[start:]
+    damaged = _damaged(listing)
+    if len(damaged):
+        table = _table(listing, stamps, order, np.zeros(len(order)), damaged, counted=False)
+        in_turn, late = _coming_out(path, table)
+        kept = np.isin(stamps, in_turn) | ~(table.damaged | np.isin(stamps, late))
+        stamps, order = stamps[kept], order[kept]
+    if not len(order):
+        raise VideoError(path, f"none of its {len(listing)} packets gives a frame", AGAIN)
+    seconds = _one_clock((stamps - stamps[0]) * listing.base, part[order], listing)
+    return _table(listing, stamps, order, seconds, damaged, counted=False)
+
+
+def _counted(path: str, listing: Listing, shown: NDArray[np.bool_], part: NDArray[np.int64]) -> PacketTable:
+    """The table of a file whose frames are what comes out of the decoder, in that order."""
+    order, stamps, damaged = [], [], _damaged(listing).tolist()
+    with closing(play(path, [(0, len(listing))], guesses=False)) as pictures:
+        for picture in pictures:
+            if picture.corrupt:
+                damaged.append(picture.packet)
+            if picture.frame is not None and shown[picture.packet]:
+                order.append(picture.packet)
+                stamps.append(NONE if picture.stamp is None else picture.stamp)
+    if not order:
+        raise VideoError(path, f"none of its {len(listing)} packets gives a frame", AGAIN)
+    numbers, times, untimed = np.array(order), np.array(stamps), listing.is_format("avi")
+    seconds = np.zeros(len(numbers), np.float64)
+    for each in np.unique(part[numbers]):
+        inside = part[numbers] == each
+        seconds[inside] = _spread(_by_clock(numbers[inside], listing) if untimed else times[inside], listing)
+    seconds = _one_clock(seconds, part[numbers], listing)
+    return _table(listing, numbers, numbers, seconds, np.unique(damaged), counted=True)
+
+
+def _table(
+    listing: Listing,
+    stamps: NDArray[np.int64],
+    order: NDArray[np.int64],
+    seconds: NDArray[np.float64],
+    damaged: NDArray[np.int64],
+    counted: bool,
+) -> PacketTable:
+    """The table of the frames that come from the packets `order`; `damaged` are packets."""
+    usual = float(np.median(np.diff(stamps)) * listing.base) if len(stamps) > 1 and not counted else 0.0
+    table = PacketTable(
+        seconds=seconds,
+        bytes=listing.bytes[order],
+        keyframe=listing.keyframe[order],
+        stamps=stamps,
+        decode_order=order,
+        last_seconds=float(listing.lengths[order[-1]]) * listing.base or usual or listing.frame_seconds,
+        container=listing.container,
+        clocks=np.where(listing.clocks == NONE, listing.stamps, listing.clocks)[order],
+        clean=listing.clean[order],
+        damaged=np.zeros(len(order), bool),
+        counted=counted,
+    )
+    return replace(table, damaged=table.spoilt(damaged))
+
+
+def _check_complete(path: str, size_bytes: int, listing: Listing) -> None:
+    """Raises VideoError if the file holds less than its header promises, as far as such a header can be trusted."""
+    torn = bool(listing.corrupt.any()) and not listing.is_format(*BROADCAST, *UNRELIABLE)
+    if torn or listing.end_bytes > size_bytes:
+        found = f"the file is cut off: only {len(listing)} frames of what its header promises are there"
+        raise VideoError(path, found, AGAIN)
+    timed = np.flatnonzero(listing.stamps != NONE)
+    if listing.is_format(*BROADCAST) or not len(timed):
+        return
+    last = timed[np.argmax(listing.stamps[timed])]
+    length = float(listing.lengths[last]) * listing.base or listing.frame_seconds
+    end = float(listing.stamps[last]) * listing.base + length - min(listing.start, 0.0)
+    allowed = max(MISSING_SECONDS, MISSING_SHARE * listing.declared)
+    if listing.declared - end > allowed:
+        end = max(end, _end_of_anything(path) - min(listing.start, 0.0))
+    if listing.declared - end <= allowed:
+        return
+    if not listing.is_format(*UNRELIABLE):
+        found = f"the file is cut off: its header promises {listing.declared:.1f} s, it ends after {end:.1f} s"
+        raise VideoError(path, found, AGAIN)
+    log.warning("%s: its header promises %.1f s, it holds %.1f s; all of them are read", path, listing.declared, end)
+
+
+def _first_key(listing: Listing) -> int:
+    """The first packet that is a key frame; 0 where none is."""
+    return int(np.argmax(listing.keyframe))
+
+
+def _restarts(listing: Listing) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Before which packets the file's clock goes back, and before which it jumps ahead: bool [p] each."""
+    back, ahead = np.zeros(len(listing), bool), np.zeros(len(listing), bool)
+    known = np.flatnonzero(listing.clocks != NONE)
+    steps = np.diff(listing.clocks[known]) * listing.base
+    back[known[1:]] = steps < -BACK_SECONDS
+    ahead[known[1:]] = listing.is_format(*BROADCAST) & (steps > AHEAD_SECONDS)
+    return back, ahead
+
+
+def _collide(stamps: NDArray[np.int64]) -> bool:
+    """Whether pictures share times, other than two fields of one picture, which follow one another in the file."""
+    same = stamps[1:] == stamps[:-1]
+    return len(np.unique(stamps)) + int(same.sum()) < len(stamps) or bool((same[1:] & same[:-1]).any())
+
+
+def _first_shown(path: str, listing: Listing, stamps: NDArray[np.int64], order: NDArray[np.int64]) -> int:
+    """Which of the pictures at `stamps` is the first that comes out of a decoder.
+
+    The decoder is asked only where the file does not begin with a key frame that is shown first.
+    """
+    key = _first_key(listing)
+    if key == 0 and listing.clean[0] and (not listing.shown[0] or order[0] == 0):
+        return 0
+    with closing(play(path, [(key, len(listing))])) as pictures:
+        places = {stamp: place for place, stamp in enumerate(stamps.tolist())}
+        found = (places[p.stamp] for p in pictures if p.frame is not None and p.stamp in places)
+        return next(found, len(stamps))
+
+
+def _damaged(listing: Listing) -> NDArray[np.int64]:
+    """The packets that may be damaged: those that the container marks, and the next ones.
+
+    FFmpeg marks the packet that it puts together when it notices the loss, which is one earlier where packets are cut
+    out of a stream of bytes.
+    """
+    marked = np.flatnonzero(listing.corrupt)
+    return np.unique(np.concatenate([marked, marked + 1]))
+
+
+def _coming_out(path: str, table: PacketTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The times of the pictures that a decoder gives around the damaged frames: those in turn, those that come late."""
+    spans: list[tuple[int, int]] = []
+    whole_from = table.whole_from
+    for start in np.unique(whole_from[table.damaged]).tolist():
+        end = int(table.decode_order[table.damaged & (whole_from == start)].max()) + 1
+        if spans and start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    with closing(play(path, spans)) as pictures:
+        stamps = np.array([p.stamp for p in pictures if p.frame is not None and p.stamp is not None], np.int64)
+    in_turn = stamps == np.maximum.accumulate(stamps)
+    return stamps[in_turn], stamps[~in_turn]
+
+
+def _by_clock(order: NDArray[np.int64], listing: Listing) -> NDArray[np.int64]:
+    """When pictures are shown that come from the packets `order`, by the times at which those are decoded: i64 [k].
+
+    A picture is shown as late as decoded, plus the time of as many packets as may overtake one another.
+    """
+    clocks = np.sort(listing.clocks[order])
+    late = int((np.argsort(np.argsort(order)) - np.arange(len(order))).max())
+    more = clocks[-1] + np.arange(1, late + 1) * round(listing.frame_seconds / listing.base)
+    return np.concatenate([clocks[late:], more])
+
+
+def _spread(times: NDArray[np.int64], listing: Listing) -> NDArray[np.float64]:
+    """When pictures that come out one after the other are shown, in seconds; `times` are the file's, as far as known.
+
+    They follow one another at the frame rate, unless those times clearly say otherwise. Such a time may be attached to
+    the picture beside.
+    """
+    number = np.arange(len(times), dtype=np.float64)
+    latest = np.maximum.accumulate(np.concatenate([[NONE], times[:-1]]))
+    known = np.flatnonzero(times > latest)
+    if not len(known):
+        return number * listing.frame_seconds
+    told = (times[known] * listing.base).astype(np.float64)
+    even = told[0] + (number - known[0]) * listing.frame_seconds
+    if np.abs(even[known] - told).max() <= UNEVEN_FRAMES * listing.frame_seconds:
+        return np.asarray(even, np.float64)
+    outside = np.minimum(number - known[0], 0) + np.maximum(number - known[-1], 0)
+    spread: NDArray[np.float64] = np.interp(number, known, told) + outside * listing.frame_seconds
+    return spread
+
+
+def _one_clock(seconds: NDArray[np.float64], part: NDArray[np.int64], listing: Listing) -> NDArray[np.float64]:
+    """Moves each part of a film to the end of the part before; the first begins at 0."""
+    starts = np.flatnonzero(np.diff(part, prepend=-1))
+    moved: NDArray[np.float64] = seconds - seconds[0]
+    for start in starts[1:].tolist():
+        moved[start:] += moved[start - 1] + listing.frame_seconds - moved[start]
+    return moved
 
 
 def _end_of_anything(path: str) -> float:

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import groupby, islice
 from types import TracebackType
 
 import torch
@@ -63,6 +63,7 @@ class FrameSource:
         self._failure: BaseException | None = None
         self._chunk: list[tuple[int, Tensor]] = []  # frames taken from the queue, the next one last
         self._entered = False
+        self._damaged: set[int] = set()  # frames that the reader calls damaged
         self.decoded = 0  # frames that came out of the decoder
         self.spooled = 0  # frames that had to wait for their group
         self.decode_seconds = 0.0  # decoding and resizing, in the background
@@ -117,6 +118,10 @@ class FrameSource:
                 self.spooled += 1
         return Frames(pixels.unflatten(0, tuple(wanted.shape)), self._timeline.seconds[group.ticks])
 
+    def damaged_ticks(self, group: Group) -> int:
+        """Counts the ticks of `group` whose frames, as far as they are decoded, come from damaged data."""
+        return sum(not self._damaged.isdisjoint(frames) for frames in self._timeline.frames[group.ticks].tolist())
+
     def _handed_out(self, number: int) -> None:
         self._wishes[number] -= 1
         if self._wishes[number] == 0 and number in self._spool:
@@ -154,18 +159,22 @@ class FrameSource:
         self._offer(last)
 
     def _chunks(self) -> Generator[list[tuple[int, Tensor]], None, None]:
-        with closing(self._reader.decode(self._timeline.path, self._needed)) as pictures:
+        with closing(self._reader.decode(self._timeline.path, self._needed, self._damaged)) as pictures:
             started = time.perf_counter()
-            while raw := list(islice(pictures, self._chunk_frames())):
-                # readers give pictures with colours last in memory; kept so, resizing is up to seven times faster
-                stacked = torch.stack([picture.permute(1, 2, 0) for _, picture in raw]).permute(0, 3, 1, 2)
-                resized = resize(stacked, self._size)
-                self.decoded += len(raw)
-                self.decode_seconds += time.perf_counter() - started
-                if self._progress is not None:
-                    self._progress(self.decoded, len(self._needed))
-                yield [(number, picture) for (number, _), picture in zip(raw, resized, strict=True)]
-                started = time.perf_counter()
+            for change, (shape, alike) in enumerate(groupby(pictures, key=lambda item: item[1].shape)):
+                if change == 1:
+                    told = "%s: the size of its pictures changes, to %d x %d pixels; all are resized to one size"
+                    log.warning(told, self._timeline.path, shape[2], shape[1])
+                while raw := list(islice(alike, _chunk_frames(shape))):
+                    # readers give pictures with colours last in memory; kept so, resizing is up to seven times faster
+                    stacked = torch.stack([picture.permute(1, 2, 0) for _, picture in raw]).permute(0, 3, 1, 2)
+                    resized = resize(stacked, self._size)
+                    self.decoded += len(raw)
+                    self.decode_seconds += time.perf_counter() - started
+                    if self._progress is not None:
+                        self._progress(self.decoded, len(self._needed))
+                    yield [(number, picture) for (number, _), picture in zip(raw, resized, strict=True)]
+                    started = time.perf_counter()
 
     def _offer(self, item: list[tuple[int, Tensor]] | BaseException | None) -> bool:
         """Waits for room in the queue; False when nobody reads any more."""
@@ -177,6 +186,7 @@ class FrameSource:
             return True
         return False
 
-    def _chunk_frames(self) -> int:
-        info = self._reader.info(self._timeline.path)
-        return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (info.height * info.width * 3)))
+
+def _chunk_frames(shape: torch.Size) -> int:
+    """How many decoded pictures of this shape are resized together."""
+    return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // shape.numel()))

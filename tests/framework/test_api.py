@@ -44,6 +44,17 @@ def test_ask_one_and_several(needle_video: VideoItem) -> None:
     assert framework.ask(needle_video.path, first.bare, preset="uniform").answer.choice is None  # open
 
 
+def test_a_name_is_a_name(needle_video: VideoItem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a home folder nor an address."""
+    monkeypatch.chdir(tmp_path)
+    question = needle_video.items[0].question
+    told = []
+    for name in ("plain.mp4", "~take2.mp4", "12:30 talk.mp4"):
+        shutil.copy(needle_video.path, name)
+        told.append(framework.ask(name, question.bare, question.options, preset="uniform").answer.probabilities)
+    assert told[0] == told[1] == told[2]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -17,10 +17,10 @@ from typing import Any
 import lightning
 import torch
 from safetensors.torch import load_model, save_model
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import AutoConfig, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import equal_chunk_attention
-from framework.backbones.loading import locate_checkpoint
+from framework.backbones.loading import load_tokenizer, locate_checkpoint
 from framework.lab.features import NeedleFeatures, NeedleSettings
 from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
 from framework.lab.training.batches import LanguageSettings, language_batch, vision_batch, vocabulary_of
@@ -173,7 +173,7 @@ def load(
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         place, config=config, dtype=torch.float32, local_files_only=local
     )
-    return model, AutoTokenizer.from_pretrained(place, local_files_only=local)
+    return model, load_tokenizer(place, local)
 
 
 def batch_maker(

@@ -8,26 +8,36 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from framework.video.info import VideoInfo, inspect
+from framework.video.info import MAX_PICTURE_PIXELS, VideoInfo, inspect
 
 
 class Reader(ABC):
     """Defines a way to decode video files.
 
-    A reader holds settings only: one may serve many files and many threads.
+    A reader holds settings only: one may serve many files and many threads. `max_picture_pixels`: files with larger
+    pictures are refused.
     """
+
+    max_picture_pixels: int = MAX_PICTURE_PIXELS
 
     def info(self, path: str) -> VideoInfo:
         """Returns facts about the file, the same for every reader. Raises VideoError if it is no usable video."""
-        return inspect(path)
+        return inspect(path, self.max_picture_pixels)
 
     @abstractmethod
-    def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
+    def decode(
+        self, path: str, frames: Sequence[int], damaged: set[int] | None = None
+    ) -> Generator[tuple[int, Tensor], None, None]:
         """Yields (frame number, picture u8 [3, H, W]) for each of `frames`, which ascend strictly.
 
-        Pictures are turned the way the file asks. Frames come one by one in bounded memory; closing the iterator frees
-        everything. Raises VideoError naming the first frame that cannot be decoded; no frame is ever given twice in its
-        place.
+        Pictures are mirrored and turned the way the file asks, and have the pixels that are stored. So their size may
+        differ from that in `info`, where pixels are not square, and from one another. Frames come one by one in bounded
+        memory; closing the iterator frees everything. Raises VideoError naming the first frame that cannot be decoded;
+        no frame is ever given twice in its place.
+
+        `damaged` is a set of the caller's. The number of a picture that was decoded from damaged data, its own or that
+        of frames it refers to, is put there before the picture is given. It stays empty where the library that
+        decodes does not tell.
         """
 
     def checked(self, path: str, frames: Sequence[int]) -> VideoInfo:

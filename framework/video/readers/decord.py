@@ -8,7 +8,9 @@ Measured with decord 0.6.0 on two cores:
   whole file decoded, so it is used where that fits into `file_bytes`; PyAV, whose memory stays flat, reads longer or
   larger files.
 * It repeats frames in place of lost ones without a word, unless told to tolerate none: here that is an error.
-* After a jump it gives wrong pictures in HEVC with open GOPs and in AVI, and it fails in MPEG-TS: PyAV reads those.
+* After a jump it gives wrong pictures in HEVC with open GOPs, in H.264 whose key frames are recovery points and in AVI,
+  and it fails in MPEG-TS: PyAV reads those, and whatever has more than one clock or frames without a time.
+* It does not tell which pictures are damaged: of a file whose packets look whole, `damaged` stays empty.
 If it fails half way, PyAV goes on from that frame, and says what is wrong if the file is to blame.
 """
 
@@ -22,9 +24,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from framework.video.demux import AGAIN
 from framework.video.errors import VideoError
-from framework.video.info import VideoInfo
-from framework.video.packets import AGAIN, packets
+from framework.video.info import MAX_PICTURE_PIXELS, VideoInfo
+from framework.video.packets import packets
 from framework.video.readers.base import Reader
 from framework.video.readers.pyav import PyAVReader
 
@@ -42,11 +45,14 @@ class DecordReader(Reader):
 
     threads: int
     file_bytes: int
+    max_picture_pixels: int = MAX_PICTURE_PIXELS
 
-    def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
+    def decode(
+        self, path: str, frames: Sequence[int], damaged: set[int] | None = None
+    ) -> Generator[tuple[int, Tensor], None, None]:
         """Yields (frame number, picture u8 [3, H, W]) for each of `frames`; see `Reader.decode`."""
         info = self.checked(path, frames)
-        trouble = self._distrust(info)
+        trouble = self._distrust(path, info)
         done = 0
         if not trouble:
             pictures = self._pictures(info, frames)
@@ -60,11 +66,11 @@ class DecordReader(Reader):
                     done += 1
         if done < len(frames):
             log.info("%s: PyAV reads it instead of decord from frame %d on: %s", path, frames[done], trouble)
-            yield from PyAVReader(self.threads).resume(path, frames, done)
+            yield from PyAVReader(self.threads, self.max_picture_pixels).resume(path, frames, done, damaged)
 
-    def _distrust(self, info: VideoInfo) -> str:
+    def _distrust(self, path: str, info: VideoInfo) -> str:
         """Why decord must not read the file; empty if it may."""
-        table = packets(info.path)
+        table = packets(path)
         decoded_bytes = info.frames * info.height * info.width * 3
         if decoded_bytes > self.file_bytes:
             return (
@@ -72,6 +78,14 @@ class DecordReader(Reader):
             )
         if not TRUSTED & set(table.container.split(",")):
             return f"decord misplaces frames in {table.container}"
+        if info.mirrored:
+            return "decord mirrors no pictures"
+        if table.counted:
+            return "decord needs a time of its own for every frame, on one clock"
+        if table.damaged.any():
+            return "decord does not tell which frames are damaged"
+        if table.recovery_points:
+            return "decord misplaces frames after a key frame from which the decoder has to recover"
         return "decord misplaces frames in open GOPs" if table.open_gops else ""
 
     def _pictures(self, info: VideoInfo, frames: Sequence[int]) -> Generator[Tensor, None, None]:
@@ -87,13 +101,13 @@ class DecordReader(Reader):
                 raise _Trouble(f"decord counts {len(video)} frames, the packets {info.frames}")
             for frame in frames:
                 picture = torch.from_numpy(video[frame].asnumpy()).permute(2, 0, 1)
-                if picture.shape != (3, info.height, info.width):
+                if picture.shape != (3, *info.decoded):
                     raise _Trouble(f"decord makes frame {frame} {tuple(picture.shape)}")
                 yield picture
         except decord.DECORDLimitReachedError as error:
             found = f"decord lost frames somewhere before frame {frame} and would repeat others in their place"
             raise VideoError(info.path, found, f"reader=pyav says which; or: {AGAIN.lower()}") from error
-        except (decord.DECORDError, RuntimeError, IndexError) as error:
+        except (decord.DECORDError, RuntimeError, IndexError, UnicodeEncodeError) as error:
             raise _Trouble(SOURCE_LINE.sub("", str(error).partition("\n")[0])) from error
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from framework.core.errors import UsageError
+from framework.video.demux import AGAIN
 from framework.video.errors import VideoError
-from framework.video.packets import AGAIN
+from framework.video.info import MAX_PICTURE_PIXELS
 from framework.video.readers.base import Reader
 
 
@@ -28,14 +29,19 @@ class TorchCodecReader(Reader):
     """
 
     threads: int
+    max_picture_pixels: int = MAX_PICTURE_PIXELS
 
     def __post_init__(self) -> None:
         decoder_class()
 
-    def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
+    def decode(
+        self, path: str, frames: Sequence[int], damaged: set[int] | None = None
+    ) -> Generator[tuple[int, Tensor], None, None]:
         """Yields (frame number, picture u8 [3, H, W]) for each of `frames`; see `Reader.decode`."""
         info = self.checked(path, frames)
-        decoder = decoder_class()(path, dimension_order="NCHW", num_ffmpeg_threads=self.threads, seek_mode="exact")
+        if info.mirrored:
+            raise VideoError(path, "its pictures are mirrored, which torchcodec does not do", "Choose reader=pyav")
+        decoder = decoder_class()(info.path, dimension_order="NCHW", num_ffmpeg_threads=self.threads, seek_mode="exact")
         if len(decoder) != info.frames:
             found = f"torchcodec counts {len(decoder)} frames, the packets {info.frames}"
             raise VideoError(path, found, "Choose reader=pyav")
@@ -46,7 +52,7 @@ class TorchCodecReader(Reader):
                 reason = str(error).partition("\n")[0]
                 found = f"frame {frame} cannot be decoded ({reason}), after {done} of {len(frames)} wanted frames"
                 raise VideoError(path, found, AGAIN) from error
-            if picture.shape[1:] != (info.height, info.width):
+            if picture.shape[1:] != info.decoded:
                 found = f"this torchcodec ignores the file's rotation: it makes frames of {tuple(picture.shape[1:])}"
                 raise VideoError(path, found, "Choose reader=pyav, or torchcodec 0.12 or later")
             yield frame, picture

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from framework.core.weight_files import Stored, header, save_weights
+from framework.core.weight_files import Stored, header, refuse_non_finite, save_weights
 from strategies.learned.qtsplus.selector import Part, Selector, Shape
 
 FILE = "selector.safetensors"
@@ -121,6 +121,5 @@ def fill(selector: Selector, stored: Stored, at: Mapping[str, str], source: str,
                 f"{source}: {name} is {list(tensor.shape)}, {list(own[name])} is needed "
                 f"(width {selector.shape.width}, {selector.shape.heads} heads, {selector.shape.kv_heads} of keys)"
             )
-        if not bool(tensor.isfinite().all()):
-            raise ValueError(f"{source}: {name} is not finite")
+    refuse_non_finite(tensors.items(), source)
     selector.load_state_dict(tensors, assign=True)

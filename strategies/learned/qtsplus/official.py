@@ -6,11 +6,10 @@ Source: QTSplus (arXiv 2511.11910) and its published code.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-from framework.core.weight_files import Stored, model_files
+from framework.core.weight_files import Stored, model_files, read_json
 from strategies.learned.qtsplus.checkpoint import About, file_at
 from strategies.learned.qtsplus.selector import Shape
 
@@ -48,7 +47,7 @@ def read(folder: str | Path) -> About:
 
     Raises ValueError where config.json lacks the width or a number of heads.
     """
-    config = json.loads((Path(folder).expanduser() / "config.json").read_text())
+    config = read_json(Path(folder).expanduser() / "config.json")
     if missing := [key for key in ("hidden_size", "num_attention_heads", "num_key_value_heads") if key not in config]:
         raise ValueError(f"{folder}/config.json is no QTSplus configuration: it lacks {', '.join(missing)}")
     names = list(open_weights(folder))

@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from framework.backbones.overlay import LayOver, WeightOverlay
-from framework.core.weight_files import Stored
+from framework.core.weight_files import Stored, refuse_non_finite
 from strategies.learned.qtsplus import official, source
 
 KINDS = {  # published prefix -> ours
@@ -38,7 +38,7 @@ class Overlay:
 
     @torch.no_grad()
     def lay_over(self, model: Any) -> None:
-        """Copies them into `model`. Raises ValueError for names and shapes that it does not have."""
+        """Copies them into `model`. Raises ValueError for names and shapes that it does not have, and for NaN."""
         own = dict(model.named_parameters(remove_duplicate=False))
         if unknown := sorted(self.names[name] for name in self.names.keys() - own.keys()):
             raise ValueError(
@@ -57,6 +57,7 @@ class Overlay:
                     f"{source.KEY}: {published} is {list(new.shape)} in {self.folder}, the base model's is "
                     f"{list(parameter.shape)}: backbone must be the model that it was made from"
                 )
+            refuse_non_finite([(published, new)], f"{source.KEY}: {self.folder}")
             new = new.to(parameter)
             counts = changed["vision tower" if name.startswith("model.visual.") else "language model"]
             counts[0] += 1

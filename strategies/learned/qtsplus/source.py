@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from framework.core.errors import UsageError
 from framework.core.weight_files import locate, random_weights
 from strategies.learned.qtsplus import checkpoint as ours
 from strategies.learned.qtsplus import official
@@ -25,7 +26,8 @@ DEPTH = 128  # of an attention head of random weights, where the width allows it
 class Source:
     """Holds a selector that exists and was trained in the wanted mode. Weights are read when they are first needed.
 
-    Raises ValueError that names the key to change, where there is none or it was trained in the other mode.
+    Raises ValueError that names the key to change, where there is none or it was trained in the other mode. Raises
+    UsageError when weights are read and do not fit.
     """
 
     def __init__(self, checkpoint: str | None, mode: str) -> None:
@@ -60,7 +62,10 @@ class Source:
         device = (torch.accelerator.current_accelerator(True) or like.device) if like.is_cpu else like.device
         key = (part, like.shape[1], device, dtype)  # tokens that were only parked in main memory go to the accelerator
         if key not in self._read:
-            selector = _weights(self.checkpoint, self.about, part, like.shape[1])
+            try:
+                selector = _weights(self.checkpoint, self.about, part, like.shape[1])
+            except ValueError as error:
+                raise UsageError(f"{KEY}: {str(error).removeprefix(f'{KEY}: ')}") from error
             self._read = {key: selector.to(device, dtype).requires_grad_(False).eval()}
         return self._read[key]
 

@@ -69,6 +69,112 @@ def test_missing_weights_are_an_error(make, checkpoint, tmp_path: Path) -> None:
         make(checkpoint=str(tmp_path))
 
 
+def copy(checkpoint: str, folder: Path, weights: dict[str, torch.Tensor] | None = None) -> Path:
+    """A copy of the checkpoint, with other weights where they are given."""
+    shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
+    if weights is not None:
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def refused(make, monkeypatch: pytest.MonkeyPatch, folder: Path, said: str) -> None:
+    """The checkpoint is refused in one sentence with the key, before a model is built."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Qwen2_5_VLForConditionalGeneration, "from_pretrained", None)
+        with pytest.raises(ValueError, match=rf"^backbone\.adapter\.checkpoint: [^\n]*{said}[^\n]*$"):
+            make(checkpoint=str(folder))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "tokenizer_config.json"])
+def test_a_pointer_in_place_of_a_file_is_named(make, checkpoint, monkeypatch, tmp_path: Path, name: str) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5739080\n"
+    (copy(checkpoint, tmp_path) / name).write_text(pointer)
+    refused(make, monkeypatch, tmp_path, rf"/{name} is a Git-LFS pointer .*`git lfs pull`")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.999])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("model.safetensors", "safetensors"),
+        ("config.json", "JSON"),
+        ("tokenizer.json", "JSON"),
+        ("preprocessor_config.json", "JSON"),
+    ],
+)
+def test_a_file_that_is_cut_off_is_named(
+    make, checkpoint, monkeypatch, tmp_path: Path, name: str, kind: str, kept: float
+) -> None:
+    file = copy(checkpoint, tmp_path) / name
+    whole = file.read_bytes().rstrip()
+    file.write_bytes(whole[: int(kept * len(whole))])
+    refused(make, monkeypatch, tmp_path, rf"/{name} is no {kind} file, or is cut off")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_file_that_is_missing_is_named(make, checkpoint, monkeypatch, tmp_path: Path, name: str) -> None:
+    (copy(checkpoint, tmp_path) / name).unlink()
+    refused(make, monkeypatch, tmp_path, rf"/{name} does not exist")
+
+
+def test_a_shard_that_is_missing_is_named(make, checkpoint, monkeypatch, tmp_path: Path) -> None:
+    whole = copy(checkpoint, tmp_path) / "model.safetensors"
+    weights = load_file(whole)
+    whole.unlink()
+    names = sorted(weights)
+    shards = {"one.safetensors": names[::2], "two.safetensors": names[1::2]}
+    for shard, mine in shards.items():
+        save_file({name: weights[name] for name in mine}, tmp_path / shard, metadata={"format": "pt"})
+    index = {"metadata": {}, "weight_map": {name: shard for shard, mine in shards.items() for name in mine}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert torch.equal(make(checkpoint=str(tmp_path), compact_step=2).model.lm_head.weight, weights["lm_head.weight"])
+    (tmp_path / "two.safetensors").unlink()
+    refused(make, monkeypatch, tmp_path, r"/two\.safetensors does not exist")
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    refused(make, monkeypatch, tmp_path, r"/model\.safetensors\.index\.json names no files of weights")
+
+
+def test_a_tokenizer_that_is_none_is_named(make, checkpoint, monkeypatch, tmp_path: Path) -> None:
+    (copy(checkpoint, tmp_path) / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"backbone\.adapter\.checkpoint: the tokenizer of .* cannot be loaded"):
+        make(checkpoint=str(tmp_path))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_weight_that_is_no_number_is_named(make, checkpoint, tmp_path: Path, value: float) -> None:
+    weights = load_file(Path(checkpoint) / "model.safetensors")
+    weights["lm_head.weight"][3, 2] = value
+    copy(checkpoint, tmp_path, weights)
+    with pytest.raises(
+        ValueError,
+        match=r"adapter\.checkpoint: .*/model\.safetensors: lm_head\.weight holds numbers that are not finite",
+    ):
+        make(checkpoint=str(tmp_path))
+
+
+def test_a_weight_too_large_for_the_format_is_named(make, checkpoint, tmp_path: Path) -> None:
+    weights = load_file(Path(checkpoint) / "model.safetensors")
+    weights["lm_head.weight"][3, 2] = 1e30
+    copy(checkpoint, tmp_path, weights)
+    make(checkpoint=str(tmp_path), dtype="bfloat16")
+    with pytest.raises(ValueError, match=r"lm_head\.weight .*not finite \(as backbone\.adapter\.dtype=float16\)"):
+        make(checkpoint=str(tmp_path), dtype="float16")
+
+
+def test_a_chat_template_of_transformers_4_is_read(make, checkpoint, tmp_path: Path) -> None:
+    template = make().tokenizer.chat_template
+    assert template
+    file = copy(checkpoint, tmp_path) / "chat_template.json"
+    (tmp_path / "chat_template.jinja").unlink()
+    with pytest.raises(ValueError, match="its tokenizer has no chat template"):
+        make(checkpoint=str(tmp_path))
+    file.write_text(json.dumps({"chat_template": [1]}))
+    with pytest.raises(ValueError, match=r"chat_template\.json of .* must hold a text under chat_template"):
+        make(checkpoint=str(tmp_path), compact_step=2)
+    file.write_text(json.dumps({"chat_template": template}))
+    assert make(checkpoint=str(tmp_path), compact_step=3).tokenizer.chat_template == template
+
+
 def test_a_checkpoint_without_preprocessor_uses_clip_statistics(make, checkpoint, tmp_path: Path) -> None:
     shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
     (tmp_path / "preprocessor_config.json").unlink()

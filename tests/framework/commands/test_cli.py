@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import logging
+import os
 import re
 import shlex
 import sys
@@ -24,6 +27,8 @@ from framework.commands.catalogue import commands
 from framework.config.identity import register_resolvers
 from framework.config.plugins import CONF, options, page
 from framework.config.quoting import protect
+from framework.evaluation.lock import hold
+from framework.recording.format import Recording
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -119,6 +124,8 @@ VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked
         (("ask", VIDEO, "question=a", "preset=adaptoken"), "no option 'adaptoken'; it has .*did you mean adapttoken"),
         (("ask", VIDEO, "question=a", "reader=decor"), "did you mean decord"),
         (("ask", VIDEO, "question=a", "budget=many"), "budget must be a whole number"),
+        (("ask", "video=~nobody.mp4", "question=a"), "there is no file '~nobody.mp4'"),
+        (("ask", VIDEO, "question=a", "backbone.adapter.checkpoint=nowhere"), "this is no video"),  # before the model
         (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
         (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
         (("train",), "recipe: got nothing to train, expected one of .*recipe=lab"),
@@ -132,6 +139,20 @@ def test_errors_are_one_message(sieve: Callable[..., Ran], words: tuple[str, ...
     assert ran.status == 2 and ran.out == ""
     assert re.search(said, ran.err), ran.err
     assert ran.err.startswith("sieve: ") and "Traceback" not in ran.err and ran.err.count("\n") == 1
+
+
+def test_the_summary_tells_of_damaged_pictures() -> None:
+    from rich.console import Console
+
+    from framework.commands.evaluate import show
+
+    absent = {"videos": {}, "rows": {}}
+    healthy = {"n": 0, "unparsed": 0, "failed": 0, "errors": {}, "absent": absent, "strata": {}}
+    told = []
+    for summary in (healthy, {**healthy, "damaged_ticks": 7}):
+        show(Console(file=(out := io.StringIO()), width=120), summary, Path("here"))
+        told.append(out.getvalue())
+    assert "damaged" not in told[0] and "7 ticks show pictures decoded from damaged data" in told[1]
 
 
 def test_debug_keeps_the_traceback(sieve: Callable[..., Ran]) -> None:
@@ -174,6 +195,19 @@ def test_ask_without_a_probe_and_without_a_final_answer(
     assert (tmp_path / "here" / "answer.png").exists()
 
 
+def test_ask_that_fails_leaves_no_folder_and_takes_none_away(
+    sieve: Callable[..., Ran], needle_video: Any, model: list[str], tmp_path: Path
+) -> None:
+    assert sieve("ask").status == 2
+    assert sieve("ask", f"video={needle_video.path}", "question=a", "budget=0", *model).status == 2
+    assert not list((tmp_path / "outputs" / "ask").iterdir())
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "answer.json").write_text("of before")
+    assert sieve("ask", "hydra.run.dir=here").status == 2
+    assert (tmp_path / "here" / "answer.json").read_text() == "of before"
+    assert sieve("ask", "hydra.run.dir=.").status == 2 and tmp_path.is_dir()
+
+
 def test_open_question(sieve: Callable[..., Ran], needle_video: Any, model: list[str], tmp_path: Path) -> None:
     words = [f"video={needle_video.path}", "question=what color is the star ?", *model, "picture=false"]
     ran = sieve("ask", *words, "hydra.run.dir=here")
@@ -212,6 +246,52 @@ def test_eval_writes_continues_and_refuses_a_strangers_folder(
     assert ran.status == 2 and "holds the results of another configuration" in ran.err
 
 
+def test_a_folder_that_another_run_holds_is_refused(
+    sieve: Callable[..., Ran], model: list[str], tmp_path: Path
+) -> None:
+    words = ("eval", "preset=uniform", *SMALL, *model, "hydra.run.dir=run")
+    for more in ((), ("world.devices=2", "world.accelerator=cpu")):
+        with hold(tmp_path / "run"):
+            ran = sieve(*words, *more)
+        assert ran.status == 2 and f"run is being written by another run: process {os.getpid()} on" in ran.err
+    assert not (tmp_path / "run" / "questions.jsonl").exists()
+    assert sieve(*words).status == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_sentence(
+    sieve: Callable[..., Ran], model: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    written = Recording.write
+    calls: list[Path] = []
+
+    def write(self: Recording, path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError(number, os.strerror(number), str(path))
+        written(self, path)
+
+    monkeypatch.setattr(Recording, "write", write)
+    words = ("eval", "preset=adapttoken", "record=true", *SMALL, *model, "hydra.run.dir=run")
+    ran = sieve(*words)
+    assert ran.status == 1 and len(calls) == 2 and "not what should happen" not in ran.err
+    assert re.search(rf"no space left on the disk: \d+ bytes free in {re.escape(str(tmp_path / 'run'))}", ran.err)
+    assert len((tmp_path / "run" / "questions.jsonl").read_text().splitlines()) == 2
+    assert sieve(*words).status == 0 and len(calls) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    sieve: Callable[..., Ran], model: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: logging.FileHandler) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", self.baseFilename)
+
+    monkeypatch.setattr(logging.FileHandler, "_open", refuse)
+    ran = sieve("eval", "preset=uniform", *SMALL, *model, "hydra.run.dir=run")
+    assert ran.status == 2 and ran.err.count("\n") == 1
+    assert "eval.log cannot be read or written (Read-only file system)" in ran.err and "hydra.run.dir" in ran.err
+
+
 def test_eval_counts_what_is_missing_and_what_fails(
     sieve: Callable[..., Ran], model: list[str], needle_video: VideoItem, tmp_path: Path
 ) -> None:
@@ -231,6 +311,24 @@ def test_eval_counts_what_is_missing_and_what_fails(
     (tmp_path / "torn.mp4").write_bytes((tmp_path / "good.mp4").read_bytes())  # repaired
     assert sieve(*words).status == 0
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["n"] == 2
+
+
+def test_all_videos_missing_are_named_and_the_doctor_called_knows_them(
+    sieve: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("framework.commands.evaluate.build_pipeline", None)  # no weights are read
+    row = {"question": "what ?", "options": ["a", "b"], "answer": "a", "part": "first"}
+    rows = [{**row, "video": f"gone/[/x] {number}.mp4"} for number in range(7)]
+    (tmp_path / "my, own=1.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    benchmark = ("benchmark=jsonl", "benchmark.file=my, own=1.jsonl", "benchmark.strata=[part]", "benchmark.limit=6")
+    ran = sieve("eval", "preset=uniform", "budget=8", *benchmark, "hydra.run.dir=run")
+    assert ran.status == 2, ran.err
+    assert "7 videos are missing (gone/[/x] 0.mp4, " in ran.err and "gone/[/x] 4.mp4 and 2 more) and 0 rows" in ran.err
+    (command,) = re.findall(r"`sieve (doctor .*)` lists them", ran.err)
+    assert "budget" not in command and "hydra" not in command
+    ran = sieve(*shlex.split(command))
+    assert ran.status == 1 and "missing videos (their questions: 7): 7\n  gone/[/x] 0.mp4" in ran.out, ran
+    assert "part: first " in ran.out and "benchmark.limit=6" in ran.out
 
 
 def test_multirun_ends_with_one_table(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:

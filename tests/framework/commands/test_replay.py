@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any, NamedTuple
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
+from safetensors.torch import load
 
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.cli import main
 from framework.core.view import Needs
-from framework.video.readers.decord import DecordReader
+from framework.video.readers.pyav import PyAVReader
 from strategies.relevance.entropy import Entropy
 
 
@@ -77,8 +79,8 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Qwen25VL, "encode", refuse)
     monkeypatch.setattr(Qwen25VL, "probe", lambda self, t, q, n: refuse() if len(t) else stock(self, t, q, n))
-    monkeypatch.setattr(DecordReader, "info", refuse)
-    monkeypatch.setattr(DecordReader, "decode", refuse)
+    monkeypatch.setattr(PyAVReader, "info", refuse)
+    monkeypatch.setattr(PyAVReader, "decode", refuse)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -137,6 +139,33 @@ def test_a_lost_recording_is_made_again(small: list[str], tmp_path: Path) -> Non
     assert call(*words, "record=true").status == 0
     assert first.exists() and second.stat().st_mtime_ns == told[second]
     assert (tmp_path / "run" / "questions.jsonl").read_bytes() == before
+
+
+def test_a_damaged_recording_is_made_again(small: list[str], tmp_path: Path) -> None:
+    words = ("eval", "preset=adapttoken", "record=true", *small, "hydra.run.dir=run")
+    assert call(*words).status == 0
+    before = (tmp_path / "run" / "questions.jsonl").read_bytes()
+    first, second = sorted((tmp_path / "run" / "probes").iterdir())
+    told, whole = second.stat().st_mtime_ns, load(first.read_bytes())
+    first.write_bytes(b"garbage")
+    assert call("replay", "recording=run").status == 2
+    assert call(*words).status == 0
+    again = load(first.read_bytes())  # the order of what the header holds is not fixed
+    assert again.keys() == whole.keys() and all(again[name].equal(whole[name]) for name in whole)
+    assert second.stat().st_mtime_ns == told
+    assert (tmp_path / "run" / "questions.jsonl").read_bytes() == before
+
+
+def test_a_replay_of_a_new_recording_is_made_again(small: list[str], tmp_path: Path) -> None:
+    assert call("eval", "preset=adapttoken", "record=true", *small, "hydra.run.dir=run").status == 0
+    assert call("replay", "recording=run", "hydra.run.dir=again").status == 0
+    before = (tmp_path / "again" / "questions.jsonl").read_text()
+    first = min((tmp_path / "run" / "probes").iterdir())
+    os.utime(first, ns=(1, 1))
+    assert call("replay", "recording=run", "hydra.run.dir=again").status == 0
+    after = (tmp_path / "again" / "questions.jsonl").read_text()
+    assert sorted(after.splitlines()) == sorted(before.splitlines())
+    assert len((tmp_path / "again" / "questions.jsonl.old").read_text().splitlines()) == 2
 
 
 def test_what_was_not_recorded_fails_alone(recorded: Path, small: list[str], tmp_path: Path) -> None:

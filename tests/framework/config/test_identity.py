@@ -12,7 +12,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config.groups import STRATEGIES
-from framework.config.identity import KEYS, claim, identity, versions
+from framework.config.identity import KEYS, claim, identity, versions, whole
 from framework.core.errors import UsageError
 
 
@@ -47,6 +47,8 @@ def test_tracker_and_places_do_not_count_but_results_do() -> None:
     assert identity(config(hydra={"run": {"dir": "x"}})) == mine
     assert identity(config(benchmark={"name": "needle", "folder": "/elsewhere", "videos": 8})) == mine
     assert identity(config(benchmark={"name": "needle", "folder": "~/a", "videos": 9})) != mine
+    assert identity(config(reader={"threads": 0})) == identity(config(reader={"threads": 0, "max_picture_pixels": 9}))
+    assert identity(config(reader={"threads": 0})) != identity(config(reader={"threads": 1}))
     assert identity(config(seed=1)) != mine
     assert identity(config(budget=32)) == mine  # the value counts, not how it was written
     assert identity(config(budget=33)) != mine
@@ -82,6 +84,36 @@ def test_a_folder_belongs_to_one_configuration(tmp_path: Path) -> None:
     assert OmegaConf.load(tmp_path / "run" / "config.yaml").budget == 32
     with pytest.raises(UsageError, match=r"another configuration.*hydra\.run\.dir"):
         claim(tmp_path / "run", config(seed=1))
+
+
+@pytest.mark.parametrize("damaged", ["", "garbage", "[]", '{"versions": {}}', '{"id": "to'])
+def test_a_damaged_description_is_written_again_where_the_configuration_is_whole(damaged: str, tmp_path: Path) -> None:
+    claim(tmp_path, config())
+    before = (tmp_path / "run.json").read_text()
+    (tmp_path / "run.json").write_text(damaged)
+    with pytest.raises(UsageError, match=r"run\.json is damaged"):
+        claim(tmp_path, config(seed=1))
+    assert (tmp_path / "run.json").read_text() == damaged
+    claim(tmp_path, config())
+    assert (tmp_path / "run.json").read_text() == before
+    (tmp_path / "run.json").write_text(damaged)
+    (tmp_path / "config.yaml").write_text("a: [")
+    with pytest.raises(UsageError, match=r"run\.json is damaged"):
+        claim(tmp_path, config())
+
+
+def test_a_folder_of_before_goes_on(tmp_path: Path) -> None:
+    claim(tmp_path, config())
+    (tmp_path / "run.json").write_text(json.dumps({"id": identity(config())}))
+    claim(tmp_path, config())
+
+
+def test_whole_leaves_nothing_beside_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole(tmp_path / "a.json", "before")
+    monkeypatch.setattr("os.fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        whole(tmp_path / "a.json", "after")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["before"]
 
 
 def test_versions_name_what_matters() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from framework.core.view import GroupView, Needs
 from framework.engine.live import LiveSession
 from framework.engine.pipeline import Pipeline
 from framework.engine.session import best
+from framework.video.readers.pyav import PyAVReader
 
 Compose = Callable[..., DictConfig]
 
@@ -70,6 +71,37 @@ def test_uniform_decodes_and_encodes_only_what_it_keeps(
     assert "probe" not in outcome.trace.stages
     assert outcome.selection is not None
     assert outcome.selection.tokens.tick.unique().tolist() == [0, 18, 36, 54, 73, 91, 109, 127]  # linspace(0, 127, 8)
+
+
+@dataclass(frozen=True)
+class Spoilt(PyAVReader):
+    """Calls some frames damaged."""
+
+    frames: frozenset[int] = frozenset()
+
+    def decode(
+        self, path: str, frames: Sequence[int], damaged: set[int] | None = None
+    ) -> Generator[tuple[int, Tensor], None, None]:
+        for number, picture in super().decode(path, frames):
+            if damaged is not None and number in self.frames:
+                damaged.add(number)
+            yield number, picture
+
+
+def test_each_question_knows_how_many_damaged_ticks_it_was_shown(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    questions = [item.question for item in needle_video.items[:2]]
+    reader = Spoilt(1, frames=frozenset({6, 7, 36, 201}))  # of ticks 3, 18 and 100
+    whole = replace(pipeline("preset=adapttoken"), reader=reader)
+    assert [outcome.trace.damaged_ticks for outcome in whole.answer(needle_video.path, questions)] == [3, 3]
+    few = replace(pipeline("preset=uniform", "budget=32"), reader=reader)  # ticks 0, 18, 36, ...
+    assert [outcome.trace.damaged_ticks for outcome in few.answer(needle_video.path, questions)] == [1, 1]
+    partly = replace(pipeline("preset=adapttoken_lite"), reader=reader)
+    for outcome in partly.answer(needle_video.path, questions):
+        seen = [group for group in outcome.trace.groups if group.visited is not None]
+        shown = [tick for tick in (3, 18, 100) if any(tick % len(outcome.trace.groups) == g.index for g in seen)]
+        assert outcome.trace.damaged_ticks == len(shown)
 
 
 def test_every_frame_is_decoded_once_for_interleaved_groups(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,3 +78,14 @@ def test_a_wrong_setting_ends_it(name: str) -> None:
     pipeline: Any = Pipeline()
     with pytest.raises((UsageError, ConfigError), match="budget"):
         attempt(pipeline, "v.mp4", asked("a", name))
+
+
+@pytest.mark.parametrize(("number", "asked_once"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
+def test_a_full_disk_ends_it_and_another_error_does_not(number: int, asked_once: bool) -> None:
+    pipeline: Any = Pipeline()
+    pipeline.answer = lambda path, questions: (_ for _ in ()).throw(OSError(number, "disk"))
+    if asked_once:
+        with pytest.raises(OSError, match="disk"):
+            attempt(pipeline, "v.mp4", asked("a", "b"))
+    else:
+        assert attempt(pipeline, "v.mp4", asked("a", "b")) == [f"OSError: [Errno {number}] disk"] * 2

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from framework.core.errors import UsageError
@@ -81,3 +86,28 @@ def test_several_devices_start_again_under_torchrun(monkeypatch: pytest.MonkeyPa
 
 def test_the_first_is_rank_zero() -> None:
     assert World().first and not World(rank=1, size=2).first
+
+
+def test_a_folder_is_looked_at_before_the_launcher_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken() -> None:
+        raise UsageError("another run writes there")
+
+    monkeypatch.setattr(world.os, "execv", lambda program, words: pytest.fail("started"))
+    with pytest.raises(UsageError, match="another run"):
+        join(2, 1, "cpu", taken)
+
+
+RANK = "from framework.evaluation.distributed import end_with_parent as e; e(); print('on', flush=True); input()"
+LAUNCHER = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]]).wait()"
+
+
+def test_a_process_ends_with_its_launcher() -> None:
+    root = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    words = [sys.executable, "-c", LAUNCHER, RANK]
+    launcher = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=root)
+    assert launcher.stdout is not None and launcher.stdout.readline() == b"on\n"
+    launcher.kill()
+    launcher.wait()
+    assert launcher.stdout.read() == b""  # comes to an end only when the rank has closed it
+    assert launcher.stdin is not None
+    launcher.stdin.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from framework.benchmarks.base import Absent, Benchmark, VideoItem
-from framework.core.types import Selection, Tokens
-from framework.evaluation.metrics import evidence_found, summarise
+from framework.benchmarks.base import Absent, Benchmark, Item, Result, VideoItem
+from framework.core.outcome import GroupTrace, Outcome, Trace
+from framework.core.types import Answer, Selection, Tokens
+from framework.evaluation.metrics import evidence_found, question_line, summarise
+from framework.testing.toys import QUESTION
 
 
 class Toy(Benchmark):
@@ -76,6 +80,20 @@ def test_summary_by_hand() -> None:
     assert found["seconds"] == 5.0 and found["seconds_by_stage"] == {"decode": 2.5} and found["peak_bytes"] == 4
     low, high = found["accuracy_interval"]
     assert 0.5 <= low <= 0.75 <= high <= 1.0
+
+
+def test_damaged_ticks_are_counted_once_per_video_and_only_where_there_are_any() -> None:
+    item, result = Item(QUESTION, "A", {}), Result(1.0, "A", "A", {})
+    group = GroupTrace(0, (0.0, 1.0), 0, -1.0, 1.0, "nats", {}, 0, 3, 3)
+    healthy = Outcome(QUESTION, Answer("A", 0, (0.75, 0.25), 0.56), Trace((group,), {}, 6, 12, 3, 4, 5), None)
+    lines = [
+        question_line(video, item, replace(healthy, trace=replace(healthy.trace, damaged_ticks=ticks)), result)
+        for video, ticks in (("a", 0), ("a", 3), ("a", 2), ("b", 4), ("c", 0))
+    ]
+    assert [line.get("damaged_ticks") for line in lines] == [None, 3, 2, 4, None]
+    assert lines[0] == question_line("a", item, healthy, result)
+    assert summarise(Toy(), lines, [], resamples=2)["damaged_ticks"] == 3 + 4
+    assert "damaged_ticks" not in summarise(Toy(), lines[:1], [], resamples=2)
 
 
 def test_summary_of_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import runpy
@@ -166,3 +167,58 @@ def test_changed_questions_are_not_mixed_with_old_answers(tmp_path: Path) -> Non
     file.write_text(file.read_text().replace('"prompt": "', '"prompt": "0'))
     with pytest.raises(UsageError, match=r"question 0-0 was answered in other words before"):
         TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+
+
+def doubled(folder: Path) -> None:
+    """As two writers at once would leave it: every line twice, the second time the wrong way round."""
+    for name in ("questions", "timings"):
+        lines = (folder / f"{name}.jsonl").read_text().splitlines(keepends=True)
+        turned = [line.replace('"correct": 1.0', '"correct": 0.0') for line in lines]
+        (folder / f"{name}.jsonl").write_text("".join([*lines, *turned]))
+
+
+def test_a_folder_with_every_line_twice_heals(tmp_path: Path, undisturbed: list[str]) -> None:
+    before = TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    doubled(tmp_path)
+    again = TOY["ToyPipeline"]()
+    after = TOY["runner"](tmp_path, again).run()
+    assert after == before and sorted(questions(tmp_path)) == undisturbed and not again.calls
+    assert len((tmp_path / "timings.jsonl").read_text().splitlines()) == 27
+
+
+@pytest.mark.parametrize("name", ["questions", "timings", "failures"])
+@pytest.mark.parametrize("garbage", ["\0\0\0\0", "", '["a list"]', '{"id": "4-1"}', '{"id": "4-1", "correct": NaN}'])
+def test_the_question_of_a_damaged_line_is_asked_again(
+    name: str, garbage: str, tmp_path: Path, undisturbed: list[str]
+) -> None:
+    no = ZeroDivisionError("no")
+    TOY["runner"](tmp_path, TOY["ToyPipeline"](fails=lambda names: no if "8-1" in names else None)).run()
+    file = tmp_path / f"{name}.jsonl"
+    lost = "8-1" if name == "failures" else "4-1"
+    lines = [line for line in file.read_text().splitlines() if json.loads(line)["id"] != lost]
+    file.write_text("\n".join([garbage, *lines]) + "\n")
+    again = TOY["ToyPipeline"]()
+    summary = TOY["runner"](tmp_path, again).run()
+    asked = {names[0][0] for names in again.calls}
+    assert asked == {lost[0], "8"} and summary["n"] == 27 and sorted(questions(tmp_path)) == undisturbed
+    assert (tmp_path / f"{name}.jsonl.bad").read_text() == garbage + "\n"
+    assert summary["seconds"] > 0 and len((tmp_path / "timings.jsonl").read_text().splitlines()) == 27
+
+
+def test_damaged_lines_of_parts_are_moved_into_the_folder(tmp_path: Path, undisturbed: list[str]) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "questions-00001.jsonl").write_text("garbage\n")
+    TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    assert sorted(questions(tmp_path)) == undisturbed and not (tmp_path / "parts").exists()
+    assert (tmp_path / "questions.jsonl.bad").read_text() == "garbage\n"
+
+
+def test_a_full_disk_ends_the_run_at_once_and_loses_nothing(tmp_path: Path, undisturbed: list[str]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    pipeline = TOY["ToyPipeline"](fails=lambda names: full if "4-1" in names else None)
+    with pytest.raises(OSError, match="No space left"):
+        TOY["runner"](tmp_path, pipeline).run()
+    assert pipeline.calls[-1] == ["4-0", "4-1", "4-2"] and len(questions(tmp_path)) == 12
+    assert not (tmp_path / "failures.jsonl").exists()
+    TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
+    assert sorted(questions(tmp_path)) == undisturbed

@@ -77,3 +77,35 @@ def test_load_says_what_is_wrong(write_run: Writer, tmp_path: Path) -> None:
 def test_flat() -> None:
     node = {"a": {"b": [1, "x"], "root": "/data", "c": {"d": None}}, "progress": True, "seed": 0}
     assert flat(node) == {"a.b": '[1, "x"]', "a.c.d": "None", "seed": "0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("questions", "garbage"),
+        ("questions", '{"id": "q9", "correct": NaN}'),
+        ("questions", '{"id": "q9", "correct": 1.0}'),
+        ("timings", "[1]"),
+        ("failures", "\0"),
+    ],
+)
+def test_a_damaged_line_is_named(name: str, line: str, write_run: Writer, tmp_path: Path) -> None:
+    file = write_run(tmp_path / "run", [1, 0, 1]) / f"{name}.jsonl"
+    file.write_text(before := file.read_text() + line + "\n")
+    with pytest.raises(UsageError, match=rf"{name}\.jsonl, line \d is no result line \(") as caught:
+        load(tmp_path / "run")
+    assert f"line {len(before.splitlines())} " in str(caught.value) and file.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["run.json", "summary.json"])
+def test_a_damaged_description_is_named(name: str, write_run: Writer, tmp_path: Path) -> None:
+    (write_run(tmp_path / "run", [1]) / name).write_text('{"id": "to')
+    with pytest.raises(UsageError, match=rf"{name} is damaged"):
+        load(tmp_path / "run")
+
+
+def test_what_a_run_left_out_is_not_compared(write_run: Writer, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [1, 0, 1])
+    (folder / "summary.json").write_text(json.dumps({"benchmark": "toy", "n": 2, "left_out": ["q1"]}))
+    run = load(folder)
+    assert list(run.lines) == ["q0", "q2"] and run.finished

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 
 from framework.core.errors import UsageError
 from framework.core.types import Group, Scores, Tokens
 from framework.recording.file import RecordingFile
-from framework.recording.format import Entry, Parked, Recording, fingerprint
+from framework.recording.format import Entry, Parked, Recording, checksum, fingerprint
 from framework.recording.logits import CompactLogits
 from framework.testing.toys import OPEN_QUESTION, QUESTION, timeline, tokens
 
@@ -91,6 +94,15 @@ def test_the_video_comes_back(recording: Recording, read: RecordingFile) -> None
     assert read.header["questions"] == {"toy": fingerprint(QUESTION), "toy-open": fingerprint(OPEN_QUESTION)}
 
 
+def test_damage_comes_back_and_is_absent_from_recordings_of_healthy_videos(
+    recording: Recording, read: RecordingFile, tmp_path: Path
+) -> None:
+    assert read.damaged == [0, 0, 0] and "groups.damaged" not in load_file(read.path)
+    parked = {**recording.parked, 1: replace(recording.parked[1], damaged=2)}
+    replace(recording, parked=parked).write(tmp_path / "damaged.safetensors")
+    assert RecordingFile(tmp_path / "damaged.safetensors").damaged == [0, 2, 0]
+
+
 def test_cells_come_back(recording: Recording, read: RecordingFile) -> None:
     for entry in recording.entries:
         found = read.entry(entry.question, entry.group)
@@ -145,6 +157,56 @@ def test_a_file_is_whole_or_absent(recording: Recording, tmp_path: Path, monkeyp
     with pytest.raises(OSError, match="no space"):
         recording.write(tmp_path / "film.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def everything(read: RecordingFile, questions: tuple[str, ...] = ("toy", "toy-open")) -> str:
+    """All that can be read of a recording, as text."""
+    told: list[object] = [read.header["questions"], read.timeline("x"), read.groups, read.encoded]
+    for group in range(3):
+        told += [read.entry(question, group) for question in questions]
+        places, rows = read.parked(group)
+        told += [places, *vars(read.tokens(rows)).values()]
+    values = [one.tolist() if isinstance(one, torch.Tensor) else one for one in told]
+    return repr([(value, vars(value) if isinstance(value, Entry) else "") for value in values])
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(read: RecordingFile, tmp_path: Path) -> None:
+    whole, before = read.path.read_bytes(), everything(read)
+    for place in range(8, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        (tmp_path / "damaged.safetensors").write_bytes(damaged)
+        try:
+            found = everything(RecordingFile(tmp_path / "damaged.safetensors"))
+        except UsageError as error:
+            assert "damaged.safetensors" in str(error) and "remove it, and the command that recorded it" in str(error)
+        else:
+            assert found == before, f"byte {place} was read without a word"
+
+
+def test_a_checksum_is_of_bits_type_and_shape() -> None:
+    zero, one = torch.zeros(4, dtype=torch.int64), torch.tensor([0, 0, 0, 1])
+    others = [one, zero.double(), zero.view(2, 2), zero[:3], zero[:0]]
+    assert len({checksum(tensor) for tensor in (zero, *others)}) == 6
+    assert checksum(zero.clone()) == checksum(zero) and checksum("a") != checksum("b")
+
+
+def test_recordings_without_checksums_are_read(read: RecordingFile, tmp_path: Path) -> None:
+    with safe_open(read.path, "pt") as file:
+        header = {key: value for key, value in json.loads(file.metadata()["probes"]).items() if key != "sums"}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 no mapping
+    save_file(tensors, tmp_path / "before.safetensors", {"probes": json.dumps(header)})
+    assert everything(RecordingFile(tmp_path / "before.safetensors")) == everything(read)
+
+
+def test_a_full_disk_is_the_error_of_any_file(recording: Recording, tmp_path: Path, monkeypatch: Any) -> None:
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("framework.recording.format.save_file", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        recording.write(tmp_path / "film.safetensors")
+    assert caught.value.errno == errno.ENOSPC and list(tmp_path.iterdir()) == []
 
 
 def test_others_may_read_it(read: RecordingFile) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,14 @@ def test_terminal_open_question_and_vote() -> None:
 )
 def test_strip(values: list[float | None], columns: int, drawn: str) -> None:
     assert strip(values, columns) == drawn
+
+
+def test_damaged_pictures_are_told_and_healthy_ones_are_not() -> None:
+    healthy = outcome(2)
+    damaged = replace(healthy, trace=replace(healthy.trace, damaged_ticks=3))
+    line = "damaged 3 ticks show pictures decoded from damaged data"
+    assert line in printed(damaged) and "damaged" not in printed(healthy)
+    assert [outcome_data(one, "a.mp4")["damaged_ticks"] for one in (healthy, damaged)] == [0, 3]
 
 
 def test_data_is_json_and_complete() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +218,40 @@ def test_a_summary_is_flattened_and_names_are_counted() -> None:
     named = {"errors": {"q": "why"}, "absent": {"videos": {"x": 3, "y": 1}, "rows": {}}}
     expected = {"n": 2, "interval/0": 0.1, "interval/1": None, "strata/a/b c/n": 1}
     assert flat({**summary, **named}) == {**expected, "errors": 1, "absent/videos": 2, "absent/rows": 0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("project", "a/b", "Invalid project name 'a/b'.*found '/'"),
+        ("project", "x" * 129, "exceeded 128 characters"),
+        ("tags", ["good", "x" * 65], "is 65 characters. Tags must be between 1 and 64"),
+        ("tags", [""], "Tag at index 0 is empty"),
+    ],
+)
+def test_what_wandb_refuses_is_refused_before_weights_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, key: str, value: Any, said: str
+) -> None:
+    monkeypatch.setattr("framework.commands.evaluate.build_pipeline", None)
+    before = Singleton.get_state()
+    GlobalHydra.instance().clear()
+    words = ["preset=uniform", *SMALL, f"benchmark.folder={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}"]
+    try:
+        with pytest.raises(SystemExit) as leaving:
+            main(["eval", *words, "tracker=wandb", f"tracker.{key}={json.dumps(value)}"])
+    finally:
+        Singleton.set_state(before)
+    assert leaving.value.code == 2
+    assert re.search(rf"^sieve: tracker\.{key}: .*{said}.*$", capsys.readouterr().err, re.MULTILINE)
+
+
+def test_tags_of_our_own_are_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ours = tracker(tags=["t" * 64])
+    ours.start(replace(about(tmp_path), benchmark="b" * 70, preset="p" * 64))
+    ours.finish({"accuracy": 1.0}, [])
+    assert "W&B did not" not in caplog.text
+    run, *_ = kept(tmp_path)
+    assert set(run.tags) == {"t" * 64, "b" * 64, "p" * 64, "relevance"} and run.run_group == "relevance"
 
 
 @pytest.mark.parametrize(

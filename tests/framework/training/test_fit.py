@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
+from framework.core.errors import UsageError
 from framework.training.fit import Fit, WholeCheckpoints, fit
 from framework.training.running import Running
 from framework.training.schedule import Schedule, optimizer
@@ -87,7 +89,41 @@ def test_a_torn_checkpoint_never_bears_the_name(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("lightning.pytorch.plugins.io.TorchCheckpointIO.save_checkpoint", torn)
     with pytest.raises(OSError, match="full"):
         WholeCheckpoints().save_checkpoint({"step": 2}, place)
-    assert torch.load(place, weights_only=False) == {"step": 1}
+    assert torch.load(place) == {"step": 1}
+
+
+class Planted:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_planted_checkpoint_is_not_run(tmp_path: Path, zipped: bool) -> None:
+    place, made = tmp_path / "last.ckpt", tmp_path / "made"
+    torch.save({"state_dict": Planted(made)}, place, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UsageError, match=r"last\.ckpt asks for posix\.mkdir, which no checkpoint .* needs"):
+        run(tmp_path, 7)
+    assert not made.exists()
+    torch.load(place, weights_only=False)  # it would have been
+    assert made.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"words", "half", "list"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes | str) -> None:
+    place = tmp_path / "last.ckpt"
+    if isinstance(content, bytes):
+        place.write_bytes(content)
+    else:
+        torch.save([1] if content == "list" else {"state_dict": {"a": torch.zeros(999)}}, place)
+    if content == "half":
+        place.write_bytes(place.read_bytes()[:2000])
+    with pytest.raises(UsageError, match=r"last\.ckpt (is damaged or no checkpoint|holds no state).*: remove it"):
+        run(tmp_path, 7)
 
 
 def test_it_is_a_plain_loop(tmp_path: Path) -> None:

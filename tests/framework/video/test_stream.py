@@ -18,7 +18,7 @@ from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
 from framework.video.sampling import Sampling
-from framework.video.stream import CHUNK_FRAMES, QUEUE_CHUNKS, FrameSource
+from framework.video.stream import CHUNK_FRAMES, QUEUE_CHUNKS, FrameSource, _chunk_frames
 from framework.video.timeline import timeline
 
 TICKS = 20
@@ -26,23 +26,33 @@ TICKS = 20
 
 @dataclass
 class Counting(Reader):
-    """Frame n is a picture of brightness n; remembers what was asked of it. Breaks at `breaks`."""
+    """Frame n is a picture of brightness n; remembers what was asked of it. Breaks at `breaks`.
+
+    From frame `grows` on pictures are larger; those in `spoilt` are damaged.
+    """
 
     asked: list[int] = field(default_factory=list)
     breaks: int = -1
     closed: bool = False
     frames: int = 40
+    grows: int = 10**9
+    spoilt: frozenset[int] = frozenset()
 
     def info(self, path: str) -> VideoInfo:
-        return VideoInfo(path, torch.arange(self.frames).double().numpy(), 8, 8, float(self.frames), 0)
+        return VideoInfo(path, torch.arange(self.frames).double().numpy(), 8, 8, float(self.frames), 0, False, (8, 8))
 
-    def decode(self, path: str, frames: Sequence[int]) -> Generator[tuple[int, Tensor], None, None]:
+    def decode(
+        self, path: str, frames: Sequence[int], damaged: set[int] | None = None
+    ) -> Generator[tuple[int, Tensor], None, None]:
         try:
             for number in frames:
                 if number == self.breaks:
                     raise KeyboardInterrupt
                 self.asked.append(number)
-                yield number, torch.full((3, 8, 8), number % 256, dtype=torch.uint8)
+                if damaged is not None and number in self.spoilt:
+                    damaged.add(number)
+                side = 12 if number >= self.grows else 8
+                yield number, torch.full((3, side, side), number % 256, dtype=torch.uint8)
         finally:
             self.closed = True
 
@@ -134,6 +144,35 @@ def test_a_repeated_frame_fills_its_whole_tick() -> None:
     with FrameSource(padded, Counting(), (8, 8), groups) as source:
         assert source.frames(groups[0]).pixels[0, :, 0, 0, 0].tolist() == [2, 2]
         assert source.frames(groups[1]).pixels[0, :, 0, 0, 0].tolist() == [0, 1]
+
+
+def test_pictures_of_another_size_are_resized_to_the_one_size(caplog: pytest.LogCaptureFixture) -> None:
+    groups = interleaved()
+    with FrameSource(line(), Counting(grows=13), (8, 8), groups) as source:
+        for group in groups:
+            frames = source.frames(group)
+            assert frames.pixels.shape == (4, 2, 3, 8, 8)
+            assert frames.pixels[:, :, 0, 4, 4].tolist() == line().frames[group.ticks].tolist()
+        assert source.decoded == 40
+    assert [record.message for record in caplog.records] == [
+        "made: the size of its pictures changes, to 12 x 12 pixels; all are resized to one size"
+    ]
+
+
+def test_large_pictures_are_resized_few_at_a_time() -> None:
+    """As many as make 16 MiB, by the size that they have and not by that of the first ones."""
+    assert _chunk_frames(torch.Size((3, 8, 8))) == CHUNK_FRAMES
+    assert _chunk_frames(torch.Size((3, 1080, 1920))) == 2  # 6,220,800 bytes each
+    assert _chunk_frames(torch.Size((3, 8640, 15360))) == 1
+
+
+def test_ticks_with_a_damaged_frame_are_counted_group_by_group() -> None:
+    groups = contiguous()  # frames 0-7, 8-15, 16-23, ...
+    with FrameSource(line(), Counting(spoilt=frozenset({9, 10, 11, 15, 16})), (8, 8), groups) as source:
+        assert [source.damaged_ticks(group) for group in groups] == [0] * 5  # nothing is decoded yet
+        for group in groups[:3]:
+            source.frames(group)
+        assert [source.damaged_ticks(group) for group in groups] == [0, 3, 1, 0, 0]
 
 
 def test_whatever_ends_the_reader_reaches_the_consumer() -> None:

@@ -26,7 +26,10 @@ def table(size: list[int], keys: set[int]) -> PacketTable:
     """Ten frames a second."""
     count = np.arange(len(size))
     keyframe = np.isin(count, list(keys))
-    return PacketTable(count / 10, np.array(size), keyframe, count, count, 0.1, "mov,mp4")
+    whole = np.zeros(len(size), bool)
+    return PacketTable(
+        count / 10, np.array(size), keyframe, count, count, 0.1, "mov,mp4", count, keyframe, whole, False
+    )
 
 
 def split(monkeypatch: pytest.MonkeyPatch, packets: PacketTable, splitter: Scene, of: Timeline) -> list[Group]:

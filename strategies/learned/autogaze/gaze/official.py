@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from framework.core.weight_files import Stored, model_files
+from framework.core.weight_files import Stored, model_files, refuse_non_finite
 from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
 
 PREFIX = "gazing_model."
@@ -61,8 +61,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     for name, shape in own.items():
         if tensors[name].shape != shape:
             raise ValueError(f"{source}: {name} is {list(tensors[name].shape)}, {list(shape)} is needed")
-        if not bool(tensors[name].isfinite().all()):
-            raise ValueError(f"{source}: {name} holds numbers that are not finite")
+    refuse_non_finite(((name, tensors[name]) for name in own), source)
     module.load_state_dict(dict(tensors))
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import torch
 
+from framework.core.errors import UsageError
 from strategies.learned.autogaze.gaze import checkpoint as stored
 from strategies.learned.autogaze.gaze.calibration import Calibration, LossSpace, check_epsilon
 from strategies.learned.autogaze.gaze.checkpoint import About
@@ -31,7 +32,7 @@ class Source:
                 f"recipe=autogaze_ntp` or `recipe=autogaze_grpo`, or a published folder; {key}=random:0 has random "
                 "weights, to compare with"
             )
-        self.checkpoint = checkpoint
+        self.checkpoint, self.key = checkpoint, key
         try:
             self.about: About = stored.read(checkpoint)
         except ValueError as error:
@@ -39,9 +40,13 @@ class Source:
 
     @cached_property
     def gaze(self) -> Gaze:
-        """Loads the weights, frozen, on the accelerator where there is one."""
+        """Loads the weights, frozen, on the accelerator where there is one. Raises UsageError where they do not fit."""
         device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
-        return stored.load(self.checkpoint)[0].to(device).requires_grad_(False)
+        try:
+            gaze = stored.load(self.checkpoint)[0]
+        except ValueError as error:
+            raise UsageError(f"{self.key}: {error}") from error
+        return gaze.to(device).requires_grad_(False)
 
     @property
     def finest(self) -> int:

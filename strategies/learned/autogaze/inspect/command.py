@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from pathlib import Path
@@ -86,7 +87,7 @@ def _asked(cfg: DictConfig) -> tuple[str, GazeSettings]:
     """What was asked, checked before anything heavy is loaded."""
     if not cfg.video:
         raise UsageError("video: got nothing, expected a file: video=FILE")
-    place = Path(str(cfg.video)).expanduser()
+    place = Path(os.path.expanduser(str(cfg.video)))
     if not place.is_file():
         raise UsageError(f"video: there is no file {str(cfg.video)!r}; expected the path of a video file")
     plain = {field.name: cfg[field.name] for field in fields(GazeSettings)}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from framework.core.weight_files import header, locate, save_weights
+from framework.core.weight_files import header, locate, refuse_non_finite, save_weights
 from strategies.learned.autogaze.reconstructor.config import ReconstructorConfig
 from strategies.learned.autogaze.reconstructor.model import Reconstructor
 from strategies.learned.autogaze.reconstructor.teachers import Teacher, TeacherSettings
@@ -36,7 +36,7 @@ def save(network: Reconstructor, path: str | Path, notes: Mapping[str, Any]) -> 
 def load(path: str | Path) -> tuple[Reconstructor, dict[str, Any]]:
     """Loads a file, a folder or asset:NAME: the network in evaluation mode on the CPU, and its header.
 
-    Raises ValueError where it is none, or its tensors are not exactly those of its configuration.
+    Raises ValueError where it is none, or its tensors are not finite or not exactly those of its configuration.
     """
     file = file_at(path)
     about = read(path)
@@ -47,6 +47,7 @@ def load(path: str | Path) -> tuple[Reconstructor, dict[str, Any]]:
         network.teachers = [Teacher(TeacherSettings(**told)) for told in about.get("teachers", [])]
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{file} does not fit the reconstructor that it describes: {error}") from error
+    refuse_non_finite(network.state_dict().items(), file)
     return network.eval(), about
 
 

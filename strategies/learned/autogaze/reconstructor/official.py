@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from framework.core.weight_files import of_torch
+from framework.core.weight_files import of_torch, refuse_non_finite
 from strategies.learned.autogaze.reconstructor.config import ReconstructorConfig
 from strategies.learned.autogaze.reconstructor.model import Reconstructor
 
@@ -90,8 +90,7 @@ def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconst
         tensors[ours] = value.flatten(1) if ours == "patch_embed.weight" else value
         if tensors[ours].shape != own[ours].shape:
             raise ValueError(f"{place}: {theirs} is {list(value.shape)}, {list(own[ours].shape)} is needed")
-        if not bool(value.isfinite().all()):
-            raise ValueError(f"{place}: {theirs} holds numbers that are not finite")
+        refuse_non_finite([(theirs, value)], place)
     network.load_state_dict(tensors, assign=True)
     return network.eval()
 

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import torch
 
+from framework.core.errors import UsageError
 from framework.core.weight_files import random_weights
 from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 from strategies.learned.autogaze.reconstructor import checkpoint as stored
@@ -48,11 +49,11 @@ class Source:
 
     @cached_property
     def network(self) -> Reconstructor:
-        """Loads the weights, frozen, in evaluation mode on the CPU. Raises ValueError where they do not fit."""
+        """Loads the weights, frozen, in evaluation mode on the CPU. Raises UsageError where they do not fit."""
         try:
             network = self._network()
         except ValueError as error:
-            raise ValueError(f"{KEY}: {error}") from error
+            raise UsageError(f"{KEY}: {error}") from error
         return network.eval().requires_grad_(False)
 
     def _config(self) -> ReconstructorConfig:

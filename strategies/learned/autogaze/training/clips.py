@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 ENDINGS = {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v"}
 RATE_STREAM = 997
 WRITER = 1  # raise it when other pixels come out: stored clips of before are then left alone
-FOLDER_WRITER = 2  # the same, of a folder's videos
+FOLDER_WRITER = 3  # the same, of a folder's videos
 REPORT = 512  # clips between lines of the log
 
 
@@ -106,9 +106,11 @@ class FolderClips(Clips):
     def clip(self, index: int) -> Tensor:
         """Decodes the clip anew. Raises VideoError where the file is no usable video."""
         file, nth = divmod(index, self.per_video)
-        numbers = self._numbers(self.reader.info(str(self.files[file])).seconds, nth)
+        info = self.reader.info(str(self.files[file]))
+        numbers = self._numbers(info.seconds, nth)
         with closing(self.reader.decode(str(self.files[file]), np.unique(numbers).tolist())) as decoded:
-            pictures = {number: resize(square(picture), self.size, self.size) for number, picture in decoded}
+            cut = ((number, square(picture, info.height, info.width)) for number, picture in decoded)
+            pictures = {number: resize(picture, self.size, self.size) for number, picture in cut}
         return torch.stack([pictures[number] for number in numbers.tolist()]).permute(0, 2, 3, 1).contiguous()
 
     def name(self, index: int) -> str:
@@ -229,11 +231,12 @@ def clips(
     return train, held_out
 
 
-def square(picture: Tensor) -> Tensor:
-    """Returns the central square of a frame [3, H, W]."""
-    side = min(picture.shape[1:])
-    top, left = ((length - side) // 2 for length in picture.shape[1:])
-    return picture[:, top : top + side, left : left + side]
+def square(picture: Tensor, height: int, width: int) -> Tensor:
+    """Returns what is the central square of a frame [3, H, W] once it is shown at `height` x `width` pixels."""
+    side = min(height, width)
+    rows, columns = round(picture.shape[1] * side / height), round(picture.shape[2] * side / width)
+    top, left = (picture.shape[1] - rows) // 2, (picture.shape[2] - columns) // 2
+    return picture[:, top : top + rows, left : left + columns]
 
 
 def _positive(**numbers: int) -> None:

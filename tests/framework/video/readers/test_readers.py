@@ -14,11 +14,12 @@ from torch import Tensor
 
 from framework.core.errors import UsageError
 from framework.video.errors import VideoError
-from framework.video.readers import torchcodec
+from framework.video.readers import pyav, torchcodec
 from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
 from framework.video.readers.torchcodec import TorchCodecReader
+from tests.fixtures.films import Film, make, number_of
 
 READERS = [DecordReader(1, 2**29), PyAVReader(1)]
 IDS = ["decord", "pyav"]
@@ -162,6 +163,67 @@ def test_filled_in_frames_are_reported(
     assert [r.message.partition(": ")[2] for r in caplog.records] == [
         "frame 0 is damaged; the decoder filled in what it could"
     ]
+
+
+def _noise(path: str, out: Path, number: int) -> str:
+    """Fills the second half of the packet `number` with noise."""
+    with av.open(path) as container:
+        start, size = [(p.pos, p.size) for p in container.demux(video=0) if p.size][number]
+    content = bytearray(Path(path).read_bytes())
+    content[start + size // 2 : start + size] = np.random.default_rng(0).bytes(size - size // 2)
+    out.write_bytes(content)
+    return str(out)
+
+
+@pytest.mark.parametrize("wanted", [list(range(72)), [20, 40, 47, 48, 60]])
+def test_damage_counts_for_all_frames_up_to_the_next_key_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, wanted: list[int]
+) -> None:
+    whole = make(Film("mp4", "mpeg4", frames=72), tmp_path / "whole.mp4")  # key frames 0, 24, 48
+    path = _noise(whole, tmp_path / "noise.mp4", 30)
+    damaged: set[int] = set()
+    for number, picture in PyAVReader(1).decode(path, wanted, damaged):
+        assert (number in damaged) == (30 <= number < 48)
+        if number not in damaged:
+            assert number_of(picture.permute(1, 2, 0).numpy()) == number
+    first = min(damaged)
+    assert [m.partition(": ")[2] for m in caplog.messages] == [
+        f"frame {first} is damaged; the decoder filled in what it could"
+    ]
+
+
+def test_damage_counts_for_earlier_frames_that_refer_to_it(tmp_path: Path) -> None:
+    whole = make(Film("mp4", "mpeg4", bframes=3, frames=24), tmp_path / "whole.mp4")
+    with av.open(whole) as container:
+        stamps = [packet.pts for packet in container.demux(video=0) if packet.size]
+    packet = next(n for n in range(2, 24) if stamps[n] > max(stamps[:n]) and stamps[n + 1] < stamps[n])
+    damaged: set[int] = set()
+    given = list(PyAVReader(1).decode(_noise(whole, tmp_path / "noise.mp4", packet), range(24), damaged))
+    assert [number for number, _ in given] == list(range(24))
+    assert damaged == {sorted(stamps).index(stamp) for stamp in stamps[packet:]}  # what is decoded from there on
+    assert min(damaged) < sorted(stamps).index(stamps[packet])
+
+
+def test_a_container_that_cannot_be_searched_is_passed_over(
+    make_video: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="framework.video")
+    path = make_video("seek.ts", frames=100, fps=25, size=(64, 96), g="10", bf="2")
+    monkeypatch.setattr(pyav, "EARLIER_SECONDS", ())
+    assert torch.equal(stacked(PyAVReader(1), path, [5, 47, 95]), straight(path, [5, 47, 95]))
+    assert [m.partition(": ")[2] for m in caplog.messages] == [
+        f"no jump to key frame {key}; passing over the packets before it" for key in (40, 90)
+    ]
+
+
+def test_decord_leaves_recovery_points_to_pyav(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="framework.video")
+    path = make(Film("mp4", gop="refresh", frames=60), tmp_path / "film.mp4")
+    assert [n for n, _ in DecordReader(1, 2**29).decode(path, [10, 50])] == [10, 50]
+    assert (
+        "PyAV reads it instead of decord from frame 10 on: decord misplaces frames after a key frame from which"
+        in caplog.text
+    )
 
 
 def test_torchcodec_names_its_extra_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

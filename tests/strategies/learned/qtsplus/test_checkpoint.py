@@ -75,7 +75,7 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     made = selector()
     made.budget.mlp[2].bias.data[0] = float("nan")
     save(made, tmp_path)
-    with pytest.raises(ValueError, match=r"budget.mlp.2.bias is not finite"):
+    with pytest.raises(ValueError, match=r"budget.mlp.2.bias holds numbers that are not finite"):
         checkpoint.load(tmp_path)
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from framework.core.errors import UsageError
 from strategies.learned.qtsplus import official, source
 from strategies.learned.qtsplus.checkpoint import save
 from strategies.learned.qtsplus.overlay import PublishedWeights
@@ -164,11 +165,15 @@ def changed(change: Callable[[dict[str, Tensor]], object]) -> dict[str, Tensor]:
             lambda t: t.update({PREFIX + "scoring_layers.0.k_proj.bias": torch.ones(3)}),
             r"scoring_layers\.0\.k_proj\.bias is \[3\], \[16\] is needed \(width 32, 4 heads, 2 of keys\)",
         ),
+        (
+            lambda t: t.update({PREFIX + "scoring_layers.0.k_proj.bias": torch.full((16,), torch.inf)}),
+            r"scoring_layers\.0\.k_proj\.bias holds numbers that are not finite",
+        ),
     ],
 )
 def test_the_selector_is_read_strictly(tmp_path: Path, change, said: str) -> None:
     folder = write(tmp_path / "wrong", changed(change))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UsageError, match=rf"^qtsplus\.checkpoint: .*{said}"):
         Source(folder, "compat").scoring(torch.zeros(1, WIDTH))
 
 
@@ -179,6 +184,10 @@ def test_the_selector_is_read_strictly(tmp_path: Path, change, said: str) -> Non
         (
             lambda t: t.update({"model.norm.weight": torch.ones(2)}),
             r"model\.norm\.weight is \[2\].*base model's is \[32\]",
+        ),
+        (
+            lambda t: t.update({"model.norm.weight": torch.full((WIDTH,), torch.nan)}),
+            r"model\.norm\.weight holds numbers that are not finite",
         ),
         (lambda t: t.update({"model.mm_projector.weight": torch.ones(2)}), "another family of models than Qwen2"),
         (lambda t: [t.pop(name) for name in list(t)], "no tensor's name begins with"),

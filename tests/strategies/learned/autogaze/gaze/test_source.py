@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from framework.core.errors import UsageError
 from strategies.learned.autogaze.gaze import checkpoint
 from strategies.learned.autogaze.gaze.calibration import Calibration
 from strategies.learned.autogaze.gaze.model import Gaze
@@ -32,6 +33,14 @@ def test_epsilon_goes_through_the_calibration(small: Callable[..., Gaze], tmp_pa
 def test_an_error_that_cannot_be_meant_is_refused(epsilon: float) -> None:
     with pytest.raises(ValueError, match=r"epsilon must lie within \(0, 1\]"):
         Source("random:0").threshold(None, epsilon)
+
+
+def test_weights_that_are_not_finite_name_the_key(small: Callable[..., Gaze], tmp_path: Path) -> None:
+    gaze = small()
+    gaze.positions.data.view(-1)[0] = float("inf")
+    checkpoint.save(gaze, tmp_path, {}, TABLE.stored())
+    with pytest.raises(UsageError, match=r"^teacher\.gaze: .*: positions holds numbers that are not finite"):
+        _ = Source(str(tmp_path), "teacher.gaze").gaze
 
 
 def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_clips_follow_one_another_and_the_last_is_short() -> None:
 
 
 def test_which_frames() -> None:
-    info = VideoInfo("x.mp4", np.arange(10) / 10, 8, 8, 1.0, 0)
+    info = VideoInfo("x.mp4", np.arange(10) / 10, 8, 8, 1.0, 0, False, (8, 8))
     for changes, wanted in (
         ({}, list(range(10))),
         ({"frames": 3}, [0, 1, 2]),

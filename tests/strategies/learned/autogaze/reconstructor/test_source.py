@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from framework.core.errors import UsageError
 from strategies.learned.autogaze.gaze.vocabulary import Vocabulary
 from strategies.learned.autogaze.reconstructor import checkpoint
 from strategies.learned.autogaze.reconstructor.config import ReconstructorConfig
@@ -24,6 +25,17 @@ def test_a_trained_one(tmp_path: Path) -> None:
     assert source.network.mask_token.equal(network.mask_token) and not source.network.mask_token.requires_grad
     with pytest.raises(ValueError, match=r"at scales \[16, 32\], the gaze picks patches of 16 at \[32, 64, 112\]"):
         Source(str(tmp_path), Vocabulary((32, 64, 112)))
+
+
+def test_numbers_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    network = Reconstructor(SMALL)
+    network.mask_token.data.view(-1)[1] = torch.nan
+    checkpoint.save(network, tmp_path, {})
+    source = Source(str(tmp_path), SMALL.vocabulary)
+    with pytest.raises(
+        UsageError, match=r"^reconstructor\.checkpoint: .*/reconstructor\.safetensors: mask_token .*finite"
+    ):
+        _ = source.network
 
 
 def test_a_random_one_has_the_scales_of_the_gaze_and_its_seed() -> None:

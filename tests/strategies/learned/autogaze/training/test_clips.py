@@ -11,7 +11,7 @@ import torch
 
 from framework.core.errors import UsageError
 from framework.video.readers.pyav import PyAVReader
-from strategies.learned.autogaze.training.clips import ClipSettings, FolderClips, MadeClips, StoredClips, clips
+from strategies.learned.autogaze.training.clips import ClipSettings, FolderClips, MadeClips, StoredClips, clips, square
 
 SETTINGS = ClipSettings(3, 2, (4.0, 8.0), 1, 2, None, None, None, 1)
 
@@ -39,6 +39,13 @@ def test_made_clips() -> None:
     assert source.name(2) == "procedural/1/2.mp4"
     more = MadeClips(seed=1, count=9, size=32, frames=6, fps=(2.0, 30.0))
     assert torch.equal(more.clip(2)[:4], source.clip(2))
+
+
+def test_the_central_square_is_square_as_shown() -> None:
+    picture = torch.arange(4 * 6).view(1, 4, 6)
+    assert torch.equal(square(picture, 4, 6), picture[:, :, 1:5])
+    assert torch.equal(square(picture, 4, 12), picture[:, :, 2:4])  # pixels twice as wide as high: two make up for four
+    assert torch.equal(square(picture, 8, 6), picture[:, :3])  # twice as high as wide: 6 / 8 of the rows, from row 0 on
 
 
 def test_a_folder_of_videos(tmp_path: Path) -> None:
