@@ -11,19 +11,21 @@ import math
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from framework.video.container import check_file, open_container
-from framework.video.demux import AGAIN
+from framework.video.container import USUAL, Limits, check_file, prepare
+from framework.video.demux import AGAIN, demux, open_timed
 from framework.video.errors import VideoError
 from framework.video.packets import packets
 from framework.video.resize import MAX_ASPECT
 
-MAX_PICTURE_PIXELS = 2**27  # of one picture, 16 times 4K; its bytes are three times as many
 NEARLY_SQUARE = 0.02  # a width that was rounded when a video was made smaller leaves pixels that are a little off
 
 
@@ -58,33 +60,35 @@ class VideoInfo:
         return np.rot90(picture[:, ::-1] if self.mirrored else picture, self.quarter_turns)
 
 
-def inspect(path: str, max_picture_pixels: int = MAX_PICTURE_PIXELS) -> VideoInfo:
+def inspect(path: str, limits: Limits = USUAL) -> VideoInfo:
     """Returns what is known of the file at `path`.
 
     It is kept for the last few files as long as they do not change. Raises VideoError if it is no video, or if its
-    pictures have more than `max_picture_pixels` or a shape that no model takes.
+    pictures are larger than `limits` allow or have a shape that no model takes.
     """
     check_file(path)
     status = os.stat(path)
-    return _inspect(path, max_picture_pixels, status.st_size, status.st_mtime_ns)
+    return _inspect(path, limits, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _inspect(path: str, max_picture_pixels: int, size_bytes: int, changed_ns: int) -> VideoInfo:
-    with open_container(path) as (container, stream):
-        _check_size(path, stream.height, stream.width, max_picture_pixels)
-        table = packets(path)
+def _inspect(path: str, limits: Limits, size_bytes: int, changed_ns: int) -> VideoInfo:
+    most = limits.max_picture_pixels
+    with open_timed(path, limits) as (container, stream):
+        _check_size(path, stream.height, stream.width, most)
+        table = packets(path, limits)
+        prepare(stream, limits, threads=1)
         try:
-            first = next(container.decode(stream), None)
+            first = _first_picture(container, stream, table.first_packet)
         except (av.error.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise VideoError(path, f"frame 0 cannot be decoded ({reason})", AGAIN) from error
         pixel_aspect = float(stream.sample_aspect_ratio or 1)
     if first is None:
         raise VideoError(path, f"none of its {len(table)} packets gives a frame", AGAIN)
-    _check_size(path, first.height, first.width, max_picture_pixels)
+    _check_size(path, first.height, first.width, most)
     height, width = _square(first.height, first.width, pixel_aspect)
-    _check_size(path, height, width, max_picture_pixels)
+    _check_size(path, height, width, most)
     if max(height, width) > MAX_ASPECT * min(height, width):
         found = f"its pictures are {width} x {height} pixels, one side more than {MAX_ASPECT} times the other"
         raise VideoError(path, found, "Expected a picture that is less narrow; cut or scale it, e.g. with ffmpeg -vf")
@@ -99,6 +103,14 @@ def _inspect(path: str, max_picture_pixels: int, size_bytes: int, changed_ns: in
         mirrored=mirrored,
         decoded=(first.width, first.height) if turns % 2 else (first.height, first.width),
     )
+
+
+def _first_picture(container: InputContainer, stream: VideoStream, start: int) -> av.VideoFrame | None:
+    """The first picture that comes out when decoding begins with packet `start`."""
+    for packet in islice(demux(container, stream), start, None):
+        if pictures := stream.codec_context.decode(packet):
+            return pictures[0]
+    return next(iter(stream.codec_context.decode(None)), None)
 
 
 def _check_size(path: str, height: int, width: int, most: int) -> None:

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from framework.video.container import check_file, open_container
+from framework.video.container import USUAL, Limits, check_file, open_container
 from framework.video.demux import AGAIN, NONE, Listing, list_packets
 from framework.video.errors import VideoError
 from framework.video.playback import play
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MISSING_SECONDS, MISSING_SHARE = 2.0, 0.05  # a Matroska header may promise this much more than the file holds
 BACK_SECONDS = 0.25  # a clock that goes back by more begins anew
 AHEAD_SECONDS = 10.0  # so does the clock of a broadcast that goes ahead by more; FFmpeg has the same limit
-BROADCAST = ("mpegts", "mpeg")  # made for reception with errors: no header, no length, and clocks that jump
+BROADCAST = ("mpegts", "mpeg", "hls")  # made for reception with errors: no header, no length, and clocks that jump
 UNRELIABLE = ("flv", "avi")  # what their headers promise is often wrong
 UNEVEN_FRAMES = 4  # times off by less are inexact: packed B-frames in AVI, times at the wrong picture in MPEG
 
@@ -66,6 +66,11 @@ class PacketTable:
         return bool((self.decode_order > next_key).any())
 
     @property
+    def first_packet(self) -> int:
+        """Returns the packet from which on the file is decoded: before it there is no frame's key frame."""
+        return int(self.whole_from.min())
+
+    @property
     def recovery_points(self) -> bool:
         """Says whether a frame is marked as a key frame although the decoder may need earlier ones."""
         return bool((self.keyframe & ~self.clean).any())
@@ -83,6 +88,12 @@ class PacketTable:
         place -= ~self.clean[keys[place]]
         return np.where(place >= 0, self.decode_order[keys[place]], 0)
 
+    @property
+    def whole_until(self) -> NDArray[np.int64]:
+        """Returns the packet of the next key frame after each frame's own packet, or the number after all: i64 [n]."""
+        keys = np.append(np.sort(self.decode_order[self.keyframe]), self.decode_order.max() + 1)
+        return keys[np.searchsorted(keys[:-1], self.decode_order, side="right")]
+
     def spoilt(self, packets: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Says which frames depend on one of these damaged `packets`, which ascend: bool [n].
 
@@ -92,22 +103,24 @@ class PacketTable:
         return np.searchsorted(packets, self.decode_order, side="right") > before
 
 
-def packets(path: str) -> PacketTable:
+def packets(path: str, limits: Limits = USUAL) -> PacketTable:
     """Returns the packet table of the file at `path`. Raises VideoError if it has none.
 
     It is kept for the last few files as long as they do not change.
     """
     check_file(path)
     status = os.stat(path)
-    return _packets(path, status.st_size, status.st_mtime_ns)
+    return _packets(path, limits, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _packets(path: str, size_bytes: int, changed_ns: int) -> PacketTable:
-    listing = list_packets(path)
-    _check_complete(path, size_bytes, listing)
-    number = np.arange(len(listing))
-    shown = listing.shown & (number >= _first_key(listing))
+def _packets(path: str, limits: Limits, size_bytes: int, changed_ns: int) -> PacketTable:
+    listing = list_packets(path, limits)
+    _check_complete(path, limits, size_bytes, listing)
+    number, first = np.arange(len(listing)), _first_key(listing)
+    if first > 0:
+        log.info("%s: it begins between key frames; its first %d packets are passed over", path, first)
+    shown = listing.shown & (number >= first)
     timed = shown & (listing.stamps != NONE)
     early = shown & ~timed  # Matroska has no times before 0, elsewhere the first packets of a cut may lack one
     if not listing.is_format("matroska") and (early & (number > np.argmax(timed))).any():
@@ -123,25 +136,27 @@ def _packets(path: str, size_bytes: int, changed_ns: int) -> PacketTable:
         trouble = ""
     if trouble:
         log.info("%s: %s; all of it is decoded once to find its frames", path, trouble)
-        table = _counted(path, listing, shown & ~early if timed.any() else shown, np.cumsum(back | ahead))
+        table = _counted(path, limits, listing, shown & ~early if timed.any() else shown, np.cumsum(back | ahead))
     else:
         if ahead.any():
             log.info("%s: its clock jumps ahead; the jump is left out", path)
-        table = _timed(path, listing, timed, np.cumsum(ahead))
+        table = _timed(path, limits, listing, timed, np.cumsum(ahead))
     return table
 
 
-def _timed(path: str, listing: Listing, timed: NDArray[np.bool_], part: NDArray[np.int64]) -> PacketTable:
+def _timed(
+    path: str, limits: Limits, listing: Listing, timed: NDArray[np.bool_], part: NDArray[np.int64]
+) -> PacketTable:
     """The table of a file whose times tell the frames apart."""
     rows = np.flatnonzero(timed)
     stamps, first = np.unique(listing.stamps[rows], return_index=True)  # two fields of one picture share a time
     order = rows[first]
-    start = _first_shown(path, listing, stamps, order)
+    start = _first_shown(path, limits, listing, stamps, order)
     stamps, order = stamps[start:], order[start:]
     damaged = _damaged(listing)
     if len(damaged):
         table = _table(listing, stamps, order, np.zeros(len(order)), damaged, counted=False)
-        in_turn, late = _coming_out(path, table)
+        in_turn, late = _coming_out(path, limits, table)
         kept = np.isin(stamps, in_turn) | ~(table.damaged | np.isin(stamps, late))
         stamps, order = stamps[kept], order[kept]
     if not len(order):
@@ -150,10 +165,12 @@ def _timed(path: str, listing: Listing, timed: NDArray[np.bool_], part: NDArray[
     return _table(listing, stamps, order, seconds, damaged, counted=False)
 
 
-def _counted(path: str, listing: Listing, shown: NDArray[np.bool_], part: NDArray[np.int64]) -> PacketTable:
+def _counted(
+    path: str, limits: Limits, listing: Listing, shown: NDArray[np.bool_], part: NDArray[np.int64]
+) -> PacketTable:
     """The table of a file whose frames are what comes out of the decoder, in that order."""
     order, stamps, damaged = [], [], _damaged(listing).tolist()
-    with closing(play(path, [(0, len(listing))], guesses=False)) as pictures:
+    with closing(play(path, [(_first_key(listing), len(listing))], limits, guesses=False)) as pictures:
         for picture in pictures:
             if picture.corrupt:
                 damaged.append(picture.packet)
@@ -166,9 +183,10 @@ def _counted(path: str, listing: Listing, shown: NDArray[np.bool_], part: NDArra
     seconds = np.zeros(len(numbers), np.float64)
     for each in np.unique(part[numbers]):
         inside = part[numbers] == each
-        seconds[inside] = _spread(_by_clock(numbers[inside], listing) if untimed else times[inside], listing)
+        seconds[inside] = _spread(_by_clock(numbers[inside], listing) if untimed else times[inside], listing, path)
     seconds = _one_clock(seconds, part[numbers], listing)
-    return _table(listing, numbers, numbers, seconds, np.unique(damaged), counted=True)
+    table = _table(listing, numbers, numbers, seconds, np.unique(damaged), counted=True)
+    return replace(table, damaged=np.logical_or.accumulate(table.damaged))  # a lost picture moves all behind it
 
 
 def _table(
@@ -197,7 +215,7 @@ def _table(
     return replace(table, damaged=table.spoilt(damaged))
 
 
-def _check_complete(path: str, size_bytes: int, listing: Listing) -> None:
+def _check_complete(path: str, limits: Limits, size_bytes: int, listing: Listing) -> None:
     """Raises VideoError if the file holds less than its header promises, as far as such a header can be trusted."""
     torn = bool(listing.corrupt.any()) and not listing.is_format(*BROADCAST, *UNRELIABLE)
     if torn or listing.end_bytes > size_bytes:
@@ -211,7 +229,7 @@ def _check_complete(path: str, size_bytes: int, listing: Listing) -> None:
     end = float(listing.stamps[last]) * listing.base + length - min(listing.start, 0.0)
     allowed = max(MISSING_SECONDS, MISSING_SHARE * listing.declared)
     if listing.declared - end > allowed:
-        end = max(end, _end_of_anything(path) - min(listing.start, 0.0))
+        end = max(end, _end_of_anything(path, limits) - min(listing.start, 0.0))
     if listing.declared - end <= allowed:
         return
     if not listing.is_format(*UNRELIABLE):
@@ -241,7 +259,9 @@ def _collide(stamps: NDArray[np.int64]) -> bool:
     return len(np.unique(stamps)) + int(same.sum()) < len(stamps) or bool((same[1:] & same[:-1]).any())
 
 
-def _first_shown(path: str, listing: Listing, stamps: NDArray[np.int64], order: NDArray[np.int64]) -> int:
+def _first_shown(
+    path: str, limits: Limits, listing: Listing, stamps: NDArray[np.int64], order: NDArray[np.int64]
+) -> int:
     """Which of the pictures at `stamps` is the first that comes out of a decoder.
 
     The decoder is asked only where the file does not begin with a key frame that is shown first.
@@ -249,7 +269,7 @@ def _first_shown(path: str, listing: Listing, stamps: NDArray[np.int64], order: 
     key = _first_key(listing)
     if key == 0 and listing.clean[0] and (not listing.shown[0] or order[0] == 0):
         return 0
-    with closing(play(path, [(key, len(listing))])) as pictures:
+    with closing(play(path, [(key, len(listing))], limits)) as pictures:
         places = {stamp: place for place, stamp in enumerate(stamps.tolist())}
         found = (places[p.stamp] for p in pictures if p.frame is not None and p.stamp in places)
         return next(found, len(stamps))
@@ -265,7 +285,7 @@ def _damaged(listing: Listing) -> NDArray[np.int64]:
     return np.unique(np.concatenate([marked, marked + 1]))
 
 
-def _coming_out(path: str, table: PacketTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _coming_out(path: str, limits: Limits, table: PacketTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The times of the pictures that a decoder gives around the damaged frames: those in turn, those that come late."""
     spans: list[tuple[int, int]] = []
     whole_from = table.whole_from
@@ -275,7 +295,7 @@ def _coming_out(path: str, table: PacketTable) -> tuple[NDArray[np.int64], NDArr
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
             spans.append((start, end))
-    with closing(play(path, spans)) as pictures:
+    with closing(play(path, spans, limits)) as pictures:
         stamps = np.array([p.stamp for p in pictures if p.frame is not None and p.stamp is not None], np.int64)
     in_turn = stamps == np.maximum.accumulate(stamps)
     return stamps[in_turn], stamps[~in_turn]
@@ -292,7 +312,7 @@ def _by_clock(order: NDArray[np.int64], listing: Listing) -> NDArray[np.int64]:
     return np.concatenate([clocks[late:], more])
 
 
-def _spread(times: NDArray[np.int64], listing: Listing) -> NDArray[np.float64]:
+def _spread(times: NDArray[np.int64], listing: Listing, path: str) -> NDArray[np.float64]:
     """When pictures that come out one after the other are shown, in seconds; `times` are the file's, as far as known.
 
     They follow one another at the frame rate, unless those times clearly say otherwise. Such a time may be attached to
@@ -305,7 +325,11 @@ def _spread(times: NDArray[np.int64], listing: Listing) -> NDArray[np.float64]:
         return number * listing.frame_seconds
     told = (times[known] * listing.base).astype(np.float64)
     even = told[0] + (number - known[0]) * listing.frame_seconds
-    if np.abs(even[known] - told).max() <= UNEVEN_FRAMES * listing.frame_seconds:
+    off = float(np.abs(even[known] - told).max())
+    inexact = off <= UNEVEN_FRAMES * listing.frame_seconds
+    if not inexact or (listing.is_format("avi") and off > listing.frame_seconds / 2):
+        log.warning("%s: its times are uneven by up to %.2f s; pictures may stand at a second beside theirs", path, off)
+    if inexact:
         return np.asarray(even, np.float64)
     outside = np.minimum(number - known[0], 0) + np.maximum(number - known[-1], 0)
     spread: NDArray[np.float64] = np.interp(number, known, told) + outside * listing.frame_seconds
@@ -321,8 +345,8 @@ def _one_clock(seconds: NDArray[np.float64], part: NDArray[np.int64], listing: L
     return moved
 
 
-def _end_of_anything(path: str) -> float:
+def _end_of_anything(path: str, limits: Limits) -> float:
     """When the last packet of any stream ends, in seconds: a video may rightly end before its sound does."""
-    with open_container(path) as (container, _):
+    with open_container(path, limits) as (container, _):
         ends = (float((p.pts + (p.duration or 0)) * p.time_base) for p in container.demux() if p.pts is not None)
         return max(ends, default=0.0)

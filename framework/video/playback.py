@@ -1,19 +1,24 @@
 """What a decoder makes of a file's packets: which pictures come out, in what order. Converts no pixel, keeps none.
 
 A picture is known by the number of the packet it came from, which travels through the decoder with it. One thread
-decodes (or several within one picture), so that an error belongs to the packet that was sent last.
+decodes, so that an error belongs to the packet that was sent last, and because several within one picture of H.264
+report no damage.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 
 import av
-from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
+from framework.video.container import USUAL, Limits, check_file, prepare, too_large
 from framework.video.demux import demux, open_timed
+from framework.video.errors import VideoError
 
 
 @dataclass(frozen=True)
@@ -30,19 +35,19 @@ class Picture:
         return self.frame is None or bool(self.frame.is_corrupt)
 
 
-def play(path: str, spans: Sequence[tuple[int, int]], guesses: bool = True) -> Generator[Picture, None, None]:
+def play(
+    path: str, spans: Sequence[tuple[int, int]], limits: Limits = USUAL, guesses: bool = True
+) -> Generator[Picture, None, None]:
     """Yields what comes out when just the packets from a to before b are decoded, for each of the `spans` (a, b).
 
     The spans ascend and do not overlap. No span knows the pictures of another. Without `guesses`
-    pictures have just the times that the file itself gives them.
+    pictures have just the times that the file itself gives them. Raises VideoError where pictures become too large.
     """
     waiting = iter(spans)
     span = next(waiting, None)
-    with open_timed(path, guesses) as (container, stream):
+    with open_timed(path, limits, guesses) as (container, stream):
         codec = stream.codec_context
-        codec.thread_type = "SLICE"
-        codec.thread_count = 0
-        codec.flags |= Flags.copy_opaque
+        prepare(stream, limits, threads=1, marked=True)
         for number, packet in enumerate(demux(container, stream)):
             while span is not None and number >= span[1]:
                 yield from _decode(codec, None, number - 1)
@@ -51,8 +56,29 @@ def play(path: str, spans: Sequence[tuple[int, int]], guesses: bool = True) -> G
             if span is None:
                 return
             if number >= span[0]:
-                yield from _decode(codec, packet, number)
+                for picture in _decode(codec, packet, number):
+                    if picture.frame is None and (found := too_large(stream, limits)):
+                        raise VideoError(
+                            path, f"packet {number} cannot be decoded ({found})", "Make its pictures smaller"
+                        )
+                    yield picture
         yield from _decode(codec, None, number)
+
+
+def is_damaged(path: str, limits: Limits) -> bool:
+    """Says whether the decoder finds any damage in the file, all of which it decodes.
+
+    The answer is kept for the last few files as long as they do not change.
+    """
+    check_file(path)
+    status = os.stat(path)
+    return _is_damaged(path, limits, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _is_damaged(path: str, limits: Limits, size_bytes: int, changed_ns: int) -> bool:
+    with closing(play(path, [(0, 2**62)], limits)) as pictures:
+        return any(picture.corrupt for picture in pictures)
 
 
 def _decode(codec: VideoCodecContext, packet: av.Packet | None, number: int) -> Iterator[Picture]:

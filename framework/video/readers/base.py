@@ -8,21 +8,28 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from framework.video.info import MAX_PICTURE_PIXELS, VideoInfo, inspect
+from framework.video.container import MAX_PICTURE_PIXELS, Limits
+from framework.video.info import VideoInfo, inspect
 
 
 class Reader(ABC):
     """Defines a way to decode video files.
 
     A reader holds settings only: one may serve many files and many threads. `max_picture_pixels`: files with larger
-    pictures are refused.
+    pictures are refused. `allow_playlists`: lists that name other local files are read as one film.
     """
 
     max_picture_pixels: int = MAX_PICTURE_PIXELS
+    allow_playlists: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """Returns what this reader refuses."""
+        return Limits(self.max_picture_pixels, self.allow_playlists)
 
     def info(self, path: str) -> VideoInfo:
         """Returns facts about the file, the same for every reader. Raises VideoError if it is no usable video."""
-        return inspect(path, self.max_picture_pixels)
+        return inspect(path, self.limits)
 
     @abstractmethod
     def decode(

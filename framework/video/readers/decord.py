@@ -10,7 +10,7 @@ Measured with decord 0.6.0 on two cores:
 * It repeats frames in place of lost ones without a word, unless told to tolerate none: here that is an error.
 * After a jump it gives wrong pictures in HEVC with open GOPs, in H.264 whose key frames are recovery points and in AVI,
   and it fails in MPEG-TS: PyAV reads those, and whatever has more than one clock or frames without a time.
-* It does not tell which pictures are damaged: of a file whose packets look whole, `damaged` stays empty.
+* It does not tell which pictures are damaged. So FFmpeg decodes the file once, and PyAV reads what is not whole.
 If it fails half way, PyAV goes on from that frame, and says what is wrong if the file is to blame.
 """
 
@@ -24,10 +24,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from framework.video.container import MAX_PICTURE_PIXELS
 from framework.video.demux import AGAIN
 from framework.video.errors import VideoError
-from framework.video.info import MAX_PICTURE_PIXELS, VideoInfo
+from framework.video.info import VideoInfo
 from framework.video.packets import packets
+from framework.video.playback import is_damaged
 from framework.video.readers.base import Reader
 from framework.video.readers.pyav import PyAVReader
 
@@ -46,6 +48,7 @@ class DecordReader(Reader):
     threads: int
     file_bytes: int
     max_picture_pixels: int = MAX_PICTURE_PIXELS
+    allow_playlists: bool = False
 
     def decode(
         self, path: str, frames: Sequence[int], damaged: set[int] | None = None
@@ -66,11 +69,12 @@ class DecordReader(Reader):
                     done += 1
         if done < len(frames):
             log.info("%s: PyAV reads it instead of decord from frame %d on: %s", path, frames[done], trouble)
-            yield from PyAVReader(self.threads, self.max_picture_pixels).resume(path, frames, done, damaged)
+            reader = PyAVReader(self.threads, self.max_picture_pixels, self.allow_playlists)
+            yield from reader.resume(path, frames, done, damaged)
 
     def _distrust(self, path: str, info: VideoInfo) -> str:
         """Why decord must not read the file; empty if it may."""
-        table = packets(path)
+        table = packets(path, self.limits)
         decoded_bytes = info.frames * info.height * info.width * 3
         if decoded_bytes > self.file_bytes:
             return (
@@ -86,7 +90,9 @@ class DecordReader(Reader):
             return "decord does not tell which frames are damaged"
         if table.recovery_points:
             return "decord misplaces frames after a key frame from which the decoder has to recover"
-        return "decord misplaces frames in open GOPs" if table.open_gops else ""
+        if table.open_gops:
+            return "decord misplaces frames in open GOPs"
+        return "decord does not tell which frames are damaged" if is_damaged(path, self.limits) else ""
 
     def _pictures(self, info: VideoInfo, frames: Sequence[int]) -> Generator[Tensor, None, None]:
         try:

@@ -7,7 +7,8 @@ costs something. Measured on two cores: memory grows by 3-5 MiB and stays there;
 ms at 480x270 and 4.5-8 ms at 1920x1080 (H.264).
 
 A picture is damaged if the decoder says so, or leaves it out, or if the container lost data; and so is every picture
-that may depend on it, up to the next key frame.
+that may depend on it, up to the next key frame. What is shown shortly before, since the key frame, is damaged too: a
+decoder notices late. That counts where decoding goes on in any case, to the next wanted picture.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from itertools import dropwhile
 import av
 import numpy as np
 import torch
-from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from torch import Tensor
 
-from framework.video.container import decoding_threads
+from framework.video.container import MAX_PICTURE_PIXELS, prepare, too_large
 from framework.video.demux import AGAIN, demux, open_timed
 from framework.video.errors import VideoError
-from framework.video.info import MAX_PICTURE_PIXELS
 from framework.video.packets import PacketTable, packets
 from framework.video.readers.base import Reader
 
 log = logging.getLogger(__name__)
+LATE_FRAMES = 16  # a decoder may notice damage so much later than it shows
+WAITING_PIXELS = 2**27  # pictures that wait for that hold no more together
 JUMP_FRAMES = 16  # a jump empties the decoder's pipeline: not worth it for less
 REORDERED = 16  # frames; no codec lets a picture wait for more that are shown later
 EARLIER_SECONDS = (0, 1, 4, 16)  # how much before a key frame to search for it, as long as the search lands behind it
@@ -46,6 +47,7 @@ class PyAVReader(Reader):
 
     threads: int
     max_picture_pixels: int = MAX_PICTURE_PIXELS
+    allow_playlists: bool = False
 
     def decode(
         self, path: str, frames: Sequence[int], damaged: set[int] | None = None
@@ -61,7 +63,7 @@ class PyAVReader(Reader):
         convert = VideoReformatter()  # keeps its tables: a new one per frame costs more than decoding a small frame
         bad = set[int]() if damaged is None else damaged
         try:
-            for at, picture, spoilt in self._pictures(path, packets(path), frames[done:]):
+            for at, picture, spoilt in self._pictures(path, packets(path, self.limits), frames[done:]):
                 if spoilt:
                     if not bad:
                         log.warning("%s: frame %d is damaged; the decoder filled in what it could", path, at)
@@ -134,6 +136,8 @@ class _Film:
         self._untouched = True
         self.error = ""
         self._open()
+        # VP8 reports no damage, and leaves in broken pictures what its memory held before: nothing waits for it.
+        self.late = 0 if self._stream.codec_context.name == "vp8" else LATE_FRAMES
 
     def close(self) -> None:
         self._open_file.close()
@@ -153,19 +157,13 @@ class _Film:
             try:
                 pictures = self._stream.codec_context.decode(packet)
             except av.error.FFmpegError as error:
-                pictures, self.error = [], self._too_large() or error.strerror or str(error)
+                pictures, self.error = [], too_large(self._stream, self._reader.limits) or error.strerror or str(error)
             for picture in pictures:
                 number = self._number_of.get(picture.opaque if self._table.counted else picture.pts)
                 if number is not None and number >= key:
                     yield number, picture
             if packet is None or (self.error and not self._lenient):
                 return
-
-    def _too_large(self) -> str:
-        """Says so where pictures have become too large, which FFmpeg calls invalid data; empty where they are not."""
-        codec, most = self._stream.codec_context, self._reader.max_picture_pixels
-        larger = codec.width * codec.height > most
-        return f"its {codec.width} x {codec.height} pixels are more than reader.max_picture_pixels={most}" * larger
 
     def _packets(self, key: int) -> Iterator[av.Packet]:
         """The packets from that of frame `key` on."""
@@ -180,8 +178,10 @@ class _Film:
         self._untouched = False
         stamp = int(self._table.stamps[key])
         for number, packet in enumerate(queue if key == 0 else dropwhile(lambda packet: packet.pts != stamp, queue)):
-            packet.opaque = number
-            yield packet
+            if self._table.counted:
+                packet.opaque = number
+            if key > 0 or number >= self._table.first_packet:
+                yield packet
 
     def _seek(self, key: int) -> bool:
         """Moves to the packet of frame `key` or before it; False if all there is lies behind it."""
@@ -201,14 +201,12 @@ class _Film:
 
     def _open(self) -> None:
         self._open_file.close()
-        self._container, self._stream = self._open_file.enter_context(open_timed(self._path))
+        self._container, self._stream = self._open_file.enter_context(open_timed(self._path, self._reader.limits))
         codec = self._stream.codec_context
         # Threads that decode several pictures at once lose whole ones when one of them is broken.
-        codec.thread_type = "SLICE" if self._lenient else "AUTO"
-        codec.thread_count = decoding_threads(self._stream, self._reader.threads)
-        codec.options = {"max_pixels": str(self._reader.max_picture_pixels)}
-        if self._table.counted:
-            codec.flags |= Flags.copy_opaque
+        threads = 1 if self._lenient else self._reader.threads
+        prepare(self._stream, self._reader.limits, threads, marked=self._table.counted)
+        codec.thread_type = "AUTO"
         self._untouched = True
 
 
@@ -220,7 +218,7 @@ def _read(
     Returns False, without a picture, if `key` is no place to start from. Raises _Missing in place of a picture that
     does not come, or comes out of turn.
     """
-    reach, whole_from = _reach(table), table.whole_from
+    reach, whole_from, whole_until = _reach(table), table.whole_from, table.whole_until
     spoilt: list[int] = []  # packets that gave a damaged picture, or none
     wanted = deque(run)
     waiting = deque[tuple[int, av.VideoFrame]]()
@@ -228,9 +226,13 @@ def _read(
 
     def settled(until: int) -> Iterator[tuple[int, av.VideoFrame, bool]]:
         """What waits for nothing shown after frame `until`."""
-        while waiting and reach[waiting[0][0]] <= until:
-            at, picture = waiting.popleft()
-            bad = any(whole_from[at] <= packet <= table.decode_order[at] for packet in spoilt)
+        while waiting and reach[(at := waiting[0][0])] <= until:
+            room = len(waiting) * waiting[0][1].width * waiting[0][1].height <= WAITING_PIXELS
+            alike = bool(wanted) and whole_from[wanted[0]] == whole_from[at]  # decoding goes on there in any case
+            if alike and room and until < at + film.late:
+                return
+            _, picture = waiting.popleft()
+            bad = any(whole_from[at] <= packet < whole_until[at] for packet in spoilt)
             yield at, picture, bad or bool(table.damaged[at])
 
     for at, picture in film.decode(key):

@@ -15,9 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from framework.core.errors import UsageError
+from framework.video.container import MAX_PICTURE_PIXELS
 from framework.video.demux import AGAIN
 from framework.video.errors import VideoError
-from framework.video.info import MAX_PICTURE_PIXELS
 from framework.video.readers.base import Reader
 
 

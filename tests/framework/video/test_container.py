@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import av
 import pytest
+from av.video.stream import VideoStream
 from PIL import Image
 
-from framework.video.container import decoding_threads, open_container
+from framework.video.container import Limits, open_container, prepare
 from framework.video.errors import VideoError
 from framework.video.info import inspect
 from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
+from tests.fixtures.films import Film, make, number_of
 
 READERS = [DecordReader(1, 2**29), PyAVReader(1)]
 
@@ -115,7 +119,70 @@ def test_opening_a_file_keeps_its_messages_out_of_pythons_log(make_video: Callab
         av.logging.set_level(None)
 
 
-def test_very_large_pictures_are_decoded_by_one_thread() -> None:
-    eight_k, sixteen_k = SimpleNamespace(width=7680, height=4320), SimpleNamespace(width=15360, height=8640)
-    assert [decoding_threads(stream, 0) for stream in (eight_k, sixteen_k)] == [0, 1]
-    assert [decoding_threads(stream, 4) for stream in (eight_k, sixteen_k)] == [4, 1]
+@pytest.mark.parametrize(
+    ("width", "height", "codec", "threads", "marked", "used"),
+    [
+        (7680, 4320, "hevc", 0, False, 0),
+        (7680, 4320, "hevc", 4, False, 4),
+        (15360, 8640, "hevc", 4, False, 1),  # each thread would hold pictures of its own
+        (64, 64, "vp8", 0, False, 1),  # several threads make other pictures of damaged data every time
+        (64, 64, "vp8", 4, False, 1),
+        (64, 64, "vp9", 4, False, 4),
+        (64, 64, "libdav1d", 4, False, 4),
+        (64, 64, "libdav1d", 4, True, 1),  # it would wait for Python for ever when it is closed early
+    ],
+)
+def test_some_films_are_decoded_by_one_thread(
+    width: int, height: int, codec: str, threads: int, marked: bool, used: int
+) -> None:
+    decoder = SimpleNamespace(name=codec, thread_count=None, options={}, flags=0)
+    stream = SimpleNamespace(width=width, height=height, codec_context=decoder)
+    prepare(cast(VideoStream, stream), Limits(max_picture_pixels=77), threads, marked)
+    assert decoder.thread_count == used
+    assert decoder.options == {"max_pixels": "77"}
+    assert bool(decoder.flags) == marked
+
+
+LISTS = {
+    "film.ffconcat": "ffconcat version 1.0\nfile 0.mp4\nfile 2.mp4\n",
+    "film.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.002,\n0.ts\n#EXTINF:2.002,\n2.ts\n#EXT-X-ENDLIST\n",
+    "open.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + "#EXTINF:2.002,\n0.ts\n" * 4,  # without an end
+    "web.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.002,\nhttp://127.0.0.1:9/0.ts\n#EXT-X-ENDLIST\n",
+    "web.ffconcat": "ffconcat version 1.0\nfile http://127.0.0.1:9/0.mp4\n",
+}
+
+
+@pytest.fixture
+def lists(here: Path) -> None:
+    for start in (0, 2):
+        make(Film("mp4", bframes=3, frames=60), Path(f"{start}.mp4"))
+        make(Film("ts", bframes=3, frames=60, start=start), Path(f"{start}.ts"))
+    for name, text in LISTS.items():
+        Path(name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    "make_reader", [partial(DecordReader, 1, 2**29), partial(PyAVReader, 1)], ids=["decord", "pyav"]
+)
+@pytest.mark.parametrize("name", ["film.ffconcat", "film.m3u8"])
+def test_a_playlist_of_local_films_is_read_where_a_key_allows_it(
+    lists: None, name: str, make_reader: Callable[..., Reader]
+) -> None:
+    with pytest.raises(VideoError, match=r"reader.allow_playlists=true"):
+        make_reader().info(name)
+    reader = make_reader(allow_playlists=True)
+    info = reader.info(name)
+    assert (info.frames, round(info.duration_seconds, 2)) == (120, 4.0)
+    shown = [number_of(p.permute(1, 2, 0).numpy()) for _, p in reader.decode(name, [0, 59, 60, 75, 119])]
+    assert shown == [0, 59, 0, 15, 59]
+
+
+def test_an_open_ended_playlist_is_read_from_its_start(lists: None) -> None:
+    assert inspect("open.m3u8", Limits(allow_playlists=True)).frames == 4 * 60
+
+
+@pytest.mark.parametrize("name", ["web.m3u8", "web.ffconcat", "sdp.mp4"])
+def test_no_playlist_reaches_beyond_local_files(lists: None, name: str) -> None:
+    Path("sdp.mp4").write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=video 9 RTP/AVP 96\n")
+    with pytest.raises(VideoError):
+        inspect(name, Limits(allow_playlists=True))

@@ -126,7 +126,7 @@ def test_pictures_that_become_too_large_are_refused_where_they_do(tmp_path: Path
     (tmp_path / "grows.ts").write_bytes(small + Path(film(tmp_path / "large.ts", (64, 64), first=4)).read_bytes())
     path = str(tmp_path / "grows.ts")
     assert [picture.shape[1] for _, picture in PyAVReader(1).decode(path, [3, 4])] == [32, 64]
-    with pytest.raises(VideoError, match=r"frame 4 .*64 x 64 pixels are more than reader.max_picture_pixels=2048"):
+    with pytest.raises(VideoError, match=r"packet 4 .*64 x 64 pixels are more than reader.max_picture_pixels=2048"):
         list(PyAVReader(1, 2048).decode(path, [3, 4]))
 
 

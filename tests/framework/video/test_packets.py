@@ -13,6 +13,8 @@ import pytest
 
 from framework.video.errors import VideoError
 from framework.video.packets import packets
+from framework.video.readers.base import Reader
+from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
 from tests.fixtures.films import Film, make, number_of
 
@@ -128,6 +130,69 @@ def test_a_film_that_begins_between_key_frames_begins_with_the_first_that_can_be
     assert numbers(path, [0, 35]) == [24, 59]
 
 
+@pytest.mark.parametrize("reader", [PyAVReader(0), DecordReader(0, 2**29)], ids=["pyav", "decord"])
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_a_webm_that_begins_between_key_frames_begins_with_the_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, codec: str, reader: Reader
+) -> None:
+    caplog.set_level(logging.INFO, logger="framework.video.packets")
+    whole = make(Film("webm", codec, frames=60), tmp_path / "whole.webm")
+    path = remux(whole, tmp_path / "late.webm", first=10, shift=-10 * STEP)
+    info = reader.info(path)
+    np.testing.assert_allclose(info.seconds, np.arange(36) * STEP, atol=1e-3)
+    shown = [number_of(p.permute(1, 2, 0).numpy()) for _, p in reader.decode(path, range(36))]
+    assert shown == list(range(24, 60))
+    assert caplog.messages == [f"{path}: it begins between key frames; its first 14 packets are passed over"]
+
+
+def not_coded(film: str, out: Path, numbers: set[int]) -> str:
+    """Copies an MPEG-4 film; the packets of these numbers say: go on showing the picture before."""
+    with av.open(film) as whole, av.open(str(out), "w") as copy:
+        stream = copy.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate([packet for packet in whole.demux(video=0) if packet.size]):
+            if number in numbers:
+                bits = f"{int.from_bytes(bytes(packet)[4:12]):064b}"
+                head = bits[: bits.index("0", 2) + 2 + 15 + 1]  # up to the mark; 15 bits count 30,000 steps in a second
+                head += "00" + "1" * (-len(head + "00") % 8)
+                empty = av.Packet(bytes(packet)[:4] + int(head, 2).to_bytes(len(head) // 8))
+                empty.pts, empty.dts, empty.time_base = packet.pts, packet.dts, packet.time_base
+                empty.duration, packet = packet.duration, empty
+            packet.stream = stream
+            copy.mux(packet)
+    return str(out)
+
+
+@pytest.mark.parametrize("reader", [PyAVReader(0), DecordReader(0, 2**29)], ids=["pyav", "decord"])
+@pytest.mark.parametrize("container", ["mp4", "avi", "mkv", "ts"])
+def test_a_picture_that_is_not_coded_is_no_frame(tmp_path: Path, container: str, reader: Reader) -> None:
+    whole = make(Film(container, "mpeg4", frames=60), tmp_path / f"whole.{container}")
+    path = not_coded(whole, tmp_path / f"held.{container}", {21, 22, 23, 47})
+    left = [n for n in range(60) if n not in {21, 22, 23, 47}]
+    info, damaged = reader.info(path), set[int]()
+    np.testing.assert_allclose(info.seconds, np.array(left) * STEP, atol=1e-3)
+    shown = [number_of(p.permute(1, 2, 0).numpy()) for _, p in reader.decode(path, range(56), damaged)]
+    assert (shown, damaged) == (left, set())
+
+
+@pytest.mark.parametrize(("bframes", "last"), [(0, 46), (3, 70)])  # frame 47 is the key frame 48: one is lost
+def test_no_picture_behind_a_lost_packet_of_an_avi_is_wrong_without_a_word(
+    tmp_path: Path, bframes: int, last: int
+) -> None:
+    whole = make(Film("avi", bframes=bframes, frames=72), tmp_path / "whole.avi")
+    with av.open(whole) as container:
+        place = [packet.pos for packet in container.demux(video=0) if packet.size][30]
+    content = bytearray(Path(whole).read_bytes())
+    content[place - 8 : place - 4] = b"JUNK"  # in place of the packet's kind
+    (tmp_path / "lost.avi").write_bytes(content)
+    table, damaged = packets(str(tmp_path / "lost.avi")), set[int]()
+    assert len(table) == 71
+    for number, picture in read(str(tmp_path / "lost.avi"), range(71), damaged):
+        right = number_of(picture.permute(1, 2, 0).numpy()) == round(table.seconds[number] / STEP)
+        assert right or number in damaged
+    assert min(damaged) >= 24
+    assert max(damaged) == last
+
+
 def test_pictures_before_time_0_are_not_shown(tmp_path: Path) -> None:
     whole = make(Film(bframes=3, frames=60), tmp_path / "whole.mp4")
     path = remux(whole, tmp_path / "cut.mkv", shift=-10 * STEP, avoid_negative_ts="disabled")
@@ -161,6 +226,19 @@ def test_pictures_without_times_come_at_the_frame_rate(tmp_path: Path, caplog: p
     assert caplog.messages == [
         f"{path}: not every picture has a time of its own; all of it is decoded once to find its frames"
     ]
+
+
+@pytest.mark.parametrize("container", ["avi", "mpg"])
+def test_uneven_times_of_counted_pictures_are_a_warning(
+    tmp_path: Path, container: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    codec = "mpeg2video" if container == "mpg" else "mpeg4"
+    for rate, told in (("29.97", []), ("gap", [4.0])):
+        caplog.clear()
+        film = Film(container, codec, bframes=2, rate=rate)
+        packets(make(film, tmp_path / f"{rate}.{container}"))
+        said = [float(m.split("up to ")[1].split()[0]) for m in caplog.messages if "uneven" in m]
+        assert said == pytest.approx(told, abs=0.1)
 
 
 def test_a_lost_packet_of_a_broadcast_damages_the_frames_up_to_the_next_key_frame(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import av
+import pytest
 
-from framework.video.playback import play
+from framework.video.container import Limits
+from framework.video.errors import VideoError
+from framework.video.playback import is_damaged, play
 from tests.fixtures.films import Film, make, number_of
 
 
@@ -46,3 +50,23 @@ def test_an_error_comes_in_place_of_a_picture(tmp_path: Path) -> None:
     assert [p.packet for p in pictures] == list(range(20))
     assert [p.packet for p in pictures if p.frame is None] == [10]
     assert pictures[10].corrupt and not pictures[9].corrupt
+
+
+def test_pictures_that_become_too_large_are_refused(make_video: Callable[..., str], tmp_path: Path) -> None:
+    parts = [make_video("small.ts", frames=4, size=(32, 64)), make_video("large.ts", frames=4, size=(64, 64))]
+    (tmp_path / "grows.ts").write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    path = str(tmp_path / "grows.ts")
+    assert len(list(play(path, [(0, 8)]))) == 8
+    with pytest.raises(VideoError, match=r"64 x 64 pixels are more than reader.max_picture_pixels=2048"):
+        list(play(path, [(0, 8)], Limits(max_picture_pixels=2048)))
+
+
+def test_damage_anywhere_in_a_film_is_found(tmp_path: Path) -> None:
+    path = make(Film("mp4", "mpeg4", frames=40), tmp_path / "film.mp4")
+    assert not is_damaged(path, Limits())
+    with av.open(path) as container:
+        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][30]
+    content = bytearray(Path(path).read_bytes())
+    content[place + size // 2 : place + size] = b"\x55" * (size - size // 2)
+    (tmp_path / "noise.mp4").write_bytes(content)
+    assert is_damaged(str(tmp_path / "noise.mp4"), Limits())
