@@ -17,9 +17,11 @@ from typing import Any
 from framework.commands.catalogue import Command, commands
 from framework.config.quoting import protect
 from framework.core.errors import Failure, RunError, UsageError
+from framework.core.interrupt import asked, heed, listening
 
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 FULL_ERROR = "HYDRA_FULL_ERROR"
+MULTIRUN = ("-m", "--multirun")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,17 +40,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif (command := commands().get(words[0])) is None:
         sys.exit(_explained(UsageError(_unknown(words[0]))).status)
     elif any(word in ("-h", "--help") for word in words[1:]):
-        from framework.commands.help import show
-
-        show(command)
+        _help(command, words[1:])
     else:
-        _run(command, words[1:], debug)
+        _interruptible(command, words[1:], debug)
+
+
+def _help(command: Command, words: Sequence[str]) -> None:
+    from framework.commands.help import show
+
+    try:
+        show(command, words)
+    except UsageError as error:
+        sys.exit(_explained(error).status)
 
 
 def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name, commands(), n=1)
     meant = f"; did you mean `sieve {close[0]}`?" if close else ""
     return f"there is no command {name!r}; expected one of {', '.join(commands())}{meant}"
+
+
+def _interruptible(command: Command, words: Sequence[str], debug: bool) -> None:
+    """Run; Ctrl-C has a status of its own, also where what it met made something else of it, or nothing."""
+    with listening():
+        try:
+            _run(command, words, debug)
+            heed()
+            return
+        except KeyboardInterrupt:
+            pass
+        except SystemExit:
+            if not asked():
+                raise
+        _write("interrupted")
+        sys.exit(INTERRUPTED)
 
 
 def _run(command: Command, words: Sequence[str], debug: bool) -> None:
@@ -59,10 +84,7 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
             return
         if command.before:
             words = _imported(command.before)(words)
-        failures = _hydra(command, protect(words, command.texts, command.lists), debug)
-    except KeyboardInterrupt:
-        _write("interrupted")
-        sys.exit(INTERRUPTED)
+        failures = _hydra(command, protect(_flags_first(words), command.texts, command.lists), debug)
     except Exception as error:
         if debug:
             raise
@@ -71,10 +93,16 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
         sys.exit(failures[0].status)
 
 
-def _imported(path: str) -> Callable[[Any], Any]:
+def _flags_first(words: Sequence[str]) -> list[str]:
+    """The words with -m before all others: Hydra's parser wants it there, people type it anywhere."""
+    flags = [word for word in words if word in MULTIRUN]
+    return [*flags[:1], *(word for word in words if word not in MULTIRUN)]
+
+
+def _imported(path: str) -> Callable[..., Any]:
     """The function at `module:function`, imported now."""
     module, name = path.split(":")
-    function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
 
 
@@ -91,7 +119,10 @@ def _hydra(command: Command, words: Sequence[str], debug: bool) -> list[Failure]
     failures: list[Failure] = []
 
     def task(cfg: DictConfig) -> Any:
+        heed()  # before every run of a sweep
         try:
+            if command.checked:
+                _imported("framework.config.early:check")(cfg, command.groups)
             return _imported(command.target)(cfg)
         except Exception as error:
             if debug:

@@ -63,6 +63,12 @@ class DecoderBackbone(Backbone):
     questions_per_pass: int
     end_ids: frozenset[int]  # tokens that end the model's turn
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Returns how many parameters the loaded model has, and their size in bytes. Shared ones count once."""
+        parameters = list(self.model.parameters())
+        return sum(p.numel() for p in parameters), sum(p.numel() * p.element_size() for p in parameters)
+
     @abstractmethod
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
         """Returns the prefix of the text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order.

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedConfig
 from transformers.utils import cached_file, is_flash_attn_2_available, logging
 
-from framework.core.weight_files import ASSETS, Stored, locate, model_files, read_json, refuse_non_finite
+from framework.backbones.checkpoint import VOCABULARIES, find, model_type
+from framework.core.model_files import model_files, read_json
+from framework.core.weight_files import Stored, refuse_non_finite
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTION = ("sdpa", "eager", "flash_attention_2")
 KEY = "backbone.adapter"
-VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))  # a folder needs all files of one of them
 TOLD = (  # the .json files that are read where a folder has them
     *("config", "generation_config", "preprocessor_config", "tokenizer", "tokenizer_config"),
     *("special_tokens_map", "added_tokens", "vocab", "chat_template"),
@@ -40,38 +42,21 @@ def at_least(key: str, value: Any, least: int) -> None:
         raise ValueError(f"{KEY}.{key} must be a whole number >= {least}; got {value!r}")
 
 
-def locate_checkpoint(checkpoint: str, model_type: str) -> tuple[str, bool]:
+def locate_checkpoint(checkpoint: str, wanted: str) -> tuple[str, bool]:
     """Returns where the checkpoint is (folder or Hub id), and whether it is local.
 
-    Raises ValueError where there is no such checkpoint, or where its model type is not `model_type`. Raises it also
+    Raises ValueError where there is no such checkpoint, or where its model type is not the `wanted` one. Raises it also
     where a file of a folder is missing, is cut off or is no more than a pointer to the file.
     """
-    name = str(checkpoint)
-    folder = locate(name)
-    if name.startswith("asset:") and not (folder / "config.json").is_file():
-        known = ", ".join(sorted(path.parent.name for path in ASSETS.glob("*/config.json"))) or "none"
-        raise ValueError(f"{KEY}.checkpoint: no shipped weights {name!r}; there are: {known}")
-    local = folder.exists()
-    if local and not (folder / "config.json").is_file():
-        raise ValueError(f"{KEY}.checkpoint: the folder {folder} has no config.json, so it is no checkpoint")
-    if not local and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise ValueError(f"{KEY}.checkpoint: no folder {name!r}, and no Hub id either (owner/name)")
-    place = str(folder) if local else name
+    place, local = find(str(checkpoint))
     try:
-        if local:
-            read_json(folder / "config.json")
-        found = PreTrainedConfig.get_config_dict(place, local_files_only=local)[0].get("model_type")
-    except OSError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{KEY}.checkpoint: {place!r} is no readable folder and could not be had from the Hub: {reason}"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{KEY}.checkpoint: {error}") from error
-    if found != model_type:
-        raise ValueError(f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {model_type!r}")
+        found = model_type(place, local)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{KEY}.checkpoint: {str(error).splitlines()[0]}") from error
+    if found != wanted:
+        raise ValueError(f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {wanted!r}")
     if local:
-        _check_files(folder)
+        _check_files(Path(place))
     return place, local
 
 
@@ -113,25 +98,35 @@ def resolve_device(device: str, device_map: Any) -> torch.device:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps progress bars and warnings of transformers away, for as long as the block lasts.
+    """Keeps progress bars and warnings of transformers and of the Hub's client away, for as long as the block lasts.
 
-    What is hidden is stale (sliding windows do work with SDPA) or checked by us (missing weights).
+    What is hidden is stale (sliding windows do work with SDPA), checked by us (missing weights) or said once in the
+    error that ends it (another try at a file).
     """
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity, bars, hub = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub)
         if bars:
             logging.enable_progress_bar()
 
 
 def load(
-    model_class: Any, place: str, local: bool, dtype: str, device: torch.device, device_map: Any, attention: str
+    model_class: Any,
+    place: str,
+    local: bool,
+    dtype: str,
+    device: torch.device,
+    device_map: Any,
+    attention: str,
+    config: PreTrainedConfig | None = None,
 ) -> tuple[Any, Any]:
-    """Loads (model, tokenizer), in evaluation mode.
+    """Loads (model, tokenizer), in evaluation mode. `config`, if given, takes the place of the checkpoint's.
 
     Raises ValueError where weights are missing, have another shape or are not finite. Raises it also where
     flash_attention_2 is not installed, or is asked for with float32.
@@ -147,6 +142,7 @@ def load(
     with quiet(), _named_failures(place):
         model, info = model_class.from_pretrained(
             place,
+            config=config,
             dtype=DTYPES[dtype],
             attn_implementation=attention,
             device_map=device_map,

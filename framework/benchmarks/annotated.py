@@ -15,8 +15,10 @@ from pathlib import Path
 
 from framework.benchmarks.base import Absent, Benchmark, Item, Result, Strata, VideoItem
 from framework.benchmarks.extraction import clean
+from framework.benchmarks.places import existing_folder
 from framework.benchmarks.tables import Row, read_rows
 from framework.core.errors import UsageError
+from framework.core.home import at_home
 from framework.core.types import Answer, Question
 
 
@@ -43,7 +45,7 @@ class Annotated(Benchmark):
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit must be at least 1 video or null, got {self.limit}")
-        self.root = None if self.root is None else str(Path(self.root).expanduser())
+        self.root = None if self.root is None else str(at_home(self.root, "root"))
 
     @property
     def annotations(self) -> tuple[str, ...]:
@@ -117,11 +119,7 @@ class Annotated(Benchmark):
 
     def files(self) -> list[Path]:
         """Returns the annotation files under root. Raises UsageError when root or the files are missing."""
-        if self.root is None:
-            raise UsageError(f"{self.name} is read from files: say where, benchmark.root=FOLDER")
-        root = Path(self.root)
-        if not root.is_dir():
-            raise UsageError(f"benchmark.root={self.root}: no such folder; expected the files of {self.name}")
+        root = existing_folder(self.root, "benchmark.root", self.name)
         for pattern in self.annotations:
             if found := sorted(path for path in root.glob(pattern) if path.is_file()):
                 return found

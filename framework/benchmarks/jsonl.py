@@ -15,8 +15,10 @@ from typing import Any
 from framework.benchmarks.annotated import Annotated
 from framework.benchmarks.base import Strata
 from framework.benchmarks.extraction import letter
+from framework.benchmarks.places import existing_file
 from framework.benchmarks.tables import Row, number_rows, read_rows
 from framework.core.errors import UsageError
+from framework.core.home import at_home
 from framework.core.prompts import PromptTemplate
 from framework.core.types import Question
 
@@ -41,18 +43,14 @@ class Jsonl(Annotated):
         limit: int | None,
         only: dict[str, str | int] | None,
     ) -> None:
-        self.file = None if file is None else Path(file).expanduser()
+        self.file = None if file is None else at_home(file, "file")
         beside = str(self.file.parent) if self.file else None
         super().__init__(name=name, root=beside if root is None else root, limit=limit, only=only)
         self.fields, self.prompt = strata, prompt
 
     def files(self) -> list[Path]:
         """Returns the one file. Raises UsageError where none is named or it does not exist."""
-        if self.file is None:
-            raise UsageError(f"{self.name} is read from a file of your own: say which, {self.key}=FILE")
-        if not self.file.is_file():
-            raise UsageError(f"{self.key}={self.file}: no such file; expected one JSON object per line")
-        return [self.file]
+        return [existing_file(self.file, self.key, self.name)]
 
     def rows(self) -> list[Row]:
         """Reads all rows. Raises UsageError that names file and lines when some cannot be asked."""

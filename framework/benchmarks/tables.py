@@ -20,20 +20,32 @@ def read_rows(path: Path) -> list[Row]:
     """
     if path.suffix == ".parquet":
         return _parquet(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: expected text in UTF-8 ({error})") from error
     if path.suffix == ".jsonl":
-        # split at line feeds alone: texts may hold other line separators, such as U+2028
-        return [_line(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        return [row for _, row in read_lines(path)]
     try:
-        found = json.loads(text)
+        found = json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}: no JSON ({error}); expected a list of rows") from error
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise UsageError(f"{path}: expected a list of rows, each a mapping, got {type(found).__name__}")
     return found
+
+
+def read_lines(path: Path) -> list[tuple[int, Row]]:
+    """Reads JSON lines: the number of each line, from 1, and its row. Blank lines are passed over.
+
+    Raises UsageError naming file and line.
+    """
+    # split at line feeds alone: texts may hold other line separators, such as U+2028
+    lines = enumerate(_text(path).split("\n"), 1)
+    return [(number, _line(path, number, line)) for number, line in lines if line.strip()]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: expected text in UTF-8 ({error})") from error
 
 
 def _parquet(path: Path) -> list[Row]:

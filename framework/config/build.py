@@ -10,7 +10,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -33,15 +33,16 @@ def build(node: DictConfig | dict[str, Any], interface: type[T], key: str) -> T:
 
     Raises ConfigError where that cannot work.
     """
-    return _construct(_plain(node, key), interface, key)
+    return _construct(plain_node(node, key), interface, key)
 
 
 def build_plain(node: DictConfig | dict[str, Any], cls: type[T], key: str) -> T:
     """Builds a value of a known class from a node without `_target_`; the rest is as in `build`."""
-    return _construct({"_target_": f"{cls.__module__}.{cls.__qualname__}", **_plain(node, key)}, cls, key)
+    return _construct({"_target_": f"{cls.__module__}.{cls.__qualname__}", **plain_node(node, key)}, cls, key)
 
 
-def _plain(node: DictConfig | dict[str, Any], key: str) -> dict[str, Any]:
+def plain_node(node: DictConfig | dict[str, Any], key: str) -> dict[str, Any]:
+    """Returns a node as a mapping, interpolations resolved. Raises ConfigError where it is none or cannot be."""
     try:
         plain = OmegaConf.to_container(OmegaConf.create(node) if isinstance(node, dict) else node, resolve=True)
     except OmegaConfBaseException as error:
@@ -84,13 +85,21 @@ def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:
     """The constructor arguments of `cls`, nested parts built, every value of the annotated type."""
     parameters = {name: p for name, p in inspect.signature(cls).parameters.items() if p.kind is not p.VAR_KEYWORD}
     given = {name: value for name, value in node.items() if name != "_target_"}
-    if unknown := sorted(set(given) - set(parameters)):
-        raise ConfigError(f"{key}.{unknown[0]}: {cls.__name__} has no such key; it has {sorted(parameters) or 'none'}")
-    required = {name for name, p in parameters.items() if p.default is p.empty}
-    if missing := sorted(required - set(given)):
-        raise ConfigError(f"{key}.{missing[0]} is missing; {cls.__name__} needs {sorted(required)}")
+    check_keys(given, {name: p.default is p.empty for name, p in parameters.items()}, cls.__name__, key)
     hints = get_type_hints(cls.__init__)  # type: ignore[misc]
     return {name: _value(value, hints.get(name, Any), f"{key}.{name}") for name, value in given.items()}
+
+
+def check_keys(given: Collection[str], taken: Mapping[str, bool], name: str, key: str) -> None:
+    """Checks that the keys `given` fit what the class `name` takes: argument -> whether it is required.
+
+    Raises ConfigError for a key that it does not have, and for one that is missing.
+    """
+    if unknown := sorted(set(given) - set(taken)):
+        raise ConfigError(f"{key}.{unknown[0]}: {name} has no such key; it has {sorted(taken) or 'none'}")
+    required = {argument for argument, needed in taken.items() if needed}
+    if missing := sorted(required - set(given)):
+        raise ConfigError(f"{key}.{missing[0]} is missing; {name} needs {sorted(required)}")
 
 
 def _value(value: Any, hint: Any, key: str) -> Any:
@@ -105,6 +114,11 @@ def _value(value: Any, hint: Any, key: str) -> Any:
         built = [_value(part, inner, f"{key}.{place}") for place, part in enumerate(value)]
         return tuple(built) if _only(hint, lambda one: typing.get_origin(one) is tuple) else built
     _refuse_parts(value, key)
+    return checked_value(value, hint, key)
+
+
+def checked_value(value: Any, hint: Any, key: str) -> Any:
+    """Returns a plain value as the annotation `hint` wants it. Raises ConfigError where it is of another type."""
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:

@@ -30,7 +30,7 @@ KEYS = (
     *("recording.id", "probed"),
 )
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
-LIMITS = ("max_picture_pixels",)  # keys, anywhere, that refuse a file and change no answer
+LIMITS = ("max_picture_pixels", "allow_playlists")  # keys, anywhere, that refuse a file and change no answer
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
 ABOUT = "run.json"  # of a run folder: who the run is
 _log = logging.getLogger(__name__)

@@ -10,8 +10,10 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from framework.backbones.scope import Scope
 from framework.config.build import ConfigError, build, build_plain
 from framework.config.groups import STRATEGIES
+from framework.config.root import check_root
 from framework.core.interfaces import Backbone
 from framework.core.prompts import PromptTemplate
 from framework.engine.pipeline import Pipeline
@@ -39,8 +41,7 @@ def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
     video.
     """
     strategies = build_strategies(cfg)
-    if not isinstance(cfg.budget, int) or cfg.budget < 1:
-        raise ConfigError(f"budget must be a whole number of tokens >= 1, got {cfg.budget!r} (key: budget)")
+    check_root(cfg)
     reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
     sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
     prompt_template(cfg)
@@ -58,6 +59,12 @@ def build_backbone(cfg: DictConfig) -> Backbone:
         _backbones.clear()
         _backbones[identity] = build(cfg.backbone.adapter, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
     return _backbones[identity]
+
+
+def build_scope(cfg: DictConfig) -> Scope | None:
+    """Builds what the backbone's weights are for. None: its option does not say."""
+    node = OmegaConf.select(cfg, "backbone.scope")
+    return None if node is None else build(node, Scope, "backbone.scope")  # type: ignore[type-abstract]
 
 
 def prompt_template(cfg: DictConfig) -> PromptTemplate:

@@ -178,6 +178,11 @@ class Backbone(ABC):
 
     frames_per_tick: int
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Returns how many parameters the model has, and their size in bytes. None: that is not known."""
+        return None
+
     @abstractmethod
     def frame_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns the height and width in pixels that a frame of the given size is resized to before encoding."""

@@ -1,6 +1,6 @@
-"""Weights in files: which file a checkpoint means, what its header says, its tensors one by one when asked for.
+"""Weights in files: what a header says, the tensors one by one when asked for; `random:SEED` is made up.
 
-A checkpoint is a path, `asset:NAME` for what ships with the package, or `random:SEED` for weights that are made up.
+Where they lie is `model_files.py`'s.
 """
 
 from __future__ import annotations
@@ -18,15 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
-POINTER = b"version https://git-lfs"  # how a Git-LFS pointer begins
+from framework.core.model_files import refuse_stand_in
+
 _RANDOM = re.compile(r"random:(\d+)(?::(\w+))?")
-
-
-def locate(checkpoint: str | Path) -> Path:
-    """Returns the path that a checkpoint means. `asset:NAME` ships with the package; `~` is the home folder."""
-    name = str(checkpoint).removeprefix("asset:")
-    return ASSETS / name if name != str(checkpoint) else Path(name).expanduser()
 
 
 def random_weights(checkpoint: str | Path, kinds: Collection[str] = ("",)) -> tuple[int, str] | None:
@@ -108,44 +102,6 @@ def of_torch(file: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict):
         raise ValueError(f"{file} holds no weights by name, but {type(found).__name__}")
     return found
-
-
-def model_files(folder: Path) -> list[Path]:
-    """Lists the weight files of a model folder as transformers lays it out; none where it holds no model.
-
-    Raises ValueError where the index of the shards cannot be read.
-    """
-    for stem in ("model.safetensors", "pytorch_model.bin"):
-        index = folder / f"{stem}.index.json"
-        if (folder / stem).is_file():
-            return [folder / stem]
-        if index.is_file():
-            shards = read_json(index).get("weight_map")
-            if not isinstance(shards, dict) or not shards:
-                raise ValueError(f"{index} names no files of weights: it needs a `weight_map`")
-            return [folder / name for name in sorted(set(map(str, shards.values())))]
-    return []
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Reads a JSON object. Raises ValueError that names the file where it holds none."""
-    refuse_stand_in(file)
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is no JSON file, or is cut off: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{file} must hold a JSON object, got {type(found).__name__}")
-    return found
-
-
-def refuse_stand_in(file: Path) -> None:
-    """Checks that a file exists and is not a Git-LFS pointer in its place. Raises ValueError otherwise."""
-    if not file.is_file():
-        raise ValueError(f"{file} does not exist")
-    with open(file, "rb") as opened:
-        if opened.read(len(POINTER)) == POINTER:
-            raise ValueError(f"{file} is a Git-LFS pointer and not the file itself: fetch it with `git lfs pull`")
 
 
 def refuse_non_finite(tensors: Iterable[tuple[str, Tensor]], source: object) -> None:

@@ -18,10 +18,11 @@ from framework.core.outcome import Cost
 
 
 class Ledger:
-    """Records the costs of one video, per question and stage."""
+    """Records the costs of one video: per question and stage, and per stage for all questions together."""
 
     def __init__(self) -> None:
         self._costs: dict[str, dict[str, Cost]] = defaultdict(lambda: defaultdict(Cost))
+        self._spent: dict[str, Cost] = defaultdict(Cost)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
@@ -47,10 +48,15 @@ class Ledger:
         share = Cost(cost.seconds / len(payers), cost.passes, cost.tokens, cost.flops / len(payers))
         for payer in payers:
             self._costs[payer][name] += share
+        self._spent[name] += cost
 
     def of(self, payer: str) -> dict[str, Cost]:
         """Returns stage -> cost of one question, in the order in which the stages first ran."""
         return dict(self._costs[payer])
+
+    def spent(self) -> dict[str, Cost]:
+        """Returns stage -> cost of all questions together: what was run, however many shared it."""
+        return dict(self._spent)
 
 
 def peak_bytes() -> int:

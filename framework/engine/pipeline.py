@@ -30,6 +30,7 @@ from framework.core.interfaces import (
     TokenRefiner,
     TokenScorer,
 )
+from framework.core.interrupt import heed
 from framework.core.outcome import Cost, Outcome
 from framework.core.types import Answer, Question, Selection
 from framework.core.view import Needs
@@ -82,17 +83,24 @@ class Pipeline:
             most=math.ceil(self.refiner.overshoot * self.budget),
         )
 
-    def answer(self, path: str, questions: Sequence[Question], progress: Progress | None = None) -> list[Outcome]:
+    def answer(
+        self,
+        path: str,
+        questions: Sequence[Question],
+        progress: Progress | None = None,
+        ledger: Ledger | None = None,
+    ) -> list[Outcome]:
         """Answers questions about the video at `path`: one outcome per question, in the order asked.
 
-        Raises VideoError for a bad file. Raises ValueError where there is no question, or where two have the same id.
+        A `ledger` of the caller's then tells what they cost together. Raises VideoError for a bad file. Raises
+        ValueError where there is no question, or where two have the same id.
         """
         names = [question.id for question in questions]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"at least one question, and ids of their own, are needed; got {names}")
         if not self.share and len(questions) > 1:
-            return [outcome for question in questions for outcome in self.answer(path, [question], progress)]
-        ledger = Ledger()
+            return [outcome for question in questions for outcome in self.answer(path, [question], progress, ledger)]
+        ledger = ledger or Ledger()
         with closing(self.open_session(self.setup, path, questions, ledger)) as session:
             states = [QuestionState(question, list(session.groups)) for question in questions]
             self._visit(session, states, progress)
@@ -105,6 +113,7 @@ class Pipeline:
         """Look at groups until every question has seen enough. Equal wishes share a pass."""
         still_open = list(states)
         while still_open:
+            heed()
             wishes: dict[int, list[QuestionState]] = {}
             for state in still_open:
                 wish = self.scheduler.next(state.visited, state.remaining)

@@ -7,6 +7,7 @@ the beginning (what an earlier run left) and at the end. Gathering may be interr
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,16 @@ class Results:
         if question["id"] not in self.answered:
             self.questions.append(question)
             self.answered.add(question["id"])
+
+    def sort(self, order: Sequence[str]) -> None:
+        """Puts the question lines into this order of their ids; ids that it does not hold come last, as they stood.
+
+        So neither the number of processes nor a kill shows in the file.
+        """
+        place = {identity: number for number, identity in enumerate(order)}
+        lines = sorted(self.questions.lines, key=lambda line: place.get(line["id"], len(place)))
+        if lines != self.questions.lines:
+            self.questions.replace(lines)
 
     def fail(self, identity: str, video: str, error: str) -> None:
         """Records that a question could not be answered; a later run tries again."""

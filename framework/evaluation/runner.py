@@ -74,18 +74,20 @@ class Runner:
         results = Results(self.folder, self.world)
         start, before = time.perf_counter(), len(results.questions.lines)
         mine = range(self.world.rank, len(self.benchmark), self.world.size)
+        told = _standing(results, asked)
         for done, index in enumerate(mine, start=1):
             self._video(self.benchmark[index], results)
             status = Status(
                 videos=done,
                 of=len(mine),
-                lines=[line for line in results.everyone() if line["id"] in asked],
+                lines=_lines(results, asked),
                 answered=len(results.questions.lines) - before,
-                failed=len(results.failed.keys() & asked.keys() - results.answered),
+                failed=_failed(results, asked),
                 seconds=time.perf_counter() - start,
             )
-            if self.world.first and status.lines:
-                self.tracker.log(_running(status))
+            if self.world.first and status.lines and _standing(results, asked) != told:
+                self.tracker.log(_running(status))  # never what it was told before: a finished run adds nothing
+                told = _standing(results, asked)
             if watch is not None:
                 watch(status)
         self.world.barrier()
@@ -97,6 +99,7 @@ class Runner:
     def _conclude(self, asked: Asked) -> None:
         gather(self.folder)
         results = Results(self.folder, World())
+        results.sort(list(asked))
         lines, failures, timings = (
             [line for line in journal.lines if line["id"] in asked]
             for journal in (results.questions, results.failures, results.timings)
@@ -122,6 +125,19 @@ class Runner:
                     results.watch(before)
                 scored = self.benchmark.score(item, outcome.answer)
                 results.answer(question_line(video.id, item, outcome, scored), timing_line(item, outcome))
+
+
+def _lines(results: Results, asked: Asked) -> list[dict[str, Any]]:
+    return [line for line in results.everyone() if line["id"] in asked]
+
+
+def _failed(results: Results, asked: Asked) -> int:
+    return len(results.failed.keys() & asked.keys() - results.answered)
+
+
+def _standing(results: Results, asked: Asked) -> tuple[int, int]:
+    """Questions answered, by all processes, and those that failed in this one."""
+    return len(_lines(results, asked)), _failed(results, asked)
 
 
 def _running(status: Status) -> dict[str, float]:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from framework.config.groups import NO_RESULT, STRATEGIES
 from framework.config.identity import ABOUT, LOCATIONS, describe
 from framework.core.errors import UsageError
+from framework.core.home import at_home
 
 RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes
 ELSEWHERE = ("device", "device_map", "attention", "questions_per_pass", "answer_positions")  # of backbone.adapter: free
@@ -29,14 +30,23 @@ def words(typed: Sequence[str]) -> list[str]:
     named = [word.partition("=")[2] for word in typed if word.startswith("recording=")]
     if not named or not named[-1]:
         raise UsageError("recording: got nothing, expected the folder of a run made with record=true: recording=FOLDER")
-    folder = Path(named[-1]).expanduser().resolve()
+    folder = at_home(named[-1], "recording").resolve()
     if not (folder / ABOUT).is_file():
         raise UsageError(f"recording: {folder} is no folder of a run, it has no run.json; expected one of `sieve eval`")
     run = describe(folder)
     rest = [word for word in typed if not word.startswith("recording=")]
     flags = [word for word in rest if "=" not in word and not word.startswith("~")]  # Hydra wants them first
     mine = [word for word in rest if word not in flags]
-    return [*flags, *_kept(run["overrides"], mine), *mine, f"recording.folder={folder}", f"recording.id={run['id']}"]
+    kept = list(_kept(run["overrides"], mine))
+    asked = [] if any(_key(word) == "benchmark" for word in (*kept, *mine)) else _benchmark(folder)
+    return [*flags, *asked, *kept, *mine, f"recording.folder={folder}", f"recording.id={run['id']}"]
+
+
+def _benchmark(folder: Path) -> list[str]:
+    """The benchmark of a run that was not typed: an ablation, of the run or of its replay, may choose another."""
+    file = folder / "hydra" / "hydra.yaml"
+    chosen = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.choices.benchmark") if file.is_file() else None
+    return [f"benchmark={chosen}"] if chosen else []
 
 
 def _kept(recorded: Sequence[str], typed: Sequence[str]) -> Iterator[str]:
@@ -81,7 +91,7 @@ def _overlay(recorded: Any) -> Any:
     """
     if not isinstance(recorded, str):
         return recorded
-    return {"checkpoint": recorded} if (Path(recorded).expanduser() / "config.json").is_file() else None
+    return {"checkpoint": recorded} if (at_home(recorded, "overlay") / "config.json").is_file() else None
 
 
 def _plain(node: Any) -> Any:

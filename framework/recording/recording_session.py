@@ -51,6 +51,11 @@ class Recorder:
             _is_recording(self.file(video.path, one)) for one in alone
         )
 
+    def clear(self) -> None:
+        """Removes what writing recordings left when it was killed. Whoever calls it holds the run folder."""
+        for left in (*self.folder.glob(".*.part"), *self.folder.glob(".tmp*")):  # the latter are of safetensors
+            left.unlink(missing_ok=True)
+
     def file(self, path: str, questions: Sequence[str]) -> Path:
         """Returns where the recording of a look with these questions lies.
 

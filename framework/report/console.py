@@ -19,6 +19,7 @@ _STEERING = re.compile(  # terminal sequences whole; then single control charact
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]"
 )
+_BREAK = re.compile("[\n\u2028\u2029]")
 
 
 def plain(text: str) -> str:
@@ -30,11 +31,18 @@ def plain(text: str) -> str:
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats log lines in which names from outside steer no terminal."""
+    """Formats log lines in which names from outside steer no terminal and look like no line of their own.
+
+    A message is one line: its line breaks are written as in Python (`\\n`). Lines of a traceback are indented.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Formats as logging does, then strips."""
-        return plain(super().format(record))
+        """Formats as logging does, then strips and indents."""
+        return plain(_BREAK.sub("\n    ", super().format(record)))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Formats the line of a record, without its traceback."""
+        return _BREAK.sub(lambda found: found[0].encode("unicode_escape").decode(), super().formatMessage(record))
 
 
 class _Plain(Console):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,8 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from framework.core.unfinished import unfinished
 
 OPTIONS = {"crf": "20", "preset": "veryfast"}
 SLOWEST, FASTEST = 2.0, 30.0  # frames a second
@@ -25,12 +27,15 @@ class Film:
     def __init__(self, path: Path, fps: float) -> None:
         self.path, self.pictures = path, 0
         self.rate = Fraction(min(max(fps, SLOWEST), FASTEST)).limit_denominator(1001)
-        self._unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._open = ExitStack()
         self._container: Any = None
         self._stream: Any = None
 
     def __enter__(self) -> Film:
-        self._container = av.open(str(self._unfinished), "w", format="mp4")
+        with ExitStack() as stack:
+            part = stack.enter_context(unfinished(self.path))
+            self._container = stack.enter_context(av.open(str(part), "w", format="mp4"))
+            self._open = stack.pop_all()
         return self
 
     def add(self, picture: NDArray[np.uint8]) -> None:
@@ -46,11 +51,10 @@ class Film:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None and self._stream is not None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
-            if error is None and self._stream is not None:
-                self._unfinished.replace(self.path)
-        finally:
-            self._unfinished.unlink(missing_ok=True)
+        if error is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:
+            if self._stream is None:
+                raise ValueError(f"{self.path}: a film needs at least one picture")
+            self._container.mux(self._stream.encode())

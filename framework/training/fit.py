@@ -24,6 +24,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
 from framework.core.errors import UsageError
+from framework.core.interrupt import heed
 from framework.training.batches import Steps
 from framework.training.running import Running
 from framework.training.schedule import Schedule
@@ -64,7 +65,8 @@ def fit(
     torch.set_num_threads(running.threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[Callback] = [
-        ModelCheckpoint(running.folder, "last", every_n_train_steps=running.save_every, enable_version_counter=False)
+        ModelCheckpoint(running.folder, "last", every_n_train_steps=running.save_every, enable_version_counter=False),
+        Heeding(),
     ]
     if measure is not None:
         callbacks.append(Measured(measure, running, how.schedule.steps))
@@ -122,6 +124,14 @@ class WholeCheckpoints(TorchCheckpointIO):
         if not isinstance(found, dict) or "state_dict" not in found:
             raise UsageError(f"{path} holds no state of a training: remove it, and the training begins anew")
         return found
+
+
+class Heeding(Callback):
+    """Ends the training before the next batch where the user has asked to stop."""
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, module: Any, batch: Any, index: int) -> None:
+        """Raises KeyboardInterrupt where that is so."""
+        heed()
 
 
 class Measured(Callback):

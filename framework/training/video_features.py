@@ -6,14 +6,15 @@ readers and a backbone's adapter; it knows nothing of questions or selectors.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from framework.backbones.base import DecoderBackbone
+from framework.core.home import at_home
 from framework.core.types import Group, Tokens
+from framework.core.unfinished import unfinished
 from framework.training.running import features_name
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
@@ -30,7 +31,8 @@ class VideoFeatures:
     """Encodes videos to tokens and keeps them in `folder`. What is there already is not encoded again."""
 
     def __init__(self, backbone: DecoderBackbone, reader: Reader, sampling: Sampling, folder: Path) -> None:
-        self.backbone, self.reader, self.sampling, self.folder = backbone, reader, sampling, folder.expanduser()
+        self.backbone, self.reader, self.sampling = backbone, reader, sampling
+        self.folder = at_home(folder, "running.cache")
         self.tower = features_name(type(backbone).__name__, backbone.tower.state_dict())
         self.files: dict[Path, Path] = {}
 
@@ -59,13 +61,8 @@ class VideoFeatures:
         kept |= {EXTRA + name: value.contiguous() for name, value in tokens.extra.items()}
         embeddings = tokens.embeddings
         kept["embeddings"] = embeddings.half() if embeddings.dtype == torch.float32 else embeddings
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
-        try:
-            save_file(kept, unfinished)
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with unfinished(file) as part:
+            part.write_bytes(save(kept))  # save_file writes to a temporary file of its own, which a kill leaves
 
     def _encode(self, path: str, size: tuple[int, int]) -> Tokens:
         times = timeline(path, self.sampling, self.backbone.frames_per_tick, self.reader)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 
+from framework.core.home import at_home
 from framework.core.weight_files import Stored, header, refuse_non_finite, save_weights
 from strategies.learned.qtsplus.selector import Part, Selector, Shape
 
@@ -97,7 +98,7 @@ def names(stored: Stored) -> dict[str, str]:
 
 def file_at(path: str | Path) -> Path:
     """Returns the .safetensors file that is meant by a folder or a file."""
-    place = Path(path).expanduser()
+    place = at_home(path, "checkpoint")
     return place if place.suffix == ".safetensors" else place / FILE
 
 

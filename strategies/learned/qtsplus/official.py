@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from framework.core.weight_files import Stored, model_files, read_json
+from framework.core.home import at_home
+from framework.core.model_files import model_files, read_json
+from framework.core.weight_files import Stored
 from strategies.learned.qtsplus.checkpoint import About, file_at
 from strategies.learned.qtsplus.selector import Shape
 
@@ -19,7 +21,7 @@ NOT_OURS = ("model.qts_plus.text_proj.weight", "model.mm_projector.weight")  # o
 
 def is_official(path: str | Path) -> bool:
     """Says whether a model folder without a selector file of ours is meant."""
-    place = Path(path).expanduser()
+    place = at_home(path, "checkpoint")
     return place.is_dir() and not file_at(place).is_file() and (place / "config.json").is_file()
 
 
@@ -28,7 +30,7 @@ def open_weights(folder: str | Path) -> Stored:
 
     Raises ValueError where it holds no weights, no selector, or parts of another family of models.
     """
-    place = Path(folder).expanduser()
+    place = at_home(folder, "checkpoint")
     files = model_files(place)
     if not files:
         raise ValueError(
@@ -47,7 +49,7 @@ def read(folder: str | Path) -> About:
 
     Raises ValueError where config.json lacks the width or a number of heads.
     """
-    config = read_json(Path(folder).expanduser() / "config.json")
+    config = read_json(at_home(folder, "checkpoint") / "config.json")
     if missing := [key for key in ("hidden_size", "num_attention_heads", "num_key_value_heads") if key not in config]:
         raise ValueError(f"{folder}/config.json is no QTSplus configuration: it lacks {', '.join(missing)}")
     names = list(open_weights(folder))

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from framework.core.errors import UsageError
-from framework.core.weight_files import locate, random_weights
+from framework.core.model_files import locate
+from framework.core.weight_files import random_weights
 from strategies.learned.qtsplus import checkpoint as ours
 from strategies.learned.qtsplus import official
 from strategies.learned.qtsplus.checkpoint import About

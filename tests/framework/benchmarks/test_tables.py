@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.benchmarks.tables import number_rows, read_rows
+from framework.benchmarks.tables import number_rows, read_lines, read_rows
 from framework.core.errors import UsageError
 
 ROWS = [{"question": "What is « this »?\u2028Well?", "n": 1}, {"question": "二", "n": None}]
@@ -23,6 +23,11 @@ def test_the_same_rows_from_every_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text(lines, "utf-8-sig")  # with the mark that some editors put at the start
     for name in ("rows.parquet", "rows.json", "rows.jsonl"):
         assert read_rows(tmp_path / name) == ROWS, name
+
+
+def test_lines_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text('\n{"a": 1}\n  \r\n{"a": "\u2028"}\n', "utf-8")
+    assert read_lines(tmp_path / "rows") == [(2, {"a": 1}), (4, {"a": "\u2028"})]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,8 @@ def test_tracker_and_places_do_not_count_but_results_do() -> None:
     assert identity(config(hydra={"run": {"dir": "x"}})) == mine
     assert identity(config(benchmark={"name": "needle", "folder": "/elsewhere", "videos": 8})) == mine
     assert identity(config(benchmark={"name": "needle", "folder": "~/a", "videos": 9})) != mine
-    assert identity(config(reader={"threads": 0})) == identity(config(reader={"threads": 0, "max_picture_pixels": 9}))
+    limits = {"max_picture_pixels": 9, "allow_playlists": True}
+    assert identity(config(reader={"threads": 0})) == identity(config(reader={"threads": 0, **limits}))
     assert identity(config(reader={"threads": 0})) != identity(config(reader={"threads": 1}))
     assert identity(config(seed=1)) != mine
     assert identity(config(budget=32)) == mine  # the value counts, not how it was written

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from framework.core.weight_files import Stored, model_files, of_torch, read_json, refuse_non_finite
+from framework.core.model_files import model_files, read_json
+from framework.core.weight_files import Stored, of_torch, refuse_non_finite
 
 
 def test_what_torch_wrote(tmp_path: Path) -> None:

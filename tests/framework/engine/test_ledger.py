@@ -14,6 +14,7 @@ def test_shared_cost_is_split_and_own_cost_is_not() -> None:
     ledger.charge("decode", ["a"], Cost(seconds=1.0, passes=1, tokens=5, flops=2.0))
     assert ledger.of("a")["decode"] == Cost(3.0, 2, 15, 5.0)
     assert ledger.of("b")["decode"] == Cost(2.0, 1, 10, 3.0)
+    assert ledger.spent() == {"decode": Cost(5.0, 2, 15, 8.0)}  # of both together, each pass once
 
 
 def test_a_stage_is_booked_even_when_it_fails() -> None:

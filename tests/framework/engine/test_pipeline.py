@@ -19,6 +19,7 @@ from framework.core.interfaces import TokenScorer
 from framework.core.outcome import Outcome
 from framework.core.types import Frames, Layout, Scores, Tokens
 from framework.core.view import GroupView, Needs
+from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.pipeline import Pipeline
 from framework.engine.session import best
@@ -148,6 +149,17 @@ def test_shared_groups_are_encoded_once(
     monkeypatch.setattr(built.backbone, "encode", counting)
     built.answer(needle_video.path, [item.question for item in needle_video.items])
     assert set(seen.values()) == {1} and len(seen) == 128
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_ledger_of_the_callers_knows_what_was_run(
+    share: bool, pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    ledger, questions = Ledger(), [item.question for item in needle_video.items[:3]]
+    outcomes = pipeline("preset=adapttoken", f"share={share}").answer(needle_video.path, questions, ledger=ledger)
+    seen, spent = [outcome.trace.stages["probe"] for outcome in outcomes], ledger.spent()["probe"]
+    assert spent.passes == (seen[0].passes if share else sum(cost.passes for cost in seen))
+    assert spent.seconds == pytest.approx(sum(cost.seconds for cost in seen))
 
 
 def test_the_order_changes_nothing_without_stopping(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:

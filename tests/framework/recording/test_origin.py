@@ -61,6 +61,25 @@ def test_what_is_typed_wins(typed: tuple[str, ...], kept: tuple[str, ...], run: 
     assert words([*rest, f"recording={folder}", *flags]) == expected
 
 
+@pytest.mark.parametrize(
+    ("recorded", "typed", "asked"),
+    [
+        (("ablation=relevance", "relevance=margin"), "ablation=relevance", ["benchmark=needle_faint"]),
+        (("benchmark=needle",), "ablation=relevance", ["benchmark=needle"]),
+        ((), "benchmark=needle_wide", ["benchmark=needle_wide"]),
+    ],
+)
+def test_the_benchmark_is_the_recorded_one_whatever_an_ablation_chooses(
+    recorded: tuple[str, ...], typed: str, asked: list[str], run: Callable[..., Path]
+) -> None:
+    folder = run(*recorded)
+    (folder / "hydra").mkdir()
+    chosen = {"hydra": {"runtime": {"choices": {"benchmark": "needle_faint"}}}}
+    OmegaConf.save(OmegaConf.create(chosen), folder / "hydra" / "hydra.yaml")
+    found = words([typed, f"recording={folder}"])
+    assert [word for word in found if word.startswith("benchmark=")] == asked
+
+
 def test_a_recording_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="recording: got nothing"):
         words(["relevance=margin"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from framework.core.errors import UsageError
+from framework.core.interrupt import listening
 from framework.training.fit import Fit, WholeCheckpoints, fit
 from framework.training.running import Running
 from framework.training.schedule import Schedule, optimizer
@@ -76,6 +78,31 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     resumed = run(tmp_path / "parts", 7)
     assert resumed.seen == whole.seen[4:]  # the last checkpoint is that of step 4
     assert torch.equal(resumed.line.weight, whole.line.weight) and torch.equal(resumed.line.bias, whole.line.bias)
+
+
+class Fragile:
+    """Meets Ctrl-C while it is destroyed, where Python drops every exception."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_swallowed_interruption_ends_it_before_the_next_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, step = [], Line.training_step
+
+    def interrupted(self: Line, batch: Tensor, index: int) -> Tensor:
+        steps.append(index)
+        if index == 3:
+            Fragile()
+        return step(self, batch, index)
+
+    monkeypatch.setattr(Line, "training_step", interrupted)
+    with listening(), pytest.raises((KeyboardInterrupt, SystemExit)):
+        run(tmp_path, 7)
+    assert steps == [0, 1, 2, 3]
 
 
 def test_a_torn_checkpoint_never_bears_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

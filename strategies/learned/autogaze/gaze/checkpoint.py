@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from framework.core.weight_files import Stored, header, locate, random_weights, save_weights
+from framework.core.home import at_home
+from framework.core.model_files import locate
+from framework.core.weight_files import Stored, header, random_weights, save_weights
 from strategies.learned.autogaze.gaze import official
 from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
 
@@ -84,5 +86,5 @@ def read(checkpoint: str | Path) -> About:
 
 def file_at(path: str | Path) -> Path:
     """Returns the file that a path means: the path itself if it ends in .safetensors, else gaze.safetensors in it."""
-    place = Path(path).expanduser()
+    place = at_home(path, "checkpoint")
     return place if place.suffix == ".safetensors" else place / FILE

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from framework.core.weight_files import Stored, model_files, refuse_non_finite
+from framework.core.home import at_home
+from framework.core.model_files import model_files
+from framework.core.weight_files import Stored, refuse_non_finite
 from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
 
 PREFIX = "gazing_model."
@@ -26,13 +28,13 @@ NAMES = {  # beginning of a published name -> beginning of ours
 
 def is_official(path: str | Path) -> bool:
     """Says whether a path is a file or model folder in the published layout."""
-    files = _files(Path(path).expanduser())
+    files = _files(at_home(path, "checkpoint"))
     return bool(files) and any(name.startswith(PREFIX) for name in Stored(files))
 
 
 def load(path: str | Path, config: GazeConfig | None = None) -> Gaze:
     """Loads the model of a published folder or file, in evaluation mode. Raises ValueError naming what does not fit."""
-    place = Path(path).expanduser()
+    place = at_home(path, "checkpoint")
     files = _files(place)
     if not files:
         raise ValueError(f"{path} holds no weights: neither model.safetensors nor pytorch_model.bin")

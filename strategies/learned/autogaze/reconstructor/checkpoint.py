@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from framework.core.weight_files import header, locate, refuse_non_finite, save_weights
+from framework.core.model_files import locate
+from framework.core.weight_files import header, refuse_non_finite, save_weights
 from strategies.learned.autogaze.reconstructor.config import ReconstructorConfig
 from strategies.learned.autogaze.reconstructor.model import Reconstructor
 from strategies.learned.autogaze.reconstructor.teachers import Teacher, TeacherSettings

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from framework.core.home import at_home
 from framework.core.weight_files import of_torch, refuse_non_finite
 from strategies.learned.autogaze.reconstructor.config import ReconstructorConfig
 from strategies.learned.autogaze.reconstructor.model import Reconstructor
@@ -69,7 +70,7 @@ def load(path: str | Path, config: ReconstructorConfig | None = None) -> Reconst
     shapes, or numbers that are not finite.
     """
     config = config or ReconstructorConfig.official()
-    place = Path(path).expanduser()
+    place = at_home(path, "checkpoint")
     if not place.is_file():
         raise ValueError(f"{place} does not exist: expected a published reconstructor (videomae.pt)")
     stored = of_torch(place)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +19,8 @@ import torch
 from torch import Tensor
 
 from framework.core.errors import UsageError
+from framework.core.home import at_home
+from framework.core.unfinished import unfinished
 from framework.video.readers.base import Reader
 from strategies.learned.autogaze.gaze.pixels import resize
 from strategies.learned.autogaze.training.label_files import key_of
@@ -93,7 +94,7 @@ class FolderClips(Clips):
         self, folder: str, reader: Reader, size: int, frames: int, fps: float | None, per_video: int, where: str
     ) -> None:
         _positive(size=size, frames=frames, per_video=per_video)
-        root = Path(folder).expanduser()
+        root = at_home(folder, where)
         self.files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
         if not self.files:
             raise UsageError(f"{where}: got {folder}, expected a folder with videos ({', '.join(sorted(ENDINGS))})")
@@ -143,7 +144,7 @@ class StoredClips(Clips):
     def __init__(self, source: Clips, folder: Path) -> None:
         self.source, self.count, self.frames, self.size = source, source.count, source.frames, source.size
         told = f"{source.identity} {source.count}"
-        self.file = folder.expanduser() / f"clips_{hashlib.sha256(told.encode()).hexdigest()[:20]}.npy"
+        self.file = at_home(folder, "running.cache") / f"clips_{hashlib.sha256(told.encode()).hexdigest()[:20]}.npy"
         self._pixels: np.ndarray | None = None
 
     def clip(self, index: int) -> Tensor:
@@ -167,20 +168,15 @@ class StoredClips(Clips):
         if self.file.exists():
             return
         log.info("%d clips of %d frames are made: %s", self.count, self.frames, self.file)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
         shape = (self.count, self.frames, self.size, self.size, 3)
-        try:
-            pixels = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
+        with unfinished(self.file) as part:
+            pixels = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
             for index in range(self.count):
                 pixels[index] = self.source.clip(index).numpy()
                 if (index + 1) % REPORT == 0:
                     log.info("%d of %d clips", index + 1, self.count)
             pixels.flush()
             del pixels
-            unfinished.replace(self.file)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from framework.core.errors import UsageError
+from framework.core.home import at_home
 
 COMPONENTS = 3  # of a path, by which videos are matched
 
@@ -98,7 +99,7 @@ def targets(labels: Sequence[Label], pad: int) -> Targets:
 def _files(patterns: Sequence[str]) -> list[Path]:
     files = []
     for pattern in patterns:
-        place = Path(pattern).expanduser()
+        place = at_home(pattern, "recipe.labels")
         matched = [Path(name) for name in sorted(glob.glob(str(place), recursive=True))]
         if not matched:
             raise UsageError(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from framework.core import weight_files
+from framework.core import model_files
 from strategies.learned.autogaze.gaze import checkpoint
 from strategies.learned.autogaze.gaze.model import Gaze, GazeConfig
 
@@ -41,7 +41,7 @@ def test_random_weights() -> None:
 
 
 def test_shipped_ones_have_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Callable[..., Gaze]) -> None:
-    monkeypatch.setattr(weight_files, "ASSETS", tmp_path)
+    monkeypatch.setattr(model_files, "ASSETS", tmp_path)
     checkpoint.save(small(), tmp_path / "mine", {})
     assert checkpoint.load("asset:mine")[1].config == small().config
 

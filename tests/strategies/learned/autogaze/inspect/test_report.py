@@ -93,6 +93,8 @@ def test_pictures_are_written(tmp_path: Path) -> None:
 
 
 def test_a_film_has_its_pictures(tmp_path: Path) -> None:
+    killed = tmp_path / ".before.mp4.99999999.part"  # of a process that cannot be
+    killed.write_bytes(b"half")
     with Film(tmp_path / "x.mp4", 12.5) as film:
         for shade in (0, 100, 200):
             film.add(np.full((48, 64, 3), shade, np.uint8))
@@ -100,6 +102,13 @@ def test_a_film_has_its_pictures(tmp_path: Path) -> None:
         assert container.streams.video[0].average_rate == 12.5
         shades = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
     assert shades == pytest.approx([0, 100, 200], abs=4)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_a_film_without_pictures_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.mp4: a film needs at least one picture"), Film(tmp_path / "x.mp4", 10.0):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_film_that_broke_is_none(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"reconstructor\.checkpoint is not set"):
         Source(None, words)
     with pytest.raises(
-        ValueError, match=r"reconstructor\.checkpoint: .*does not exist.*train recipe=autogaze_reconstructor"
+        ValueError, match=r"reconstructor\.checkpoint: there are no shipped weights .*asset:reconstructor_lab"
     ):
         Source("asset:no_such_weights", words)
     published = Source(str(tmp_path / "videomae.pt"), Vocabulary((32, 64, 112, 224)))

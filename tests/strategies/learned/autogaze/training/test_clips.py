@@ -70,6 +70,7 @@ def test_a_folder_of_videos(tmp_path: Path) -> None:
 
 def test_stored_clips_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = MadeClips(1, 2, 16, 2, (4.0, 8.0))
+    (tmp_path / ".before.npy.99999999.part").write_bytes(b"half")  # of a process that cannot be
     stored = StoredClips(source, tmp_path)
     stored.prepare()
     again = StoredClips(MadeClips(1, 2, 16, 2, (4.0, 8.0)), tmp_path)

@@ -25,7 +25,7 @@ from framework.commands.train import run
 from framework.config import plugins
 from framework.config.build import ConfigError
 from framework.config.identity import register_resolvers
-from framework.core import weight_files
+from framework.core import model_files
 from framework.core.errors import UsageError
 from framework.report.film import Film
 from strategies.learned.autogaze.reconstructor import checkpoint, official
@@ -185,7 +185,7 @@ def test_the_published_layout_serves_the_next_stages(stage: Stage, monkeypatch: 
 
 
 def test_an_asset_serves_the_next_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_files, "ASSETS", tmp_path)
+    monkeypatch.setattr(model_files, "ASSETS", tmp_path)
     config = ReconstructorConfig((32, 48), 16, 3, 16, 1, 2, 16, 16, 1, 2, 16, True, True, False)
     checkpoint.save(Reconstructor(config), tmp_path / "tiny", {})
     assert load_reconstructor("asset:tiny", 3).config == config

@@ -20,7 +20,7 @@ from transformers import AutoImageProcessor
 from framework.config.build import ConfigError
 from framework.config.parts import build_pipeline
 from framework.core.errors import UsageError
-from framework.core.weight_files import ASSETS
+from framework.core.model_files import ASSETS
 from strategies.learned.qtsplus.training import recipe as run_selector
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}

@@ -99,6 +99,7 @@ def test_features_are_found_again_and_belong_to_the_sampling(tmp_path: Path, cli
         features.prepare(clips / "one.mp4")
         return features
 
+    (tmp_path / ".before.safetensors.99999999.part").write_bytes(b"half")  # of a process that cannot be
     first, again, other = made(16), made(16), made(8)
     assert first.files == again.files and len(list(tmp_path.iterdir())) == 2
     assert (len(first[clips / "one.mp4"]), len(other[clips / "one.mp4"])) == (32, 16)

@@ -11,8 +11,8 @@ import yaml
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.config.build import build_plain
 from framework.config.plugins import CONF
+from framework.core.model_files import ASSETS
 from framework.core.prompts import PromptTemplate
-from framework.core.weight_files import ASSETS
 from framework.lab.features import NeedleFeatures, NeedleSettings
 from strategies.learned.qtsplus import checkpoint
 from strategies.learned.qtsplus.training.evaluation import by_split, by_weights, oracle, table, uniform
