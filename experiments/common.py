@@ -27,12 +27,12 @@ from framework.config import plugins
 from framework.config.build import build
 from framework.config.identity import claim, identity, register_resolvers, whole
 from framework.config.parts import build_pipeline
-from framework.evaluation.comparison import versus
 from framework.evaluation.journal import Journal
 from framework.evaluation.lock import hold
 from framework.evaluation.runner import Runner, Status
 from framework.evaluation.runs import load
 from framework.evaluation.statistics import holm, mean_interval
+from framework.evaluation.versus import versus
 from framework.recording.origin import check_same
 from framework.recording.recording_session import FOLDER as PROBES
 from framework.recording.recording_session import Recorder
@@ -223,7 +223,7 @@ def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list
                 "difference": against.difference.value if against else None,
                 "difference_low": against.difference.low if against else None,
                 "difference_high": against.difference.high if against else None,
-                "p": against.p if against else None,
+                "p": against.p_mcnemar if against else None,
                 "groups_visited": _mean([line["groups_visited"] / line["groups_total"] for line in ours]),
                 "tokens_kept": _mean([line["tokens_kept"] for line in ours]),
                 "evidence_found": _mean([found for line in ours if (found := line["evidence_found"]) is not None]),

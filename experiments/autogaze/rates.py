@@ -43,7 +43,7 @@ from experiments.common import (
     write,
 )
 from framework.config.identity import whole
-from framework.core.weight_files import locate
+from framework.core.model_files import locate
 from framework.evaluation.statistics import Interval, cluster_interval
 from framework.report.console import console
 from framework.video.readers.pyav import PyAVReader

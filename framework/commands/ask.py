@@ -1,9 +1,8 @@
-"""`sieve ask`: one question about one video; prints the outcome and writes answer.json and answer.png."""
+"""`sieve ask`: questions about one video; prints the outcomes and writes answer.json and a picture of each."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,72 +10,94 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import Progress as Bar
+from rich.text import Text
 
+from framework.commands.asked import asked, picture
+from framework.commands.catalogue import ASK
+from framework.config.early import check
 from framework.config.identity import identity, versions
-from framework.core.errors import UsageError
 from framework.evaluation.journal import jsonable
 from framework.report.console import console
 
-FORMAT = 1  # of answer.json
+ONE, SEVERAL = 1, 2  # formats of answer.json
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
-    """Answers one question about one video, and returns what answer.json holds."""
+    """Answers what was asked about one video, and returns what answer.json holds."""
     with _folder() as folder:
         return _answered(cfg, folder)
 
 
 def _answered(cfg: DictConfig, folder: Path) -> dict[str, Any]:
-    video, question, options = _asked(cfg)
-    from framework.config.parts import build_pipeline, prompt_template
+    video, questions = asked(cfg)
+    form = picture(cfg)
+    check(cfg, ASK.groups)  # here, not by `ASK.checked`: whatever is refused leaves no folder
+    from framework.config.parts import build_pipeline, build_scope, prompt_template
+    from framework.core.outcome import Outcome
+    from framework.engine.ledger import Ledger
     from framework.evaluation.metrics import best_group
-    from framework.report.data import outcome_data
+    from framework.report.data import answers_data, backbone_line
     from framework.report.picture import draw
+    from framework.report.shared import shared_table
     from framework.report.shots import shots
     from framework.report.terminal import show
 
+    scope = build_scope(cfg)
     pipeline = build_pipeline(cfg, video)
-    posed = prompt_template(cfg).question("ask", question, options)
-    out = console()
+    posed = [prompt_template(cfg).question(one.id, one.text, one.options) for one in questions]
+    about = _about(cfg, pipeline.backbone.size)
+    note = scope.caution(video, posed) if scope is not None else None
+    ran = f"{about['preset'] or 'no preset'} · {about['backbone']['name']}"
+    out, ledger = console(), Ledger()
+    out.print(f"{ran}: {backbone_line(about['backbone'])}", soft_wrap=True)
+    if note is not None:
+        out.print(Text(note, "yellow"), soft_wrap=True)
     with _bar(console(stderr=True)) as progress:
-        (outcome,) = pipeline.answer(video, [posed], progress)
-    show(out, outcome)
-    data = {
-        "format": FORMAT,
-        "preset": HydraConfig.get().runtime.choices.get("preset"),
-        "id": identity(cfg),
-        "versions": versions(),
-        **outcome_data(outcome, video),
-    }
+        outcomes = pipeline.answer(video, posed, progress, ledger)
+    several = len(outcomes) > 1
+
+    def drawn(number: int, outcome: Outcome) -> Path:
+        best = best_group(outcome.trace.groups)
+        file = folder / (f"answer_{number}.{form}" if several else f"answer.{form}")
+        draw(file, outcome, shots(pipeline, video, outcome, best), best, about=ran)
+        return file
+
+    for number, outcome in enumerate(outcomes, 1):
+        out.print()
+        if several:
+            out.print(Text(f"question {number} of {len(outcomes)}", "bold"))
+        show(out, outcome)
+    if several:
+        out.print(shared_table(ledger.spent(), outcomes))
+        out.print()
+    data = {"format": SEVERAL if several else ONE, **about, "note": note}
+    data |= answers_data(outcomes, video, ledger.spent())
     file = folder / "answer.json"
     file.write_text(json.dumps(jsonable(data), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     out.print(f"details   {file}", soft_wrap=True, markup=False)
-    if cfg.picture:
-        best = best_group(outcome.trace.groups)
-        draw(folder / "answer.png", outcome, shots(pipeline, video, outcome, best), best)
-        out.print(f"picture   {folder / 'answer.png'}", soft_wrap=True, markup=False)
+    for number, outcome in enumerate(outcomes if form else (), 1):
+        out.print(f"picture   {drawn(number, outcome)}", soft_wrap=True, markup=False)
     return data
 
 
-def _asked(cfg: DictConfig) -> tuple[str, str, tuple[str, ...]]:
-    """What was asked, checked before anything heavy is loaded."""
-    if not cfg.video:
-        raise UsageError("video: got nothing, expected a file: video=FILE")
-    video = Path(os.path.expanduser(str(cfg.video)))  # pathlib's own refuses ~NAME where no user is called so
-    if not video.is_file():
-        raise UsageError(f"video: there is no file {str(cfg.video)!r}; expected the path of a video file")
-    if not str(cfg.question or "").strip():
-        raise UsageError('question: got nothing, expected a text: question="what color is the star ?"')
-    if len(options := tuple(str(option) for option in cfg.options)) == 1:
-        raise UsageError(
-            f"options: one option is no choice, got {list(options)}; give at least two, or none for an open question"
-        )
-    if len(set(options)) < len(options):
-        raise UsageError(f"options: the same option twice, got {list(options)}")
-    return str(video), str(cfg.question), options
+def _about(cfg: DictConfig, size: tuple[int, int] | None) -> dict[str, Any]:
+    """What ran: the preset, the configuration, the packages, and the backbone with its size."""
+    choices = HydraConfig.get().runtime.choices
+    parameters, size_bytes = size or (None, None)
+    return {
+        "preset": choices.get("preset"),
+        "id": identity(cfg),
+        "versions": versions(),
+        "backbone": {
+            "name": choices.get("backbone"),
+            "checkpoint": OmegaConf.select(cfg, "backbone.adapter.checkpoint"),
+            "parameters": parameters,
+            "bytes": size_bytes,
+        },
+    }
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from framework.config.groups import STRATEGIES
 
 ENTRY_POINTS = "tokensieve.commands"
+DEMO = "video=outputs/demo/5eca51c1fcebe7b417f8.mp4"  # what `make demo` renders; named by its content
 _log = logging.getLogger(__name__)
 
 
@@ -40,38 +41,56 @@ class Command:
     lists: tuple[str, ...] = ()  # keys that take a list of literal items
     flags: tuple[Flag, ...] = ()  # what a plain command takes beside its words
     before: str = ""  # module:function that turns the words as typed into those that are composed
+    checked: bool = False  # builds the parts of its groups, which are checked before the target is imported
 
 
 ASK = Command(
     name="ask",
     target="framework.commands.ask:run",
     config="ask",
-    summary="answer a question about a video, and show how the answer came about",
+    summary="answer questions about a video, and show how the answers came about",
     text="""Looks at the video group by group, keeps the tokens that matter and lets the backbone answer from those.
 Prints the answer, how sure it is, what became of every group, the tokens kept of those seen, and the seconds per stage;
 writes answer.json and answer.png into the run folder.
 
 video=, question= and options= are taken literally, whatever characters they hold. options is a list; quote an item that
 has a comma in it: options="['red, or blue', green]". Without options the question is open and is answered with
-text.""",
+text.
+
+Several questions, question=A question=B or questions=FILE, share one pass over the video. A line of FILE is
+{"question": "...", "options": ["...", "..."], "id": "..."}; options= serves the lines that have none of their own.
+
+The default backbone, lab, is a toy model. It knows made videos alone: `make demo` leaves one in outputs/demo, `sieve
+eval preset=uniform benchmark=needle` eight in ~/.cache/tokensieve/needle. Films need a real one, such as
+backbone=qwen2_5_vl_7b.""",
     examples=(
         (
-            'sieve ask video=film.mp4 question="what color is the star ?" options="[red,blue]"',
-            "the lab model, AdaptToken",
-        ),
-        ('sieve ask video=film.mp4 question="what color is the star ?"', "an open question"),
-        (
-            'sieve ask video=film.mp4 question="What\'s he doing?" preset=adapttoken_lite',
-            "stop as soon as it is certain",
+            'sieve ask video=film.mp4 question="What\'s he doing?" options="[reading,cooking]" preset=adapttoken '
+            "backbone=qwen2_5_vl_7b",
+            "a film, AdaptToken on Qwen2.5-VL-7B",
         ),
         (
-            'sieve ask video=film.mp4 question="Who wins?" relevance=margin budget=64',
+            f'sieve ask {DEMO} question="what color is the star ?" options="[yellow,black,red,green]" '
+            "preset=adapttoken",
+            "the video of `make demo`, the lab model",
+        ),
+        (
+            f'sieve ask {DEMO} question="what color is the star ?" question="which shape is red ?" preset=adapttoken',
+            "two open questions, one pass over the video",
+        ),
+        (
+            "sieve ask video=film.mp4 questions=mine.jsonl preset=adapttoken_lite backbone=qwen2_5_vl_7b",
+            "the questions of a file; stop as soon as they are certain",
+        ),
+        (
+            f'sieve ask {DEMO} question="which shape is red ?" preset=adapttoken relevance=margin budget=64',
             "AdaptToken with two parts changed",
         ),
     ),
     groups=("preset", *STRATEGIES, "backbone", "reader"),
-    texts=("video", "question"),
+    texts=("video", "question", "questions"),
     lists=("options",),
+    before="framework.commands.asked:words",
 )
 
 EVAL = Command(
@@ -100,6 +119,7 @@ command continues where it was interrupted, and another configuration never mixe
     ),
     groups=("preset", "ablation", *STRATEGIES, "backbone", "reader", "benchmark", "tracker", "launcher", "debug"),
     texts=("benchmark.root", "benchmark.file"),
+    checked=True,
 )
 
 TRAIN = Command(
@@ -149,14 +169,18 @@ profile.png, and names the layer to set. Worth running once for every new backbo
         ("sieve probe-layers backbone.adapter.checkpoint=PATH benchmark.videos=50", "a model of your own, more videos"),
     ),
     groups=("backbone", "benchmark", "reader"),
+    checked=True,
 )
 
 DOCTOR = Command(
     name="doctor",
     target="framework.commands.doctor:run",
     config="doctor",
-    summary="what this machine has; with benchmark=, what of a benchmark is there",
+    summary="what this machine has; with backbone= or benchmark=, what of one is there",
     text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.
+
+With backbone= it says whether the weights are on this machine, as a folder or in the Hub's cache. It asks no network
+and loads none. Exit status 1 if they are not.
 
 With benchmark= it reads the annotations, opens every video with the chosen reader, and lists missing videos, those that
 cannot be read, rows that cannot be asked, and how many videos and questions an evaluation would cover, in all and per
@@ -164,10 +188,11 @@ part of the benchmark. Exit status 1 if it would cover nothing. Nothing is writt
 file with all names.""",
     examples=(
         ("sieve doctor", "versions, readers, devices, attention kernels, free space"),
+        ("sieve doctor backbone=qwen2_5_vl_7b", "whether the weights are here"),
         ("sieve doctor benchmark=mvbench benchmark.root=~/data/MVBench", "what is there of MVBench"),
         ("sieve doctor benchmark=jsonl benchmark.file=mine.jsonl report=missing.json", "all names, in a file"),
     ),
-    groups=("benchmark", "reader"),
+    groups=("backbone", "benchmark", "reader"),
     texts=("benchmark.root", "benchmark.file", "report"),
 )
 
@@ -193,6 +218,7 @@ Writes an ordinary run folder, which `sieve compare` takes. A recording made wit
     groups=("preset", *STRATEGIES, "backbone", "benchmark", "tracker"),
     texts=("recording.folder",),
     before="framework.recording.origin:words",
+    checked=True,
 )
 
 COMPARE = Command(
@@ -202,10 +228,10 @@ COMPARE = Command(
     summary="which differences between runs are real",
     text="""Takes run folders of `sieve eval`, folders that hold such folders (a sweep), or patterns; NAME=FOLDER names
 a run. Compares every run with the reference, question by question, over the questions that all runs of
-a benchmark have answered: the paired difference with its 95 % interval (bootstrap over videos), the exact McNemar p,
-corrected by Holm over all comparisons, the smallest difference that the sample could show, who was right where the
-other was wrong, and the cost; the same for every stratum of the benchmark; how well each relevance signal tells right
-from wrong answers; how well calibrated the answer's probability is.
+a benchmark have answered: the paired difference with its 95 % interval (bootstrap over videos), p by sign flips of
+whole videos, corrected by Holm over all comparisons, McNemar's p beside it, the smallest difference that the sample
+could show, who was right where the other was wrong, and the cost; the same for every stratum of the benchmark; how well
+each relevance signal tells right from wrong answers; how well calibrated the answer's probability is.
 
 Prints tables and writes comparison.md, .csv and .png, strata.csv, signals.csv, calibration.csv and differences.csv.""",
     examples=(
@@ -218,6 +244,29 @@ Prints tables and writes comparison.md, .csv and .png, strata.csv, signals.csv, 
         Flag("--out", "", "folder to write into; default: outputs/compare/<hash of the runs>"),
         Flag("--resamples", 10_000, "bootstrap resamples and sign flips"),
         Flag("--seed", 0, "of resampling: the same seed, the same figures"),
+    ),
+)
+
+SHOW = Command(
+    name="show",
+    target="framework.commands.show:run",
+    config="",
+    summary="one question of a run: what was seen, what was kept, why it was answered so",
+    text="""Takes a run folder of `sieve eval` or `sieve replay` and the id of a question, as questions.jsonl has it.
+Prints the question, its options with their probabilities, the answer, the right answer, and relevance and kept tokens
+of every group; draws them as a picture.
+
+Where the run recorded its probes (record=true), the question is answered again from them: no group passes through the
+model. Then the picture also has seconds, the evidence where it is known, and, where the video is there, the frames
+with what was kept of them. That loads the model; --frames 0 does without.""",
+    examples=(
+        ("sieve show outputs/needle/0f3a attribute-1024-0-0000-2", "writes show-<question>.png into the run folder"),
+        ("sieve show outputs/needle/0f3a attribute-1024-0-0000-2 --out why.pdf", "as a PDF, elsewhere"),
+        ("sieve show outputs/lvbench/77e1 4242 --frames 0", "from the line alone, without model and video"),
+    ),
+    flags=(
+        Flag("--out", "", "file to write: .png, .pdf or .svg; default: show-<question>.png in the run folder"),
+        Flag("--frames", 8, "most frames to show; 0: none"),
     ),
 )
 
@@ -246,7 +295,7 @@ computed from those that ran; x: how many times more that is without a gaze, s x
     groups=("what",),
 )
 
-OURS = (ASK, EVAL, REPLAY, COMPARE, TRAIN, PROBE_LAYERS, BENCH, DOCTOR)
+OURS = (ASK, EVAL, REPLAY, COMPARE, SHOW, TRAIN, PROBE_LAYERS, BENCH, DOCTOR)
 
 
 @cache

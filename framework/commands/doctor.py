@@ -1,6 +1,6 @@
 """`sieve doctor`: what this machine has, and what is missing. Finds out by trying.
 
-Asked about a benchmark, it hands over to `doctor_benchmark.py`.
+Asked about a backbone or a benchmark, it hands over to `doctor_backbone.py` and `doctor_benchmark.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.table import Table
 from rich.text import Text
 
+from framework.commands import doctor_backbone
 from framework.config.plugins import CONF, plugin_folders
+from framework.core.model_files import ASSETS, SHIPPED
 from framework.report.console import console
 
 NEEDED = (
@@ -57,10 +60,15 @@ class Finding:
 
 def run(cfg: DictConfig) -> None:
     """Prints every finding. The exit status is 1 when something needed is missing."""
+    named = any(word.startswith("backbone=") for word in HydraConfig.get().overrides.task)
+    if named:
+        doctor_backbone.run(cfg)
     if "benchmark" in cfg:
         from framework.commands import doctor_benchmark
 
-        return doctor_benchmark.run(cfg)
+        doctor_benchmark.run(cfg)
+    if named or "benchmark" in cfg:
+        return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     bad, last = 0, ""
     for part in (_versions, _readers, _devices, _attention, _weights, _places, _tracking):
@@ -172,14 +180,12 @@ def _flash() -> str:
 
 
 def _weights(cfg: DictConfig) -> Iterator[Finding]:
-    folder = CONF.parent / "framework" / "assets"
-    for place in sorted(path.parent for path in folder.glob("*/config.json")):
-        files = list(place.glob("*.safetensors"))
-        size = sum(file.stat().st_size for file in files) / 2**20
-        yield Finding("weights", f"asset:{place.name}", "ok" if files else "bad", f"{size:.1f} MiB")
-    wanted = str(cfg.backbone.adapter.checkpoint)
-    if wanted.startswith("asset:") and not (folder / wanted.removeprefix("asset:") / "config.json").exists():
-        yield Finding("weights", wanted, "bad", "not shipped with this installation (key: backbone.adapter.checkpoint)")
+    for place in sorted(path.parent for path in ASSETS.glob("*/*.safetensors")):
+        size = sum(file.stat().st_size for file in place.glob("*.safetensors")) / 2**20
+        yield Finding("weights", f"{SHIPPED}{place.name}", "ok", f"{size:.1f} MiB")
+    there, said = doctor_backbone.look(str(cfg.backbone.adapter.checkpoint))
+    if not there:
+        yield Finding("weights", str(cfg.backbone.adapter.checkpoint), "bad", said)
 
 
 def _places(cfg: DictConfig) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from framework.benchmarks.annotated import Annotated
 from framework.benchmarks.base import Benchmark, Strata, VideoItem
 from framework.config.build import build
 from framework.core.errors import UsageError
+from framework.core.home import at_home
 from framework.report.console import console
 from framework.video.readers.base import Reader
 
@@ -49,7 +50,7 @@ class Coverage:
 
 def run(cfg: DictConfig) -> None:
     """Prints what is covered and what is not. The exit status is 1 when nothing is covered."""
-    report = None if cfg.report is None else Path(cfg.report).expanduser()
+    report = None if cfg.report is None else at_home(cfg.report, "report")
     if report and not report.parent.is_dir():
         raise UsageError(f"report={report}: there is no folder {report.parent}; make it, or choose another file")
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]

@@ -16,8 +16,9 @@ from rich.table import Table
 from framework.benchmarks.base import Benchmark, VideoItem
 from framework.commands.catalogue import DOCTOR
 from framework.commands.progress import display
+from framework.commands.sweeping import choices_of, current_sweep
 from framework.config.build import build
-from framework.config.identity import claim, identity
+from framework.config.identity import claim, describe, identity
 from framework.config.parts import build_pipeline
 from framework.core.errors import RunError, UsageError
 from framework.engine.pipeline import Pipeline
@@ -66,7 +67,9 @@ def conduct(
         pipeline = replace(pipeline, open_session=recorder.open)
     if world.first:
         claim(about.folder, cfg, about.preset, about.overrides)
-        tracker.start(about)
+        if recorder is not None:
+            recorder.clear()
+        tracker.start(replace(about, versions=describe(about.folder).get("versions", {})))
     title = f"{about.preset} on {benchmark.name}" if about.preset else benchmark.name
     with display(terminal(stderr=True), cfg.progress and world.first, title) as watch:
         settled = (lambda video: True) if recorder is None else recorder.settled
@@ -89,16 +92,13 @@ def _about(cfg: DictConfig, benchmark: str) -> About:
         ablation=str(hydra.runtime.choices.get("ablation") or ""),
         benchmark=benchmark,
         overrides=tuple(hydra.overrides.task),
+        choices=choices_of(hydra),
+        sweep=current_sweep(),
     )
 
 
 def check(cfg: DictConfig, benchmark: Benchmark) -> None:
-    """Checks, before a model is loaded, that there is something to ask and that limits make sense.
-
-    Raises UsageError where that is not so.
-    """
-    if not 0 <= cfg.max_failed_share <= 1:
-        raise UsageError(f"max_failed_share must lie within 0..1, got {cfg.max_failed_share}")
+    """Checks, before a model is loaded, that there is something to ask. Raises UsageError where that is not so."""
     if not len(benchmark):
         videos, rows = list(benchmark.absent.videos), benchmark.absent.rows
         names = f" ({_some(videos)})" if videos else ""

@@ -36,14 +36,19 @@ def explain(error: BaseException, command: Command | None) -> str | None:
 
 def _option(error: Exception) -> str:
     """An option that a group does not have."""
-    from framework.config.plugins import options
-
     found = re.search(r"Could not find '([^']+)'", str(error))
     group, _, name = found.group(1).rpartition("/") if found else ("", "", "")
     if not group:
         return str(error)
     if group == "hydra/launcher" and name.startswith("submitit"):
         return "launcher: this needs hydra-submitit-launcher, which is not installed; pip install 'tokensieve[slurm]'"
+    return no_option(group, name)
+
+
+def no_option(group: str, name: str) -> str:
+    """Says that a group has no option of this name, which ones it has, and which one was probably meant."""
+    from framework.config.plugins import options
+
     known = list(options(group))
     return f"{group}={name}: {group} has no option {name!r}; it has {', '.join(known) or 'none'}{meant(name, known)}"
 

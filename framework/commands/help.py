@@ -7,17 +7,16 @@ Imports neither torch nor Hydra's composition.
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from framework.commands.catalogue import Command, commands
+from framework.commands.option_help import asked, page_rows, show_option
 from framework.config.plugins import options, page
 from framework.report.console import console
-
-_LINE = re.compile(r"^([a-z_]+):[ ]+([^#]*?)\s*(?:#\s*(.*))?$")
 
 
 def show_all() -> None:
@@ -40,8 +39,17 @@ def show_all() -> None:
     )
 
 
-def show(command: Command) -> None:
-    """Prints the help of one command: what it does, examples, keys with defaults, and the options of its groups."""
+def show(command: Command, words: Sequence[str] = ()) -> None:
+    """Prints the help of one command: what it does, examples, keys with defaults, and the options of its groups.
+
+    Where the `words` beside --help choose options, those are explained instead. Raises UsageError for an option or a
+    group that there is not.
+    """
+    roots = [key.partition(".")[0] for key, _, _ in _keys(command)] if command.config else []
+    if command.config and (chosen := asked(command, words, roots)):
+        for group, option in chosen:
+            show_option(group, option)
+        return
     out = console()
     out.print(_headed(f"sieve {command.name}", f": {command.summary}\n"))
     out.print("\n\n".join(" ".join(paragraph.split()) for paragraph in command.text.split("\n\n")))
@@ -61,10 +69,11 @@ def show(command: Command) -> None:
         out.print(table)
     if command.groups:
         out.print(_headed("\nGroups", " (group=option; keys inside an option are group.key=value; `*`: the default)"))
+        out.print(f"  sieve {command.name} --help GROUP=OPTION lists the keys inside an option.")
         table = _table()
-        chosen = _chosen(command)
+        usual = _chosen(command)
         for group in command.groups:
-            names = [f"{name}*" if name == chosen.get(group) else name for name in options(group)]
+            names = [f"{name}*" if name == usual.get(group) else name for name in options(group)]
             table.add_row(group, ", ".join(names) or "none yet")
         out.print(table)
 
@@ -84,15 +93,10 @@ def _examples(out: Console, command: Command, count: int) -> None:
 
 
 def _keys(command: Command) -> list[tuple[str, str, str]]:
-    """Root keys with default and comment: the command's own, then those of the page it stands on."""
-    own = _lines(page(command.config))
-    shared = _lines(page("config")) if "preset" in command.groups else []
+    """Keys with default and comment: those of the command's own page, then those of the page it stands on."""
+    own = page_rows(page(command.config))
+    shared = page_rows(page("config")) if "preset" in command.groups else []
     return [*own, *(line for line in shared if line[0] not in {key for key, _, _ in own})]
-
-
-def _lines(file: Path) -> list[tuple[str, str, str]]:
-    found = [_LINE.match(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    return [(m.group(1), m.group(2), m.group(3) or "") for m in found if m and m.group(2)]
 
 
 def _chosen(command: Command) -> dict[str, str]:

@@ -39,6 +39,11 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
         benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
         benchmark.recorded = recordings.holds_any
+        if not len(benchmark):
+            raise UsageError(
+                f"recording: {folder} holds no probes of any question that {benchmark.name} asks now; record it again: "
+                "sieve eval ... record=true"
+            )
         check(cfg, benchmark)
         pipeline = replace(build_pipeline(cfg), open_session=recordings.open)
         return conduct(cfg, pipeline, benchmark, tracker, World(), lambda video: recorded_source(recordings, video))

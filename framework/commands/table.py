@@ -6,9 +6,11 @@ became of the run, and the original reads it.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,15 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.measure import Measurement
 
+from framework.commands.sweeping import announce, sweep_of
+from framework.config.build import build
 from framework.config.identity import register_resolvers
-from framework.core.errors import Failure
-from framework.evaluation.sweep import SweepRun, compare, read_runs
+from framework.core.errors import Failure, UsageError
 from framework.report.console import console
-from framework.report.sweep import sheet, write
 from framework.report.tables import as_table
+from framework.trackers import Sweep, Tracker
+
+_log = logging.getLogger(__name__)
 
 
 class SweepTable(Callback):
@@ -33,6 +38,7 @@ class SweepTable(Callback):
 
     def __init__(self) -> None:
         self._place: Path | None = None
+        self._sweep: Sweep | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy in a launcher's process: the first of our code that runs there, before its configuration is read."""
@@ -40,13 +46,20 @@ class SweepTable(Callback):
         register_resolvers()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Chooses where runs write down what became of them."""
+        """Chooses where runs write down what became of them, and sees what is varied."""
+        self._sweep = sweep_of(config)
         self._place = Path(config.hydra.sweep.dir).absolute() / ".runs" / uuid4().hex
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Tells the run that begins, in the process that runs it, which sweep it belongs to."""
+        announce(self._sweep)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Writes down one run, in the process that ran it. Of several processes only the first does so."""
         if self._place is None or not _first():
             return
+        from framework.evaluation.sweep import SweepRun
+
         result = job_return._return_value
         failed = Failure(1, f"{type(result).__name__}: {result}") if job_return.status is JobStatus.FAILED else result
         failure = failed if isinstance(failed, Failure) else Failure(0, "")
@@ -63,6 +76,9 @@ class SweepTable(Callback):
         """Prints all runs, and keeps the table beside the runs. Ends with the status of the first failed run."""
         if self._place is None or not _first():
             return
+        from framework.evaluation.sweep import compare, read_runs
+        from framework.report.sweep import write
+
         runs = read_runs(self._place)
         shutil.rmtree(self._place, ignore_errors=True)
         with suppress(OSError):  # another sweep's runs are in there
@@ -74,8 +90,18 @@ class SweepTable(Callback):
         title = str(config.hydra.runtime.choices.get("ablation") or "")
         files = write(rows, Path(config.hydra.sweep.dir) / "tables", title)
         console().print(f"table     {files[0]} and {files[1].suffix}", soft_wrap=True)
+        if self._sweep is not None and any(row.summary for row in rows):
+            mirror(config, self._sweep, files)
         if failed := [run.status for run in runs if run.status]:
             sys.exit(failed[0])  # Hydra makes warnings of errors in callbacks, and nothing of a return value
+
+
+def mirror(config: DictConfig, sweep: Sweep, files: Sequence[Path]) -> None:
+    """Shows the table to the tracker of the sweep. What keeps it from that is one warning."""
+    try:
+        build(config.tracker, Tracker, "tracker").table(sweep, files)  # type: ignore[type-abstract]
+    except UsageError as error:  # Hydra would swallow it, and the status of failed runs with it
+        _log.warning("the table of the sweep goes to no tracker: %s", error)
 
 
 def show(out: Console, rows: Any) -> None:
@@ -83,6 +109,8 @@ def show(out: Console, rows: Any) -> None:
 
     Where there is no terminal, the table is as wide as it needs to be. On a narrow terminal figures wrap.
     """
+    from framework.report.sweep import sheet
+
     table = as_table(sheet(rows))
     for column in table.columns:
         column.no_wrap = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.evaluation.statistics import Floats, Interval, cluster_interval, cluster_places, mean_interval
+from framework.evaluation.statistics import CONFIDENCE, Floats, Interval, mean_interval
 
 BINS = 10
 RESAMPLES = 1_000
@@ -36,7 +36,8 @@ class Calibration:
     n: int
     confidence: float  # mean
     accuracy: float
-    error: Interval  # expected calibration error, 0 = calibrated; small samples push it up
+    error: float  # expected calibration error, 0 = calibrated; small samples push it up
+    consistent: float  # what a calibrated answerer does not exceed, 95 times in 100
     brier: Interval  # mean squared distance of confidence and score, 0 = certain and right
     bins: tuple[Bin, ...]  # those with answers in them
 
@@ -50,34 +51,44 @@ def calibration(
 ) -> Calibration:
     """Computes reliability in ten bins of equal width, the expected calibration error and the Brier score.
 
-    Confidence and score of each answer lie in 0..1. Intervals come from drawing clusters (videos) with replacement.
-    Where all scores are equal there is no interval: what was never seen cannot be drawn. Raises ValueError where there
-    is no answer, or a confidence outside 0..1.
+    Confidence and score of each answer lie in 0..1. The interval of the Brier score comes from drawing clusters
+    (videos) with replacement. Where all scores are equal there is none: what was never seen cannot be drawn. The
+    calibration error has no interval, for sampling pushes it up and resampling does so once more. Raises ValueError
+    where there is no answer, or a confidence outside 0..1.
     """
-    sure, right, place = np.asarray(confidence, float), np.asarray(correct, float), cluster_places(clusters)
+    sure, right = np.asarray(confidence, float), np.asarray(correct, float)
     if not len(sure) or not (sure.min() >= 0 and sure.max() <= 1 + 1e-6):
         raise ValueError("calibration needs confidences within 0..1, and at least one")
-    which = np.minimum((sure * BINS).astype(int), BINS - 1)
-    videos = int(place.max()) + 1
-    gaps = np.zeros((videos, BINS))  # sums of confidence - score, per cluster and bin
-    np.add.at(gaps, (place, which), sure - right)
-    counts = np.bincount(place, minlength=videos).astype(float)
-
-    def expected_error(drawn: Floats) -> Floats:
-        return np.abs(drawn @ gaps).sum(-1) / (drawn @ counts)
-
-    error = cluster_interval(expected_error, videos, resamples, seed)
+    which = _bins(sure)
     brier = mean_interval(((sure - right) ** 2).tolist(), clusters, resamples, seed)
     if right.min() == right.max():
-        error, brier = (Interval(found.value, math.nan, math.nan) for found in (error, brier))
+        brier = Interval(brier.value, math.nan, math.nan)
     return Calibration(
         n=len(sure),
         confidence=float(sure.mean()),
         accuracy=float(right.mean()),
-        error=error,
+        error=float(np.abs(np.bincount(which, sure - right)).sum() / len(sure)),
+        consistent=consistent(confidence, resamples, seed),
         brier=brier,
         bins=tuple(_bin(b, sure, right, which == b, clusters, resamples, seed) for b in np.unique(which).tolist()),
     )
+
+
+def consistent(confidence: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> float:
+    """Returns the calibration error that a calibrated answerer with this confidence does not exceed 95 times in 100.
+
+    Each answer is drawn to be right with the probability that it claims (consistency resampling, Bröcker and Smith
+    2007), independently of the others. Where the questions of a video go together the true bound is higher.
+    """
+    sure = np.asarray(confidence, float)
+    which = _bins(sure)
+    generator = np.random.default_rng(seed)
+    gaps = (np.bincount(which, sure - (generator.random(len(sure)) < sure)) for _ in range(resamples))
+    return float(np.quantile([np.abs(gap).sum() / len(sure) for gap in gaps], CONFIDENCE))
+
+
+def _bins(sure: Floats) -> np.ndarray:
+    return np.minimum((sure * BINS).astype(int), BINS - 1)
 
 
 def _bin(

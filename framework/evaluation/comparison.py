@@ -9,47 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
 
 from framework.evaluation.association import Association, associations
 from framework.evaluation.calibration import Calibration, calibration
+from framework.evaluation.extremes import chance
 from framework.evaluation.matching import Part, match
 from framework.evaluation.metrics import by_stratum
 from framework.evaluation.naming import Difference, differences
-from framework.evaluation.power import smallest_detectable
 from framework.evaluation.runs import Line, Run
-from framework.evaluation.statistics import (
-    RESAMPLES,
-    Interval,
-    difference_interval,
-    holm,
-    mcnemar,
-    mean_interval,
-    sign_flip,
-)
-
-FEW = 5  # videos with a difference, below which a bootstrap interval is rough
-
-
-@dataclass(frozen=True)
-class Versus:
-    """Says what sets a run apart from the reference, on the same questions."""
-
-    difference: Interval
-    test: str  # where p comes from: McNemar's exact test, or sign flips of whole videos where scores are graded
-    p: float
-    p_videos: float  # by sign flips of whole videos, whatever the scores are
-    p_holm: float  # p and p_videos, corrected over the family of comparisons
-    p_videos_holm: float
-    detectable: float  # the smallest true difference that would be found with 80 % chance
-    both_right: int
-    only_run: int  # questions on which the run scores higher
-    only_reference: int
-    both_wrong: int
-    same_answer: float  # share of questions
-    note: str
+from framework.evaluation.statistics import RESAMPLES, Interval, mean_interval
+from framework.evaluation.versus import Versus, correct, versus
 
 
 @dataclass(frozen=True)
@@ -67,6 +36,7 @@ class Row:
     tokens_seen: float
     groups_visited: float  # share
     seconds: float | None  # per question; None where timings are missing
+    chance: float  # accuracy of a guess; NaN where not every answer has the probabilities of its options
     versus: Versus | None  # None: this is the reference
 
 
@@ -145,64 +115,17 @@ def _rows(part: Part, dimension: str, label: str, questions: Sequence[str], resa
                 tokens_seen=_mean([line["tokens_seen"] for line in ours]),
                 groups_visited=_mean([line["groups_visited"] / line["groups_total"] for line in ours]),
                 seconds=_mean(timed) if len(timed) == len(ours) else None,
+                chance=chance(theirs),
                 versus=None if run is part.reference else versus(ours, theirs, videos, resamples, seed),
             )
         )
     return rows
 
 
-def versus(
-    ours: Sequence[Line], theirs: Sequence[Line], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
-) -> Versus:
-    """Compares the lines of a run with those of the reference.
-
-    Both hold the same questions in the same order. The p-values are not corrected yet.
-    """
-    a, b = (np.array([line["correct"] for line in lines], float) for lines in (ours, theirs))
-    binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
-    p_videos = sign_flip((a - b).tolist(), videos, resamples, seed)
-    p = mcnemar((a == 1).tolist(), (b == 1).tolist()) if binary else p_videos
-    difference = difference_interval(a.tolist(), b.tolist(), videos, resamples, seed)
-    return Versus(
-        difference=difference,
-        test="McNemar" if binary else "sign flips",
-        p=p,
-        p_videos=p_videos,
-        p_holm=p,
-        p_videos_holm=p_videos,
-        detectable=smallest_detectable(difference.error, len(a) if binary else len(set(videos))),
-        both_right=int(((a == 1) & (b == 1)).sum()),
-        only_run=int((a > b).sum()),
-        only_reference=int((a < b).sum()),
-        both_wrong=int(((a == 0) & (b == 0)).sum()),
-        same_answer=_mean([_answer(x) == _answer(y) for x, y in zip(ours, theirs, strict=True)]),
-        note=_note(a - b, videos, difference),
-    )
-
-
-def _note(differences: np.ndarray, videos: Sequence[str], interval: Interval) -> str:
-    """Why an interval must be read with care, if it must."""
-    differing = len({video for video, difference in zip(videos, differences, strict=True) if difference})
-    if len(set(videos)) < 2:
-        return "one video: no interval"
-    if interval.bound:
-        what = "the same difference in every video" if differing else "no disagreement"
-        return f"{what}: exact bound over videos"
-    if differing >= FEW:
-        return ""
-    return f"only {differing} {'video differs' if differing == 1 else 'videos differ'}: a rough interval"
-
-
 def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows with Holm's correction over all their comparisons."""
     family = iter(correct([row.versus for row in rows if row.versus]))
     return tuple(replace(row, versus=next(family)) if row.versus else row for row in rows)
-
-
-def correct(family: Sequence[Versus]) -> list[Versus]:
-    """Applies Holm's correction to both p-values of comparisons that are read together."""
-    p, p_videos = holm([one.p for one in family]), holm([one.p_videos for one in family])
-    return [replace(one, p_holm=a, p_videos_holm=b) for one, a, b in zip(family, p, p_videos, strict=True)]
 
 
 def _calibration(lines: Sequence[Line], seed: int) -> Calibration | None:
@@ -213,11 +136,6 @@ def _calibration(lines: Sequence[Line], seed: int) -> Calibration | None:
     confidence = [min(1.0, max(line["probabilities"])) for line in sure]
     scores, videos = [line["correct"] for line in sure], [line["video"] for line in sure]
     return calibration(confidence, scores, videos, seed=seed)
-
-
-def _answer(line: Line) -> Any:
-    """What was answered: as it was read, else the text."""
-    return line["parsed"] if line["parsed"] is not None else line["answer"]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -21,6 +21,8 @@ def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> d
         "id": question.id,
         "video": video,
         "prompt": prompt_hash(question),
+        "question": question.bare,
+        "options": question.options,
         "answer": result.response,
         "choice": answer.choice,
         "parsed": result.parsed,

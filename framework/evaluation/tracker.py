@@ -16,6 +16,17 @@ Line = Mapping[str, Any]  # of questions.jsonl
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Describes the sweep that a run belongs to."""
+
+    id: str  # the same whenever the same sweep is started
+    title: str  # the ablation's name, or "sweep"
+    keys: tuple[str, ...]  # that it varies
+    overrides: tuple[str, ...] = ()  # as typed, of the whole sweep
+    choices: Mapping[str, str] = field(default_factory=dict)  # group -> option, of what is not varied
+
+
+@dataclass(frozen=True)
 class About:
     """Holds what a tracker is told of a run when it begins."""
 
@@ -25,7 +36,10 @@ class About:
     preset: str = ""
     ablation: str = ""
     benchmark: str = ""
-    overrides: tuple[str, ...] = field(default=())  # as typed
+    overrides: tuple[str, ...] = ()  # as typed; in a sweep what was chosen for this run, too
+    choices: Mapping[str, str] = field(default_factory=dict)  # group -> option
+    versions: Mapping[str, str] = field(default_factory=dict)  # of packages, and the commit, when the run was begun
+    sweep: Sweep | None = None  # None: it runs alone
 
 
 class Tracker(ABC):
@@ -42,6 +56,9 @@ class Tracker(ABC):
     @abstractmethod
     def finish(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
         """Ends the mirroring of a run, with its summary and every line of questions.jsonl."""
+
+    def table(self, sweep: Sweep, files: Sequence[Path]) -> None:  # noqa: B027 a tracker may well not show sweeps
+        """Mirrors the table that a sweep ends with, as Markdown and CSV. Does nothing unless a tracker overrides it."""
 
 
 class NoTracker(Tracker):

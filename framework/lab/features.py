@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from framework.core.home import at_home
 from framework.core.unfinished import unfinished
 from framework.lab.needles import needle_scene
 from framework.lab.queries import Truth, grid_of
@@ -81,7 +82,7 @@ class NeedleFeatures:
         width = model.config.get_text_config().hidden_size
         self.shape = (len(self.kinds), self.tokens, width)
         name = features_name(repr((asdict(settings), WRITER)), model.model.visual.state_dict())
-        self.file = folder.expanduser() / f"{name}.f16"
+        self.file = at_home(folder, "running.cache") / f"{name}.f16"
         if not self.file.exists():
             self._write(model)
         self.features = np.memmap(self.file, np.float16, "r", shape=self.shape)

@@ -6,6 +6,9 @@ option letter, always a capital. It knows nothing of the model or of videos.
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -45,6 +48,7 @@ OTHER = """
     find count happen happens happened do done make made take use wear wears hold play talk kind type part piece
     background noise cell day night like about
     """
+_LETTER = re.compile("[A-Za-z]")
 TEXTS = (PUNCTUATION, ASKING, OTHER)
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
@@ -65,6 +69,26 @@ CHAT_TEMPLATE = """\
 def words() -> tuple[str, ...]:
     """Lists every entry of the vocabulary, in order of id, each once."""
     return tuple(dict.fromkeys((*SPECIAL, UNKNOWN, *LETTERS, *SHAPES, *COLOURS, *SIZES, *" ".join(TEXTS).split())))
+
+
+def words_of(text: str) -> tuple[list[str], list[str]]:
+    """Splits what is typed into the words that the vocabulary has and those that it lacks, as the model reads them.
+
+    Punctuation is no word, nor is a single letter, such as the one that is left of "what's".
+    """
+    reader = _reader()
+    pieces = [piece for piece, _ in reader.pre_tokenizer.pre_tokenize_str(reader.normalizer.normalize_str(text))]
+    known: list[str] = []
+    unknown: list[str] = []
+    for piece in pieces:
+        if any(character.isalnum() for character in piece) and not _LETTER.fullmatch(piece):
+            (unknown if reader.token_to_id(piece) is None else known).append(piece)
+    return known, unknown
+
+
+@cache
+def _reader() -> Tokenizer:
+    return build_tokenizer().backend_tokenizer
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

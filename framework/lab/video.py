@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,15 +15,20 @@ from pathlib import Path
 import av
 import numpy as np
 
+from framework.core.home import at_home
 from framework.core.unfinished import unfinished
 from framework.lab.render import render
 from framework.lab.scene import Scene
 from framework.lab.world import CELLS, FRAMES_PER_SECOND, GRID
+from framework.video.container import open_container
 
 WRITER = 1  # raise it when rendering or encoding changes: cached files of before are then left alone
 PRESET = "veryfast"
 # B-frames and the macroblock tree make libx264 give other bytes now and then for the same frames of this small size
 REPEATABLE = {"bf": "0", "x264-params": "mbtree=0"}
+KEY_FRAMES = 64  # at most so many frames apart
+# how libx264 tells its settings in the first packet; no player, site or camera writes films with these
+SETTINGS = re.compile(rb"x264 - core .* threads=1 .* bframes=0 .* keyint=%d .* mbtree=0 " % KEY_FRAMES)
 CHUNK = 256  # frames of ordinary size rendered at a time
 CRF = 18  # chosen by the table in docs/results/lab_model.md
 BT601 = 6  # SMPTE 170M in the numbering of H.273
@@ -51,7 +57,7 @@ def cached_video(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
 
 def cached_file(scene: Scene, folder: Path | str, crf: int = CRF) -> Path:
     """Returns where `cached_video` puts the file of a scene, whether it is there or not."""
-    return Path(folder).expanduser() / f"{content_key(scene, crf)}.mp4"
+    return at_home(folder, "benchmark.folder") / f"{content_key(scene, crf)}.mp4"
 
 
 def content_key(scene: Scene, crf: int) -> str:
@@ -60,6 +66,18 @@ def content_key(scene: Scene, crf: int) -> str:
     told += "crossing" if scene.crossing else ""  # both only where they matter, so that other files keep their names
     told += f"grid {scene.grid}" if scene.grid != GRID else ""
     return hashlib.sha256(told.encode() + scene.tracks.tobytes()).hexdigest()[:20]
+
+
+def is_made(path: Path | str, side: int) -> bool:
+    """Says whether a file is a video of the lab with pictures of `side` x `side` pixels.
+
+    It is known by its size, its rate and the settings of its encoder. A copy is one, also in another container; what
+    was encoded again is none. Raises VideoError where the file is no video.
+    """
+    with open_container(str(path)) as (container, stream):
+        if (stream.height, stream.width, stream.average_rate) != (side, side, FRAMES_PER_SECOND):
+            return False
+        return SETTINGS.search(bytes(next(container.demux(stream)))) is not None
 
 
 def through_codec(frames: np.ndarray, crf: int = CRF) -> np.ndarray:
@@ -86,7 +104,7 @@ def _encode(frames: Iterable[np.ndarray], file: io.IOBase, crf: int) -> None:
                 stream = container.add_stream("libx264", rate=Fraction(FRAMES_PER_SECOND))
                 stream.height, stream.width = pixels.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": str(crf), "preset": PRESET, "g": "64", "threads": "1", **REPEATABLE}
+                stream.options = {"crf": str(crf), "preset": PRESET, "g": str(KEY_FRAMES), "threads": "1", **REPEATABLE}
                 stream.codec_context.color_range = LIMITED_RANGE
                 stream.codec_context.colorspace = BT601
                 stream.codec_context.color_primaries = BT601

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
 
 from framework.evaluation.comparison import Comparison, Row
+from framework.evaluation.extremes import extreme
 from framework.evaluation.matching import Part
-from framework.evaluation.naming import NOT_SET, Difference
 from framework.evaluation.statistics import Interval
+from framework.report.exchanged import configuration_sheet
 from framework.report.tables import Sheet
 
 NONE = "–"
-TARGET = "_target_"  # the key of a class in the configuration
+P = "p: sign flips of whole videos"
+MCNEMAR = "McNemar: exact p that takes questions for independent, not corrected"
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
@@ -29,7 +30,7 @@ def sheets(comparison: Comparison) -> list[Sheet]:
         made += [strata_sheet(part, strata, _comparisons(comparison.strata))] if strata else []
     made += [signal_sheet(part, comparison) for part in comparison.parts]
     made += [calibration_sheet(comparison)] if comparison.calibrations else []
-    return made + ([configuration_sheet(comparison)] if comparison.differences else [])
+    return made + ([configuration_sheet(comparison.differences)] if comparison.differences else [])
 
 
 def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
@@ -37,18 +38,19 @@ def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
 
     p is corrected for `family` comparisons.
     """
-    tests = " and ".join(sorted({row.versus.test for row in rows if row.versus}))
+    corrected = [row.versus.p_videos_holm for row in rows if row.versus]
+    limit = extreme([row.accuracy for row in rows], rows[0].chance, corrected)
     notes = [f"{row.run}: {row.versus.note}" for row in rows if row.versus and row.versus.note]
     dropped = f"; {part.dropped} that not all runs have are left out" if part.dropped else ""
-    columns = ("run", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "by videos", "detectable")
+    columns = ("run", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "McNemar", "detectable")
     return Sheet(
         f"{part.benchmark}: {len(part.questions)} questions on {len(set(part.videos))} videos{dropped}; "
         f"differences to {part.reference.name}",
         columns,
         tuple((row.run, str(row.accuracy), *_versus(row)) for row in rows),
         notes=(
-            f"p: {tests}; p Holm: corrected for {family} comparisons; by videos: sign flips of whole videos, "
-            "corrected in the same way; detectable: with 80 % chance",
+            f"{P}; p Holm: corrected for {family} comparisons; {MCNEMAR}; detectable: with 80 % chance",
+            *filter(None, [limit]),
             *notes,
         ),
     )
@@ -70,7 +72,7 @@ def strata_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
 
     p is corrected for `family` comparisons.
     """
-    columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p Holm", "by videos", "detectable")
+    columns = ("stratum", "run", "n", "accuracy [95 %]", "difference [95 %]", "p", "p Holm", "detectable")
     return Sheet(
         f"{part.benchmark}: strata; differences to {part.reference.name}",
         columns,
@@ -80,13 +82,13 @@ def strata_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
                 row.run,
                 str(row.n),
                 str(row.accuracy),
-                *_versus(row)[:1],
-                *_versus(row)[2:],
+                *_versus(row)[:3],
+                *_versus(row)[4:],
             )
             for row in rows
         ),
         texts=2,
-        notes=(f"p Holm: corrected for {family} comparisons of strata",),
+        notes=(f"{P}; p Holm: corrected for {family} comparisons of strata",),
     )
 
 
@@ -114,51 +116,27 @@ def signal_sheet(part: Part, comparison: Comparison) -> Sheet:
 
 def calibration_sheet(comparison: Comparison) -> Sheet:
     """Builds the sheet that says whether answers are right as often as their probability says."""
-    columns = ("benchmark", "run", "n", "confidence", "accuracy", "calibration error [95 %]", "Brier [95 %]")
+    columns = ("benchmark", "run", "n", "confidence", "accuracy", "error", "if calibrated", "Brier [95 %]")
     return Sheet(
         "calibration of the answer's probability",
         columns,
         tuple(
-            (benchmark, run, str(c.n), number(c.confidence), number(c.accuracy), interval(c.error), interval(c.brier))
+            (
+                benchmark,
+                run,
+                str(c.n),
+                *(number(one) for one in (c.confidence, c.accuracy, c.error)),
+                f"≤ {number(c.consistent)}",
+                interval(c.brier),
+            )
             for benchmark, run, c in comparison.calibrations
         ),
         texts=2,
+        notes=(
+            "error: expected calibration error; if calibrated: at most this, 95 times in 100, if answers were right "
+            "as often as their probability says",
+        ),
     )
-
-
-def configuration_sheet(comparison: Comparison) -> Sheet:
-    """Builds the sheet with the resolved keys and versions that differ from the reference's.
-
-    An exchanged object is one row for all its runs.
-    """
-    runs: dict[tuple[str, str, str], list[str]] = {}
-    for _, group in groupby(comparison.differences, key=lambda one: (one.benchmark, one.run)):
-        differences = list(group)
-        for cells in _exchanged(differences):
-            runs.setdefault(cells, []).append(differences[0].run)
-    rows = [(*cells, ", ".join(dict.fromkeys(names))) for cells, names in sorted(runs.items())]
-    columns = ("what", "reference's", "run's", "runs")
-    return Sheet("what differs from the reference", columns, tuple(rows), texts=4)
-
-
-def _exchanged(differences: Sequence[Difference]) -> list[tuple[str, str, str]]:
-    """Key and both values; of an object of another class, class and arguments as far as they differ."""
-    nodes = [one.key.removesuffix(f".{TARGET}") for one in differences if one.key.endswith(f".{TARGET}")]
-    of = {one.key: next((node for node in nodes if one.key.startswith(f"{node}.")), one.key) for one in differences}
-    cells = []
-    for key in dict.fromkeys(of.values()):
-        below = [one for one in differences if of[one.key] == key]
-        sides = ([(one.key, one.reference) for one in below], [(one.key, one.value) for one in below])
-        theirs, ours = (_object(key, side) if key in nodes else side[0][1] for side in sides)
-        cells.append((key, theirs, ours))
-    return cells
-
-
-def _object(node: str, values: Sequence[tuple[str, str]]) -> str:
-    """`Class(argument=value, ...)` of the keys below a node."""
-    known = {key.removeprefix(f"{node}."): value for key, value in values if value != NOT_SET}
-    name = known.pop(TARGET, NOT_SET).rpartition(".")[2]
-    return f"{name}({', '.join(f'{key}={value}' for key, value in known.items())})" if known else name
 
 
 def number(value: float | None, shape: str = ".3f") -> str:
@@ -176,18 +154,24 @@ def probability(p: float) -> str:
     return "< .0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
 
 
+def mcnemar(p: float | None) -> str:
+    """Formats McNemar's p, or a dash where scores are graded."""
+    return NONE if p is None else probability(p)
+
+
 def _comparisons(rows: Sequence[Row]) -> int:
     return sum(row.versus is not None for row in rows)
 
 
 def _versus(row: Row) -> tuple[str, ...]:
-    """Difference, p, both corrected ones, what is detectable."""
+    """Difference, p, p corrected, McNemar's p, what is detectable."""
     if row.versus is None:
         return ("reference", "", "", "", "")
     v = row.versus
     d = v.difference
     shown = f"{d.value:+.3f}" if math.isnan(d.low) else f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
-    return (shown, *map(probability, (v.p, v.p_holm, v.p_videos_holm)), number(v.detectable))
+    flips = (probability(v.p_videos), probability(v.p_videos_holm))
+    return (shown, *flips, mcnemar(v.p_mcnemar), number(v.detectable))
 
 
 def _agreement(row: Row) -> tuple[str, ...]:

@@ -64,7 +64,8 @@ def _calibration(comparison: Comparison) -> list[dict[str, Any]]:
     for benchmark, run, c in comparison.calibrations:
         who = {"benchmark": benchmark, "run": run}
         whole_run = {"bin_low": 0.0, "bin_high": 1.0, "n": c.n, "confidence": c.confidence, "accuracy": c.accuracy}
-        rows.append({**who, "of": "all", **whole_run, **_interval("error", c.error), **_interval("brier", c.brier)})
+        errors = {"error": c.error, "error_if_calibrated": c.consistent}
+        rows.append({**who, "of": "all", **whole_run, **errors, **_interval("brier", c.brier)})
         rows += [
             {
                 **who,

@@ -31,7 +31,7 @@ def draw(path: Path, comparison: Comparison) -> None:
 
 
 def _forest(axes: Axes, comparison: Comparison) -> None:
-    """One line per run and benchmark; green where both corrected p-values are below .05."""
+    """One line per run and benchmark; green where the corrected p-value is below .05."""
     ticks, labels = [], []
     height = 0
     for part in comparison.parts:
@@ -51,14 +51,15 @@ def _forest(axes: Axes, comparison: Comparison) -> None:
         label.set_fontweight("bold" if ", minus " in text else "normal")
     axes.set(ylim=(height - 0.4, -0.6), xlabel="difference of accuracy, 95 % interval (bootstrap over videos)")
     axes.set_title(
-        "green: p < .05 after Holm, by questions and by videos; dashed: exact bound, no two videos differ", fontsize=8
+        "green: p < .05 after Holm, by sign flips of whole videos; dashed: exact bound, no two videos differ",
+        fontsize=8,
     )
 
 
 def _whisker(axes: Axes, height: int, row: Row) -> None:
     assert row.versus is not None
     difference = row.versus.difference
-    colour = REAL if max(row.versus.p_holm, row.versus.p_videos_holm) < LEVEL else OPEN
+    colour = REAL if row.versus.p_videos_holm < LEVEL else OPEN
     style = "--" if difference.bound else "-"
     axes.plot([difference.low, difference.high], [height, height], color=colour, lw=1.6, ls=style)
     axes.plot([difference.value], [height], "o", color=colour, ms=5)

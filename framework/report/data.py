@@ -1,11 +1,26 @@
-"""An outcome as plain data: what `answer.json` holds. Its keys are listed in docs/results_on_disk.md."""
+"""Outcomes as plain data: what `answer.json` holds. Its keys are listed in docs/results_on_disk.md."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from framework.core.outcome import Outcome
+from framework.core.outcome import Cost, Outcome
+from framework.report.shared import shared_data
+
+
+def answers_data(outcomes: Sequence[Outcome], video: str, spent: Mapping[str, Cost]) -> dict[str, Any]:
+    """Returns one outcome as `outcome_data` does; several as a list, with what they cost together.
+
+    `spent` is what was run for all of them, by stage.
+    """
+    if len(outcomes) == 1:
+        return outcome_data(outcomes[0], video)
+    answers = [{"id": outcome.question.id, **outcome_data(outcome, video)} for outcome in outcomes]
+    for answer in answers:
+        del answer["video"]
+    return {"video": video, "together": shared_data(spent, outcomes), "answers": answers}
 
 
 def outcome_data(outcome: Outcome, video: str) -> dict[str, Any]:
@@ -50,3 +65,19 @@ def outcome_data(outcome: Outcome, video: str) -> dict[str, Any]:
         "timeline": [asdict(group) for group in trace.groups],
         "selection": kept,
     }
+
+
+def backbone_line(backbone: Mapping[str, Any]) -> str:
+    """Describes a backbone in a few words: its checkpoint, parameters and size, as far as they are known."""
+    known = [str(backbone["checkpoint"])] if backbone["checkpoint"] is not None else []
+    if backbone["parameters"] is not None:
+        known.append(f"{_short(backbone['parameters'])} parameters ({_short(backbone['bytes'])}B)")
+    return ", ".join(known) or "size unknown"
+
+
+def _short(count: int) -> str:
+    """A count with two or three digits: 1.4 M, 8.3 G."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return str(count)

@@ -1,26 +1,32 @@
-"""An outcome as a PNG: certainty of every group, where the kept tokens lie in time, and the frames they were kept from.
+"""The picture of a question: what it was, how certain every group was, where the kept tokens lie, the frames of some.
 
-Draws what it is given: pixels and grid come from the caller.
+Draws what it is given: pixels and grid come from the caller. The file's suffix says the form: png, pdf or svg.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from framework.core.outcome import GroupTrace, Outcome
+from framework.evaluation.metrics import best_group
+from framework.report import panels
+from framework.report.fonts import fonts_for
+from framework.report.panels import EVIDENCE, KEPT, shortened
+from framework.report.story import Spans, Story, of_outcome
 
-CERTAIN, SEEN, SKIPPED, KEPT = "#1b7f5c", "#4477aa", "#dddddd", "#ee6677"
-BINS = 120
+FORMS = ("png", "pdf", "svg")
+UNDATED = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}  # the same picture, the same file
 DIMMED = 0.35
+WIDTH, DPI = 13.0, 110
+COLUMNS, LINES = 110, 3  # of the question in the title
 
 
 @dataclass(frozen=True)
@@ -31,77 +37,74 @@ class Shot:
     seconds: float
     kept: tuple[tuple[int, int], ...]  # row and column of each kept token
     cell: tuple[int, int]  # height and width of a token's cell, pixels
+    group: int = 0
 
 
-def draw(path: Path, outcome: Outcome, shots: Sequence[Shot], best: GroupTrace | None) -> None:
-    """Draws the picture of an outcome. `shots` are ticks of `best`, the most relevant group."""
-    figure = Figure(figsize=(12, 8.5 if shots else 6), dpi=110, layout="constrained")
-    upper: FigureBase = figure
-    if shots and best is not None:
-        upper, lower = figure.subfigures(2, 1, height_ratios=(3, 1.6))  # type: ignore[misc]
-        _frames(lower, shots, best)
-    upper.suptitle(_title(outcome), fontsize=11)
-    axes = upper.subplots(3, 1)
-    groups = outcome.trace.groups
-    _certainty(axes[0], groups, best)
-    _shares(axes[1], groups)
-    _kept_over_time(axes[2], outcome)
-    FigureCanvasAgg(figure).print_png(str(path))
+def draw(
+    path: Path,
+    outcome: Outcome,
+    shots: Sequence[Shot],
+    best: GroupTrace | None,
+    about: str = "",
+    evidence: Spans = (),
+) -> None:
+    """Draws the picture of an outcome. `best` is the most relevant group; `about` says what ran.
+
+    `evidence` are spans of seconds that hold it, where they are known.
+    """
+    draw_story(path, of_outcome(outcome, evidence), shots, best, about)
 
 
-def _title(outcome: Outcome) -> str:
-    answer = outcome.answer
-    text = outcome.question.options[answer.choice] if answer.choice is not None else answer.text
-    sure = f" ({max(answer.probabilities):.0%})" if answer.probabilities else ""
-    shown = outcome.question.bare if len(outcome.question.bare) <= 90 else outcome.question.bare[:89] + "…"
-    return f"{shown}  →  {text}{sure}".replace("$", r"\$")
+def draw_story(
+    path: Path, story: Story, shots: Sequence[Shot] = (), best: GroupTrace | None = None, about: str = ""
+) -> None:
+    """Draws the picture of a story. Raises ValueError for a suffix that is none of png, pdf and svg."""
+    form = path.suffix.lstrip(".")
+    if form not in FORMS:
+        raise ValueError(f"a picture is a file whose name ends with {', '.join(FORMS)}, got {path.name}")
+    best = best or best_group(story.groups)
+    with fonts_for((*story.texts, about)):
+        over_time = story.timed and story.kept_seconds is not None
+        heights = (2.6, 1.7, *((1.7,) if over_time else ()))
+        below = 2.6 if shots else 0.0
+        figure = Figure(figsize=(WIDTH, 1.2 + sum(heights) + below), dpi=DPI, layout="constrained")
+        upper: FigureBase = figure
+        if shots:
+            upper, lower = figure.subfigures(2, 1, height_ratios=(1.2 + sum(heights), below))  # type: ignore[misc]
+            _frames(lower, shots, best if story.ranked else None, story.evidence)
+        upper.suptitle(_title(story, about), fontsize=11, parse_math=False)
+        _panels(upper, story, best, heights)
+        figure.savefig(path, format=form, metadata=UNDATED[form])
 
 
-def _places(groups: Sequence[GroupTrace]) -> tuple[np.ndarray, np.ndarray, str]:
-    """Left edge and width of each group on the x axis: seconds, or the group's number where groups overlap in time."""
-    starts = np.array([group.seconds[0] for group in groups])
-    ends = np.array([group.seconds[1] for group in groups])
-    if len(groups) > 1 and bool((starts[1:] < ends[:-1]).any()):
-        return np.arange(len(groups)) - 0.5, np.ones(len(groups)), "group (each spans the whole video)"
-    edges = np.append(starts, max(ends[-1], starts[-1] + (np.diff(starts).mean() if len(starts) > 1 else 1.0)))
-    return starts, np.diff(edges), "seconds"
+def _panels(figure: FigureBase, story: Story, best: GroupTrace | None, heights: Sequence[float]) -> None:
+    """The groups on the left, the options, where there are any, on the right."""
+    wide = bool(story.probabilities)
+    grid = figure.add_gridspec(len(heights), 1 + wide, height_ratios=heights, width_ratios=(3.2, 1)[: 1 + wide])
+    left = [figure.add_subplot(grid[row, 0]) for row in range(len(heights))]
+    panels.certainty(left[0], story, best)
+    panels.kept_by_group(left[1], story)
+    if len(left) > 2:
+        panels.kept_over_time(left[2], story)
+    if wide:
+        panels.options(figure.add_subplot(grid[0, 1]), story)
 
 
-def _certainty(axes: Axes, groups: Sequence[GroupTrace], best: GroupTrace | None) -> None:
-    """Entropy where it was measured, else the raw value behind the relevance; skipped groups in grey."""
-    left, width, unit = _places(groups)
-    visited = np.array([group.visited is not None for group in groups])
-    has_entropy = all("entropy" in group.signals for group in groups if group.visited is not None)
-    name = "entropy (nats)" if has_entropy else next((g.unit for g in groups if g.unit), "relevance")
-    values = np.array([g.signals["entropy"] if has_entropy else g.raw for g in groups if g.visited is not None], float)
-    if not visited.all():
-        top = max(float(values.max(initial=0.0)), 1e-3)
-        axes.bar(left[~visited], top, width[~visited], align="edge", color=SKIPPED, label="skipped")
-    axes.bar(left[visited], values, width[visited], align="edge", color=SEEN, label="visited")
-    if best is not None:
-        axes.axvline(left[best.index] + width[best.index] / 2, color=CERTAIN, lw=1, ls=":", label="most relevant")
-    axes.set(ylabel=name, xlabel=unit, xlim=(left[0], left[-1] + width[-1]))
-    axes.legend(loc="upper right", fontsize=7, ncols=3)
+def _title(story: Story, about: str) -> str:
+    """The question, then its answer, the right one and what ran."""
+    asked = textwrap.wrap(story.question, COLUMNS, max_lines=LINES, placeholder=" …")
+    sure = f" ({max(story.probabilities):.1%})" if story.probabilities else ""
+    said = [f"answer: {shortened(story.answered, COLUMNS)}{sure}"]
+    if story.expected:
+        said.append(f"right: {shortened(story.expected, COLUMNS)}")
+    return "\n".join([*asked, "   ·   ".join([*said, *([about] if about else [])])])
 
 
-def _shares(axes: Axes, groups: Sequence[GroupTrace]) -> None:
-    left, width, unit = _places(groups)
-    axes.bar(left, [group.kept for group in groups], width, align="edge", color=KEPT)
-    axes.set(ylabel="kept tokens per group", xlabel=unit, xlim=(left[0], left[-1] + width[-1]))
-
-
-def _kept_over_time(axes: Axes, outcome: Outcome) -> None:
-    first = min(group.seconds[0] for group in outcome.trace.groups)
-    last = max(group.seconds[1] for group in outcome.trace.groups)
-    seconds = outcome.selection.tokens.seconds.tolist() if outcome.selection is not None else []
-    axes.hist(seconds, bins=BINS, range=(first, max(last, first + 1.0)), color=KEPT)
-    axes.set(ylabel="kept tokens", xlabel="seconds", xlim=(first, max(last, first + 1.0)))
-
-
-def _frames(figure: FigureBase, shots: Sequence[Shot], best: GroupTrace) -> None:
+def _frames(figure: FigureBase, shots: Sequence[Shot], best: GroupTrace | None, evidence: Spans) -> None:
     """The shots side by side: what was dropped is dimmed, what was kept is framed."""
     axes = np.atleast_1d(figure.subplots(1, len(shots)))
-    figure.suptitle(f"group {best.index}: kept tokens are framed", fontsize=9)
+    marked = "; ▼ of the most relevant group" if best is not None else ""
+    figure.suptitle(f"frames with kept tokens (framed){marked}", fontsize=9)
     for one, shot in zip(axes, shots, strict=True):
         picture = shot.pixels.permute(1, 2, 0).numpy().astype(np.float32) / 255
         shown = picture * DIMMED
@@ -113,5 +116,8 @@ def _frames(figure: FigureBase, shots: Sequence[Shot], best: GroupTrace) -> None
         for row, column in shot.kept:
             corner = (column * width - 0.5, row * height - 0.5)
             one.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=KEPT, linewidth=1.5))
-        one.set_title(f"{shot.seconds:.1f} s", fontsize=8)
+        mark = "▼ " if best is not None and shot.group == best.index else ""  # as in the panel of certainty
+        one.set_title(f"{mark}{shot.seconds:.1f} s, group {shot.group}", fontsize=8)
+        if any(start <= shot.seconds < end for start, end in evidence):
+            one.text(0.5, -0.06, "evidence", transform=one.transAxes, ha="center", va="top", fontsize=8, color=EVIDENCE)
         one.set_axis_off()

@@ -1,5 +1,5 @@
 """Mirrors of a run: none, a table on disk, Weights & Biases."""
 
-from framework.evaluation.tracker import About, NoTracker, Tracker
+from framework.evaluation.tracker import About, NoTracker, Sweep, Tracker
 
-__all__ = ["About", "NoTracker", "Tracker"]
+__all__ = ["About", "NoTracker", "Sweep", "Tracker"]

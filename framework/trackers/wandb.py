@@ -1,39 +1,30 @@
-"""Weights & Biases: configuration, running figures, the table of questions, plots, the summary.
+"""Weights & Biases: configuration, running figures, the table of questions, plots, pictures, files, the summary.
 
-Out of reach it goes offline, and after any failure it is silent: one warning, and the run goes on. A project or tag
-that W&B would refuse is refused before, when the tracker is made. wandb is imported only then.
+Out of reach it goes offline, and after any failure it is silent: one warning, and the run goes on. A project, group or
+tag that W&B would refuse is refused before, when the tracker is made. wandb is imported only then.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from framework.core.errors import UsageError
-from framework.evaluation.tracker import About, Line, Tracker
+from framework.evaluation.tracker import About, Line, Sweep, Tracker
+from framework.report.question import draw_line
+from framework.trackers import wandb_names
+from framework.trackers.mirrored import digest, record, recorded
 from framework.trackers.plots import save
+from framework.trackers.wandb_link import FIGURES, X_AXIS, Link, attach
+from framework.trackers.wandb_tables import caption, flat, for_pictures, question_table, sweep_table
 
 MODES = ("online", "offline")
-COLUMNS: tuple[str, ...] = (
-    "id",
-    "video",
-    "right",
-    "parsed",
-    "answer",
-    "correct",
-    "entropy",
-    "groups_visited",
-    "groups_total",
-)
-COLUMNS += ("tokens_kept", "tokens_seen", "evidence_found")
-SHORT = 6  # characters of the id in a name
-LONGEST = 64  # characters of a tag
-COUNTED = ("errors", "absent/videos", "absent/rows")
+RESULTS = ("questions.jsonl", "summary.json", "config.yaml", "run.json")
 _log = logging.getLogger(__name__)
 
 
@@ -48,104 +39,128 @@ class WandbTracker(Tracker):
         project: str,
         entity: str | None,
         mode: str,
+        group: str | None,
         tags: list[str],
         seconds_to_connect: float,
         seconds_to_finish: float,
         table_rows: int,
+        pictures: int,
     ) -> None:
         if mode not in MODES:
             raise UsageError(f"tracker.mode must be online or offline, got {mode!r}")
         for key, value in (("seconds_to_connect", seconds_to_connect), ("seconds_to_finish", seconds_to_finish)):
             if value <= 0:
                 raise UsageError(f"tracker.{key} must be above 0, got {value}")
-        if table_rows < 0:
-            raise UsageError(f"tracker.table_rows must be 0 or more, got {table_rows}")
+        for key, count in (("table_rows", table_rows), ("pictures", pictures)):
+            if count < 0:
+                raise UsageError(f"tracker.{key} must be 0 or more, got {count}")
+        if group is not None and not 1 <= len(group) <= wandb_names.GROUP:
+            raise UsageError(
+                f"tracker.group has {len(group)} characters; W&B takes 1 to {wandb_names.GROUP}, null is our own"
+            )
         _accepted("project", project=project)
         _accepted("tags", run_tags=tags)
-        self.project, self.entity, self.mode, self.tags = project, entity, mode, tags
-        self.seconds_to_connect, self.seconds_to_finish, self.table_rows = (
-            seconds_to_connect,
-            seconds_to_finish,
-            table_rows,
-        )
-        self._run: Any = None
-        self._folder = Path()
+        self.mode, self.group, self.tags, self.table_rows, self.pictures = mode, group, tags, table_rows, pictures
+        self._link = Link(project, entity, seconds_to_connect, seconds_to_finish)
+        self._names: dict[str, Any] = {}
+        self._mode = ""  # of the run that is open, or that has been sent already; empty: neither
+        self._told = False  # whether this process has logged figures
 
     def start(self, about: About) -> None:
-        """Begins online, else offline in the run folder, else not at all."""
-        self._folder, self._run = about.folder, None
-        mode = os.environ.get("WANDB_MODE", self.mode)
-        if mode == "online" and not self._safely(lambda: self._begin(about, mode), "cannot be reached, going offline"):
-            mode = "offline"
-        if self._run is None:
-            self._safely(lambda: self._begin(about, mode), "did not start")
+        """Begins online, else offline in the run folder, else not at all. Waits where W&B has an earlier end."""
+        self._names = wandb_names.of_run(about, self.group, self.tags)
+        self._begin(about.folder, wait=not wandb_names.dealt_out())
 
     def log(self, values: Mapping[str, float]) -> None:
         """Logs running figures."""
-        if self._run is not None:
-            self._safely(lambda: self._run.log(dict(values)), "stopped listening")
+        self._wake()
+        self._told = True
+        self._link.send(values)
 
     def finish(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
-        """Sends the table of questions, the plots and the summary to W&B, and closes the W&B run."""
-        if self._run is not None:
-            self._safely(lambda: self._conclude(summary, lines), "did not take everything")
-        self._run = None
+        """Sends tables, plots, pictures, files and the summary to W&B, and closes the W&B run.
 
-    def _safely(self, act: Callable[[], object], failure: str) -> bool:
-        """Call `act`; whatever goes wrong is one warning and the end of this W&B run. Returns whether all went well."""
-        try:
-            act()
-        except Exception as error:  # anything: W&B must never stop a run
-            _log.warning("W&B %s (%s): the run goes on, its results are in %s", failure, _short(error), self._folder)
-            self._run = None
-            _end_service()
-            return False
-        return True
-
-    def _begin(self, about: About, mode: str) -> None:
-        import wandb
-
-        wandb.setup(wandb.Settings(x_disable_viewer=True))  # or the check for a key waits for the server
-        if mode == "online" and not wandb.login(prompt=False, verify=False):
-            raise ConnectionError("no key; `wandb login` or WANDB_API_KEY sets one")
-        names = [name for name in (about.preset, about.benchmark, about.ablation) if name]
-        self._run = wandb.init(
-            project=self.project,
-            entity=self.entity,
-            mode=mode,  # type: ignore[arg-type]
-            id=about.id,
-            resume="allow" if mode == "online" else None,
-            reinit="create_new",  # a cell that failed before its end must not take the next one's figures
-            dir=str(about.folder),
-            name=f"{about.preset or 'own choice'} on {about.benchmark} {about.id[:SHORT]}",
-            group=about.ablation or about.benchmark or None,
-            job_type=about.preset or None,
-            tags=list(dict.fromkeys([*self.tags, *(name[:LONGEST] for name in names)])),
-            notes=" ".join(about.overrides),
-            config=dict(about.config),
-            settings=wandb.Settings(
-                init_timeout=self.seconds_to_connect,
-                finish_timeout=self.seconds_to_finish,
-                finish_timeout_raises=True,
-                silent=True,
-                console="off",
-            ),
+        Sends nothing where W&B has exactly this already.
+        """
+        self._end(
+            digest(summary, lines, self.group, self.tags, self.table_rows, self.pictures),
+            lambda run: self._conclude(run, summary, lines),
         )
-        _log.info("W&B %s: %s", mode, self._run.url if mode == "online" else self._run.dir)
 
-    def _conclude(self, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
+    def table(self, sweep: Sweep, files: Sequence[Path]) -> None:
+        """Sends the table of a sweep to a W&B run of its own, in the group of the sweep's runs."""
+        if wandb_names.dealt_out():
+            _log.info("an agent of a W&B sweep has one run for this process: the table stays in %s", files[0].parent)
+            return
+        (file,) = (file for file in files if file.suffix == ".csv")
+        self._names = wandb_names.of_sweep(sweep, self.group, self.tags)
+        self._begin(file.parent, wait=True)
+        self._end(
+            digest(file.read_text(encoding="utf-8"), self.group, self.tags),
+            lambda run: _show_table(run, sweep, files, file),
+        )
+
+    def _begin(self, folder: Path, wait: bool) -> None:
+        """Open the W&B run. With `wait` only if W&B has no end of it yet, where it would be sent."""
+        self._link.folder, self._link.run, self._mode, self._told = folder, None, "", False
+        first = os.environ.get("WANDB_MODE", self.mode)
+        for mode in MODES if first == "online" else (first,):
+            if wait and self._key(mode) in recorded(folder):
+                self._mode = mode
+                return
+            failure = "cannot be reached, going offline" if mode == "online" else "did not start"
+            if self._link.open(mode, self._names, failure):
+                self._mode = mode
+                return
+
+    def _wake(self) -> None:
+        """Open the run that waited: there is something new."""
+        if self._mode and self._link.run is None and not self._told:
+            self._begin(self._link.folder, wait=False)
+
+    def _end(self, sent: str, conclude: Any) -> None:
+        if self._link.run is None and recorded(self._link.folder).get(self._key(self._mode)) == sent:
+            _log.info("W&B has this already: nothing is sent")
+            return
+        self._wake()
+        if self._link.close(conclude) and self._mode in MODES and not wandb_names.dealt_out():
+            record(self._link.folder, self._key(self._mode), sent)
+
+    def _key(self, mode: str) -> str:
+        return f"{mode} {self._link.entity or ''}/{self._link.project}/{self._names['id']}"
+
+    def _conclude(self, run: Any, summary: Mapping[str, Any], lines: Sequence[Line]) -> None:
         import wandb
 
         media: dict[str, Any] = {
-            f"plots/{path.stem}": wandb.Image(str(path)) for path in save(lines, self._folder / "plots")
+            f"plots/{path.stem}": wandb.Image(str(path)) for path in save(lines, self._link.folder / "plots")
         }
+        if shown := for_pictures(lines, self.pictures):
+            media["pictures"] = [
+                wandb.Image(str(self._drawn(place, line)), caption=caption(line)) for place, line in enumerate(shown, 1)
+            ]
         if self.table_rows and lines:
             columns, rows = question_table(lines[: self.table_rows])
             media["question_table"] = wandb.Table(columns=columns, data=rows)
+        if not self._told and lines:  # all of it was answered before: the charts have their last point at least
+            media |= {X_AXIS: len(lines), **{name: summary[name] for name in FIGURES if summary.get(name) is not None}}
         if media:
-            self._run.log(media)
-        self._run.summary.update(flat(summary))
-        self._run.finish()
+            run.log(media)
+        attach(run, f"results-{run.id}", "results", [self._link.folder / name for name in RESULTS])
+        run.summary.update(flat(summary))
+
+    def _drawn(self, place: int, line: Line) -> Path:
+        path = self._link.folder / "plots" / f"question-{place}.png"
+        draw_line(path, line, self._names["name"])
+        return path
+
+
+def _show_table(run: Any, sweep: Sweep, files: Sequence[Path], file: Path) -> None:
+    import wandb
+
+    columns, rows = sweep_table(file)
+    run.log({"comparison": wandb.Table(columns=columns, data=rows)})
+    attach(run, f"table-{sweep.id}", "table", files)
 
 
 def _accepted(key: str, **setting: Any) -> None:
@@ -159,49 +174,3 @@ def _accepted(key: str, **setting: Any) -> None:
         raise UsageError(f"tracker.{key}: {reason}") from error
     except wandb.errors.UsageError as error:
         raise UsageError(f"tracker.{key}: {error}") from error
-
-
-def question_table(lines: Sequence[Line]) -> tuple[list[str], list[list[Any]]]:
-    """Returns columns and rows: what happened to each question, a column per kind of stratum.
-
-    What each group said is left out.
-    """
-    strata = list(dict.fromkeys(name for line in lines for name in line["strata"]))
-    rows = [
-        [*(line[name] for name in COLUMNS), *(", ".join(line["strata"].get(name, ())) for name in strata)]
-        for line in lines
-    ]
-    return [*COLUMNS, *strata], rows
-
-
-def flat(summary: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Turns `{"a": {"b": [1, 2]}}` into `{"a/b/0": 1, "a/b/1": 2}`.
-
-    Of what was missing or failed, listed by name, only the number stays.
-    """
-    found: dict[str, Any] = {}
-    for name, value in summary.items():
-        key = f"{path}{name}"
-        if key in COUNTED:
-            found[key] = len(value)
-        elif isinstance(value, Mapping):
-            found |= flat(value, f"{key}/")
-        elif isinstance(value, (list, tuple)):
-            found |= flat({str(place): item for place, item in enumerate(value)}, f"{key}/")
-        else:
-            found[key] = value
-    return found
-
-
-def _short(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _end_service() -> None:
-    """End the process that W&B runs beside ours, so that a later run gets a new one and leaving is not held up."""
-    import wandb
-
-    try:
-        wandb.teardown()
-    except (Exception, SystemExit) as error:  # it may be gone already; SystemExit is how W&B passes on its status
-        _log.debug("W&B's service ended with %r", error)

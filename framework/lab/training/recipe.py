@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import load_model, save_model
 from transformers import AutoConfig, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import equal_chunk_attention
-from framework.backbones.loading import load_tokenizer, locate_checkpoint
+from framework.backbones import equal_chunk_attention, loading
+from framework.core.errors import UsageError
 from framework.lab.features import NeedleFeatures, NeedleSettings
 from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
 from framework.lab.training.batches import LanguageSettings, language_batch, vision_batch, vocabulary_of
@@ -165,15 +165,21 @@ def measurement(make: Make, step: int, batches: int, seeds: tuple[int, ...]) -> 
 def load(
     checkpoint: str, rope_theta: float | None = None
 ) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    """Loads a lab model in fp32 and its tokenizer. `checkpoint` as in conf/backbone; `rope_theta` replaces its own."""
-    place, local = locate_checkpoint(checkpoint, "qwen2_5_vl")
-    config = AutoConfig.from_pretrained(place, local_files_only=local)
-    if rope_theta is not None:
-        config.text_config.rope_parameters["rope_theta"] = rope_theta
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-        place, config=config, dtype=torch.float32, local_files_only=local
-    )
-    return model, load_tokenizer(place, local)
+    """Loads a lab model in fp32 and its tokenizer. `checkpoint` as in conf/backbone; `rope_theta` replaces its own.
+
+    Raises UsageError that names `recipe.start` where the checkpoint cannot be used, as a backbone's would be refused.
+    """
+    cpu = torch.device("cpu")
+    try:
+        place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
+        config = AutoConfig.from_pretrained(place, local_files_only=local)
+        if rope_theta is not None:
+            config.text_config.rope_parameters["rope_theta"] = rope_theta
+        return loading.load(
+            Qwen2_5_VLForConditionalGeneration, place, local, "float32", cpu, None, "sdpa", config=config
+        )
+    except ValueError as error:
+        raise UsageError(str(error).replace(f"{loading.KEY}.checkpoint", "recipe.start")) from error
 
 
 def batch_maker(

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -21,12 +22,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from PIL import Image
 
+from framework import cli
 from framework.benchmarks.base import VideoItem
 from framework.cli import main
 from framework.commands.catalogue import commands
 from framework.config.identity import register_resolvers
 from framework.config.plugins import CONF, options, page
 from framework.config.quoting import protect
+from framework.engine.pipeline import Pipeline
 from framework.evaluation.lock import hold
 from framework.recording.format import Recording
 
@@ -125,7 +128,9 @@ VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked
         (("ask", VIDEO, "question=a", "reader=decor"), "did you mean decord"),
         (("ask", VIDEO, "question=a", "budget=many"), "budget must be a whole number"),
         (("ask", "video=~nobody.mp4", "question=a"), "there is no file '~nobody.mp4'"),
-        (("ask", VIDEO, "question=a", "backbone.adapter.checkpoint=nowhere"), "this is no video"),  # before the model
+        (("ask", VIDEO, "question=a", "backbone.adapter.checkpoint=nowhere"), "no folder 'nowhere', and no Hub"),
+        (("eval", "--help", "scorer=atention"), "did you mean attention"),
+        (("doctor", "backbone=unknown"), "backbone=unknown: backbone has no option 'unknown'; it has lab, "),
         (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
         (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
         (("train",), "recipe: got nothing to train, expected one of .*recipe=lab"),
@@ -246,6 +251,38 @@ def test_eval_writes_continues_and_refuses_a_strangers_folder(
     assert ran.status == 2 and "holds the results of another configuration" in ran.err
 
 
+class Fragile:
+    """Meets Ctrl-C while it is destroyed, where Python drops every exception."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("swallowed", [True, False])
+def test_an_interruption_ends_the_run_wherever_it_comes(
+    sieve: Callable[..., Ran], model: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swallowed: bool
+) -> None:
+    words = ("eval", "-m", "preset=uniform,random", *SMALL, *model, "hydra.sweep.dir=runs")
+    looks, answer = [], Pipeline.answer
+
+    def interrupted(self: Pipeline, *arguments: Any) -> Any:
+        looks.append(arguments[0])
+        if len(looks) == 1 and swallowed:
+            Fragile()
+        elif len(looks) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return answer(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Pipeline, "answer", interrupted)
+        ran = sieve(*words)
+    assert (ran.status, ran.err) == (130, "sieve: interrupted\n")
+    assert len(looks) == 1 and len(list((tmp_path / "runs").glob("*/run.json"))) == 1  # no video and no run more
+    assert sieve(*words).status == 0
+    assert [len(file.read_bytes().splitlines()) for file in (tmp_path / "runs").glob("*/questions.jsonl")] == [4, 4]
+
+
 def test_a_folder_that_another_run_holds_is_refused(
     sieve: Callable[..., Ran], model: list[str], tmp_path: Path
 ) -> None:
@@ -342,6 +379,24 @@ def test_multirun_ends_with_one_table(sieve: Callable[..., Ran], model: list[str
     assert kept == {8, 16}
 
 
+def test_multirun_is_asked_for_anywhere_on_the_line() -> None:
+    assert cli._flags_first(["a=1,2", "-m", "b=3"]) == ["-m", "a=1,2", "b=3"]
+    assert cli._flags_first(["a=1,2", "--cfg", "job", "--multirun"]) == ["--multirun", "a=1,2", "--cfg", "job"]
+    assert cli._flags_first(["a=1", "b=-m"]) == ["a=1", "b=-m"]
+
+
+def test_help_with_an_option_lists_its_keys(sieve: Callable[..., Ran]) -> None:
+    for words in (("eval", "--help", "scorer=attention"), ("eval", "scorer=attention", "budget=3", "--help")):
+        ran = sieve(*words)
+        assert ran.status == 0 and "scorer.softmax" in ran.out and "drop tokens drawing more than" in ran.out
+        assert "Examples" not in ran.out
+
+
+def test_help_of_replay_names_the_recording(sieve: Callable[..., Ran]) -> None:
+    out = sieve("replay", "--help").out
+    assert re.search(r"recording\.folder +\(required\) +recording=FOLDER: a run folder", out)
+
+
 def test_a_failing_cell_does_not_stop_the_others(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
     ran = sieve("eval", "-m", "preset=uniform", "budget=0,16", *SMALL, *model, "hydra.sweep.dir=sweep")
     assert ran.status == 2 and "budget must be" in ran.err
@@ -364,6 +419,13 @@ def test_doctor_reports_and_judges(sieve: Callable[..., Ran], model: list[str]) 
         assert part in ran.out
     ran = sieve("doctor", "backbone.adapter.checkpoint=asset:nothing")
     assert ran.status == 1 and "asset:nothing" in ran.out
+
+
+def test_doctor_of_a_backbone(sieve: Callable[..., Ran], model: list[str]) -> None:
+    ran = sieve("doctor", "backbone=lab")
+    assert ran.status == 0 and "asset:lab: all weights are here" in ran.out and "torch" not in ran.out
+    ran = sieve("doctor", "backbone=lab", "backbone.adapter.checkpoint=nowhere")
+    assert ran.status == 1 and "no folder 'nowhere'" in ran.out
 
 
 def shown_commands() -> list[str]:

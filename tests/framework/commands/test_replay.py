@@ -148,13 +148,44 @@ def test_a_damaged_recording_is_made_again(small: list[str], tmp_path: Path) -> 
     first, second = sorted((tmp_path / "run" / "probes").iterdir())
     told, whole = second.stat().st_mtime_ns, load(first.read_bytes())
     first.write_bytes(b"garbage")
+    killed = [first.with_name(name) for name in (".tmpXyZ123", f".{first.name}.part")]
+    for left in killed:
+        left.write_bytes(b"half")
     assert call("replay", "recording=run").status == 2
     assert call(*words).status == 0
+    assert not any(left.exists() for left in killed)
     again = load(first.read_bytes())  # the order of what the header holds is not fixed
     assert again.keys() == whole.keys()
     assert all(again[name].numpy().tobytes() == whole[name].numpy().tobytes() for name in whole)
     assert second.stat().st_mtime_ns == told
     assert (tmp_path / "run" / "questions.jsonl").read_bytes() == before
+
+
+def test_damage_inside_a_recording_is_named(small: list[str], tmp_path: Path) -> None:
+    words = ("eval", "preset=adapttoken", "record=true", *small, "hydra.run.dir=run")
+    assert call(*words).status == 0
+    first = min((tmp_path / "run" / "probes").iterdir())
+    content = bytearray(first.read_bytes())
+    content[len(content) * 3 // 4] ^= 1
+    first.write_bytes(content)
+    assert call(*words).status == 0  # the header is whole, and more is not read
+    ran = call("replay", "recording=run")
+    assert ran.status == 2 and f"probes/{first.name} is damaged" in ran.err and "remove it, and the command" in ran.err
+    first.unlink()
+    assert call(*words).status == call("replay", "recording=run").status == 0
+
+
+def test_a_benchmark_of_other_questions_is_to_be_recorded(recorded: Path, small: list[str], tmp_path: Path) -> None:
+    video = next(Path(word.partition("=")[2]) for word in small if word.startswith("benchmark.folder="))
+    row = {"video": str(min(video.glob("*.mp4"))), "question": "what ?", "options": ["red", "blue"], "answer": "red"}
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text(json.dumps({**row, "id": "before"}) + "\n")
+    words = ("benchmark=jsonl", f"benchmark.file={mine}", small[0], "backbone.group_ticks=4", "frames=32")
+    assert call("eval", "preset=adapttoken", "record=true", *words, "hydra.run.dir=run").status == 0
+    mine.write_text(json.dumps({**row, "id": "now"}) + "\n")
+    ran = call("replay", "recording=run")
+    assert ran.status == 2 and "doctor" not in ran.err
+    assert "holds no probes of any question" in ran.err and "sieve eval ... record=true" in ran.err
 
 
 def test_a_replay_of_a_new_recording_is_made_again(small: list[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -85,11 +86,24 @@ def test_what_is_typed_takes_the_place_of_what_an_ablation_varies(sweep: Callabl
     assert kept == {4, 8}
 
 
+def test_seeds_are_one_row_in_the_order_typed(sweep: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = sweep("-m", "preset=uniform", "seed=2,1", "refiner=none,location_aware", "budget=8,4")
+    assert ran.status == 0, ran.err
+    (markdown,) = tmp_path.glob("sweep/tables/sweep-*.md")
+    rows = [line.split(" | ") for line in markdown.read_text().splitlines() if line.startswith("| ")][2:]
+    chosen = [(row[0].removeprefix("| "), row[1], row[-1].removesuffix(" |")) for row in rows]
+    assert chosen == [(refiner, budget, "2") for refiner in ("none", "location_aware") for budget in ("8", "4")]
+    assert {row[3] for row in rows} == {"8"}  # questions: two of two videos, of two seeds
+    with open(markdown.with_suffix(".csv"), newline="") as file:
+        runs = [line for line in csv.DictReader(file) if line["of"] == "run"]
+    assert len(runs) == 8 and [line["seed"] for line in runs[:4]] == ["2", "1"] * 2
+
+
 @pytest.mark.slow
 def test_cells_in_processes_of_their_own_end_in_the_same_table(sweep: Callable[..., Ran], tmp_path: Path) -> None:
     ran = sweep("-m", "launcher=submitit_local", "preset=uniform", "budget=8,0")
     assert ran.status == 2, ran.err  # the process that started the sweep says that a cell failed, and why
-    assert "budget=0: " in ran.out and "must be >= 1" in ran.out
+    assert "budget=0: budget must be a whole number of tokens >= 1" in " ".join(ran.out.split())
     (finished,) = tmp_path.glob("sweep/*/summary.json")
     table = ran.out[ran.out.index("accuracy with its 95 %") :]
     assert finished.parent.name in table and "failed" in table
@@ -132,6 +146,9 @@ def test_every_cell_of_an_ablation_composes(name: str) -> None:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             whole = compose("eval", [f"preset={preset}", f"ablation={name}"], return_hydra_config=True)
             ((key, values),) = whole.hydra.sweeper.params.items()
+            assert whole.hydra.runtime.choices.benchmark == "needle_faint"
+            typed = compose("eval", ["benchmark=needle", f"ablation={name}"], return_hydra_config=True)
+            assert typed.hydra.runtime.choices.benchmark == typed.benchmark.name == "needle"
             assert whole.hydra.mode.name == "MULTIRUN" and len(values.split(",")) >= 4
             for value in values.split(","):
                 cell = compose("eval", [f"preset={preset}", f"{key}={value}"])

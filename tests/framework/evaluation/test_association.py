@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from framework.evaluation.association import answer_signals, associations, auroc_interval, best_group_signals
-from framework.evaluation.statistics import auroc
+from framework.evaluation.statistics import auroc, tail
 
 
 def groups(relevance: list[float | None], kept: list[int | None], **signals: list[float | None]) -> dict[str, Any]:
@@ -45,9 +45,10 @@ def test_auroc_and_its_interval_against_counting_pairs() -> None:
         chosen = np.concatenate([np.flatnonzero(place == video) for video in drawn])
         return auroc(values[chosen][right[chosen]], values[chosen][~right[chosen]])
 
-    expected = stats.bootstrap(
+    drawn = stats.bootstrap(
         (np.arange(12),), counted, n_resamples=150, method="percentile", vectorized=False, rng=np.random.default_rng(7)
-    ).confidence_interval
+    ).bootstrap_distribution
+    expected = np.quantile(drawn, [tail(12), 1 - tail(12)])
     found = auroc_interval(values.tolist(), right.tolist(), place.astype(str).tolist(), 150, 7)
     assert found.value == pytest.approx(auroc(values[right], values[~right]))
     # names are sorted as text, so the same draws are of other videos: near, and equal where the order is the same

@@ -74,8 +74,10 @@ def test_several_devices_start_again_under_torchrun(monkeypatch: pytest.MonkeyPa
 
     def execv(program: str, words: list[str]) -> None:
         started.append(words)
+        assert "HYDRA_FULL_ERROR" not in os.environ  # which the command sets for itself: the copies are not debugged
         raise SystemExit
 
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setattr(world.os, "execv", execv)
     monkeypatch.setattr(world.sys, "orig_argv", ["python", "bin/sieve", "eval", "preset=uniform", "world.devices=2"])
     with pytest.raises(SystemExit):

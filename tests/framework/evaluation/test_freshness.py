@@ -116,7 +116,12 @@ def test_a_removed_and_a_replaced_row_are_left_out(begun: Path, films: Path) -> 
     summary, calls = run(begun, Toy(films, {"one.mp4": {"a": "A"}, "two.mp4": {"d": "B"}}))
     assert (summary["n"], summary["accuracy"], summary["left_out"]) == (2, 0.5, ["b", "c"])
     assert calls == [["d"]] and summary["seconds"] == 2.0
-    assert [line["id"] for line in stored(begun)] == ["a", "b", "c", "d"]  # nothing is lost
+    assert [line["id"] for line in stored(begun)] == [
+        "a",
+        "d",
+        "b",
+        "c",
+    ]  # nothing is lost; what is asked now comes first
 
 
 def test_a_line_of_a_stranger_does_not_count(begun: Path, films: Path) -> None:
@@ -130,7 +135,7 @@ def test_a_line_of_a_stranger_does_not_count(begun: Path, films: Path) -> None:
 def test_a_replaced_video_is_looked_at_again(begun: Path, films: Path, caplog: pytest.LogCaptureFixture) -> None:
     (films / "one.mp4").write_text("another film")
     _, calls = run(begun, Toy(films, ROWS))
-    assert calls == [["a", "b"]] and [line["id"] for line in stored(begun)] == ["c", "a", "b"]
+    assert calls == [["a", "b"]] and [line["id"] for line in stored(begun)] == ["a", "b", "c"]
     assert [line["id"] for line in stored(begun, "questions.jsonl.old")] == ["a", "b"]
     assert "2 questions are asked again, since their video or the evidence in it has changed: one.mp4" in caplog.text
     assert run(begun, Toy(films, ROWS))[1] == []
@@ -165,7 +170,7 @@ def test_a_missing_video_is_not_a_changed_one(begun: Path, films: Path) -> None:
 def test_changed_evidence_is_looked_for_again(tmp_path: Path, films: Path) -> None:
     run(tmp_path / "run", Toy(films, ROWS, {"a": [(0.0, 1.0)]}))
     _, calls = run(tmp_path / "run", Toy(films, ROWS, {"a": [(0.0, 2.0)]}))
-    assert calls == [["a", "b"]] and [line["id"] for line in stored(tmp_path / "run")] == ["b", "c", "a"]
+    assert calls == [["a", "b"]] and [line["id"] for line in stored(tmp_path / "run")] == ["a", "b", "c"]
     assert run(tmp_path / "run", Toy(films, ROWS, {"a": [(0.0, 2.0)]}))[1] == []
 
 

@@ -92,6 +92,7 @@ def test_damaged_ticks_are_counted_once_per_video_and_only_where_there_are_any()
     ]
     assert [line.get("damaged_ticks") for line in lines] == [None, 3, 2, 4, None]
     assert lines[0] == question_line("a", item, healthy, result)
+    assert lines[0]["question"] == QUESTION.bare and lines[0]["options"] == QUESTION.options
     assert summarise(Toy(), lines, [], resamples=2)["damaged_ticks"] == 3 + 4
     assert "damaged_ticks" not in summarise(Toy(), lines[:1], [], resamples=2)
 

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from framework.core.errors import UsageError
 from framework.evaluation.distributed import World
 from framework.evaluation.results import gather
 from framework.evaluation.runner import Status
+from framework.trackers import NoTracker
 from framework.video.errors import VideoError
 
 SCRIPT = Path(__file__).with_name("toy_run.py")
@@ -36,13 +39,13 @@ def questions(folder: Path) -> list[str]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("undisturbed")
     TOY["runner"](folder, TOY["ToyPipeline"]()).run()
-    return sorted(questions(folder))
+    return questions(folder)
 
 
 def test_a_run_by_hand(tmp_path: Path, undisturbed: list[str]) -> None:
     seen: list[Status] = []
     summary = TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run(seen.append)
-    assert len(undisturbed) == summary["n"] == 27 and sorted(questions(tmp_path)) == undisturbed
+    assert len(undisturbed) == summary["n"] == 27 and questions(tmp_path) == undisturbed
     right = sum(json.loads(line)["correct"] for line in undisturbed)
     assert summary["accuracy"] == pytest.approx(right / 27, abs=1e-6) and summary["groups_visited_share"] == 0.5
     assert summary["absent"]["videos"] == {"video 99": 3} and summary["failed"] == 0
@@ -59,7 +62,7 @@ def test_a_torn_file_is_repaired_and_completed(cut: int, tmp_path: Path, undistu
     file.write_bytes(file.read_bytes()[:-cut] if cut else file.read_bytes())
     again = TOY["ToyPipeline"]()
     TOY["runner"](tmp_path, again).run()
-    assert sorted(questions(tmp_path)) == undisturbed
+    assert questions(tmp_path) == undisturbed
     assert bool(again.calls) == bool(cut) and all(len(names) == 3 for names in again.calls)  # whole videos, or nothing
 
 
@@ -76,7 +79,7 @@ def test_killed_at_any_moment_it_ends_the_same(tmp_path: Path, undisturbed: list
         process.wait()
         assert not (tmp_path / "summary.json").exists()
     TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
-    assert sorted(questions(tmp_path)) == undisturbed
+    assert questions(tmp_path) == undisturbed
     timings = [json.loads(line)["id"] for line in (tmp_path / "timings.jsonl").read_text().splitlines()]
     assert sorted(timings) == sorted(json.loads(line)["id"] for line in undisturbed)
 
@@ -85,7 +88,7 @@ def test_two_processes_write_what_one_does(tmp_path: Path, undisturbed: list[str
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(SCRIPT), str(tmp_path), "0"]
     done = subprocess.run([sys.executable, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert sorted(questions(tmp_path)) == undisturbed and not (tmp_path / "parts").exists()
+    assert questions(tmp_path) == undisturbed and not (tmp_path / "parts").exists()
     assert json.loads((tmp_path / "summary.json").read_text())["n"] == 27
 
 
@@ -101,7 +104,7 @@ def test_parts_of_a_killed_run_are_gathered_once(tmp_path: Path, undisturbed: li
     gather(tmp_path)
     assert len(questions(tmp_path)) == 4 * 3  # videos 1, 3, 5, 7
     TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
-    assert sorted(questions(tmp_path)) == undisturbed
+    assert questions(tmp_path) == undisturbed
 
 
 def test_the_first_process_sees_what_the_others_wrote(tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_a_failing_question_is_written_down_and_tried_again(tmp_path: Path, undi
     assert failing.calls.count(["4-1"]) == 1 and ["4-0"] in failing.calls and ["3-0", "3-1", "3-2"] in failing.calls
     again = TOY["ToyPipeline"]()
     assert TOY["runner"](tmp_path, again).run()["failed"] == 0
-    assert again.calls == [["4-0", "4-1", "4-2"]] and sorted(questions(tmp_path)) == undisturbed
+    assert again.calls == [["4-0", "4-1", "4-2"]] and questions(tmp_path) == undisturbed
 
 
 def test_a_bad_video_fails_all_its_questions_at_once(tmp_path: Path) -> None:
@@ -182,7 +185,7 @@ def test_a_folder_with_every_line_twice_heals(tmp_path: Path, undisturbed: list[
     doubled(tmp_path)
     again = TOY["ToyPipeline"]()
     after = TOY["runner"](tmp_path, again).run()
-    assert after == before and sorted(questions(tmp_path)) == undisturbed and not again.calls
+    assert after == before and questions(tmp_path) == undisturbed and not again.calls
     assert len((tmp_path / "timings.jsonl").read_text().splitlines()) == 27
 
 
@@ -200,7 +203,7 @@ def test_the_question_of_a_damaged_line_is_asked_again(
     again = TOY["ToyPipeline"]()
     summary = TOY["runner"](tmp_path, again).run()
     asked = {names[0][0] for names in again.calls}
-    assert asked == {lost[0], "8"} and summary["n"] == 27 and sorted(questions(tmp_path)) == undisturbed
+    assert asked == {lost[0], "8"} and summary["n"] == 27 and questions(tmp_path) == undisturbed
     assert (tmp_path / f"{name}.jsonl.bad").read_text() == garbage + "\n"
     assert summary["seconds"] > 0 and len((tmp_path / "timings.jsonl").read_text().splitlines()) == 27
 
@@ -209,7 +212,7 @@ def test_damaged_lines_of_parts_are_moved_into_the_folder(tmp_path: Path, undist
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "questions-00001.jsonl").write_text("garbage\n")
     TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
-    assert sorted(questions(tmp_path)) == undisturbed and not (tmp_path / "parts").exists()
+    assert questions(tmp_path) == undisturbed and not (tmp_path / "parts").exists()
     assert (tmp_path / "questions.jsonl.bad").read_text() == "garbage\n"
 
 
@@ -221,4 +224,25 @@ def test_a_full_disk_ends_the_run_at_once_and_loses_nothing(tmp_path: Path, undi
     assert pipeline.calls[-1] == ["4-0", "4-1", "4-2"] and len(questions(tmp_path)) == 12
     assert not (tmp_path / "failures.jsonl").exists()
     TOY["runner"](tmp_path, TOY["ToyPipeline"]()).run()
-    assert sorted(questions(tmp_path)) == undisturbed
+    assert questions(tmp_path) == undisturbed
+
+
+class Listening(NoTracker):
+    def __init__(self) -> None:
+        self.told: list[tuple[float, float]] = []
+
+    def log(self, values: Mapping[str, float]) -> None:
+        self.told.append((values["questions"], values["failed"]))
+
+
+def test_a_tracker_hears_only_what_is_new(tmp_path: Path) -> None:
+    def told(pipeline: Any) -> list[tuple[float, float]]:
+        ours = replace(TOY["runner"](tmp_path, pipeline), tracker=Listening())
+        ours.run()
+        return ours.tracker.told
+
+    failing = TOY["ToyPipeline"](fails=lambda names: ZeroDivisionError("no") if "4-1" in names else None)
+    assert told(failing) == [(3, 0), (6, 0), (9, 0), (12, 0), (14, 1), (17, 1), (20, 1), (23, 1), (26, 1)]
+    assert told(failing) == []  # the same question failed again
+    assert told(TOY["ToyPipeline"]()) == [(27, 0)]
+    assert told(TOY["ToyPipeline"]()) == []

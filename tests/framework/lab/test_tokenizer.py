@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from framework.lab.needles import needle_scene
 from framework.lab.queries import SPLITS
-from framework.lab.tokenizer import LETTERS, SPECIAL, UNKNOWN, build_tokenizer, words
+from framework.lab.tokenizer import LETTERS, SPECIAL, UNKNOWN, build_tokenizer, words, words_of
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,12 @@ def test_what_people_type_is_read(tokenizer) -> None:  # type: ignore[no-untyped
     assert tokenizer.convert_ids_to_tokens(typed)[-4:] == ["A", "red", "B", "blue"]
     assert tokenizer.encode("What COLOUR", add_special_tokens=False) == tokenizer.encode("what color")
     assert tokenizer.convert_ids_to_tokens(tokenizer.encode("zyzzyva star")) == [UNKNOWN, "star"]
+
+
+def test_words_are_known_or_not_as_the_model_reads_them() -> None:
+    known, unknown = words_of("What's the COLOUR of Zyzzyva's star-fish, A or b? 12 17 什么")
+    assert known == ["what", "the", "color", "of", "star", "or", "12"]
+    assert unknown == ["zyzzyva", "fish", "17", "什么"]
 
 
 def test_letters_and_special_tokens_are_one_token_each(tokenizer) -> None:  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ import pytest
 from framework.lab.needles import needle_scene
 from framework.lab.render import render
 from framework.lab.scene import Scene
-from framework.lab.video import cached_video, content_key, through_codec, write_video
+from framework.lab.video import cached_video, content_key, is_made, through_codec, write_video
 
 
 def scene(noise: float, seed: int = 0) -> Scene:
@@ -57,6 +57,29 @@ def test_cache_finds_by_content(tmp_path: Path) -> None:
     assert content_key(made, 18) != content_key(made, 19)
     assert len({content_key(s, 18) for s in (made, replace(made, grid=3), replace(made, crossing=True))}) == 3
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".mp4", ".mp4"]
+
+
+def test_a_made_video_is_known_and_nothing_else_is(tmp_path: Path, data: Path) -> None:
+    path = write_video(scene(0.02), tmp_path / "clip.mp4")
+    assert is_made(path, 56) and not is_made(path, 196)
+    assert not is_made(data / "video" / "h265_video.mp4", 56)
+    copy, again = tmp_path / "copy.mkv", tmp_path / "again.mp4"
+    with av.open(str(path)) as source, av.open(str(copy), "w") as target:  # in another container
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    with av.open(str(path)) as source, av.open(str(again), "w") as target:  # encoded again: same size, same rate
+        stream = target.add_stream("libx264", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 56, 56, "yuv420p"
+        for frame in source.decode(video=0):
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode())
+    assert is_made(copy, 56) and not is_made(again, 56)
+    with av.open(str(again)) as container:
+        video = container.streams.video[0]
+        assert (video.width, video.height, video.average_rate) == (56, 56, 2)
 
 
 def test_a_failed_encoding_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,13 +44,14 @@ def test_difference_sheet(compared: Comparison) -> None:
     found = sheet(compared, "toy: 12 questions on 6 videos; differences to uniform")
     rows = {row[0]: row[1:] for row in found.rows}
     assert rows["uniform"][1:] == ("reference", "", "", "", "")
-    assert rows["lite|$x$"][1].startswith("+0.500 [+0.") and rows["lite|$x$"][2] == "0.031"  # 2 x .5^6
-    # two comparisons, of which the other has p = 1; the six differences lie in three videos: 2 x 2 x .5^3
-    assert rows["lite|$x$"][3:5] == ("0.062", "0.500")
+    assert found.columns[3:6] == ("p", "p Holm", "McNemar")
+    # the six differences lie in three videos: 2 x .5^3, and two comparisons, of which the other has p = 1
+    assert rows["lite|$x$"][1].startswith("+0.500 [+0.") and rows["lite|$x$"][2:4] == ("0.250", "0.500")
+    assert rows["lite|$x$"][4] == "0.031"  # over questions: 2 x .5^6
     assert rows["same"][1] == "+0.000 [-0.393, +0.393]"  # 1 - .05^(1/6)
     assert "corrected for 2 comparisons" in found.notes[0]
     assert found.notes[1:] == (
-        "lite|$x$: only 3 videos differ: a rough interval",
+        "lite|$x$: only 3 videos differ: a rough interval, and p cannot be below 0.25",
         "same: no disagreement: exact bound over videos",
     )
     for one in report.sheets(compared):
@@ -66,7 +67,7 @@ def test_agreement_signals_and_calibration(compared: Comparison) -> None:
     assert not any(row[0] == "lite|$x$" for row in signals.rows)  # all right: nothing to tell apart
     assert signals.notes[1].startswith("4 signals that never vary")
     calibration = {row[1]: row[2:] for row in sheet(compared, "calibration").rows}
-    assert calibration["lite|$x$"] == ("12", "0.900", "1.000", "0.100", "0.010")  # no intervals
+    assert calibration["lite|$x$"] == ("12", "0.900", "1.000", "0.100", "≤ 0.150", "0.010")  # no interval
 
 
 def test_an_exchanged_object_is_one_row(compared: Comparison) -> None:
@@ -110,8 +111,8 @@ def test_files(compared: Comparison, tmp_path: Path) -> None:
     write(tmp_path / "out", compared, "three runs")
     rows = table(tmp_path / "out/comparison.csv")
     assert [row["run"] for row in rows] == ["uniform", "lite|$x$", "same"]
-    assert rows[0]["difference"] == "" and rows[1]["difference"] == "0.5" and rows[1]["p"] == "0.03125"
-    assert rows[2]["difference_low"] == "-0.393038" and rows[1]["test"] == "McNemar"
+    assert rows[0]["difference"] == "" and rows[1]["difference"] == "0.5" and rows[1]["p_mcnemar"] == "0.03125"
+    assert rows[2]["difference_low"] == "-0.393038" and rows[1]["p_videos"] == "0.25"
     strata = table(tmp_path / "out/strata.csv")
     assert {(row["dimension"], row["label"]) for row in strata} == {("asked", "colour"), ("asked", "shape")}
     signals = table(tmp_path / "out/signals.csv")

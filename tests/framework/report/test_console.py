@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from framework.commands.catalogue import Command, commands
 from framework.commands.evaluate import show
 from framework.commands.progress import display
 from framework.config.plugins import CONF
@@ -101,4 +107,28 @@ def test_the_log_steers_no_terminal() -> None:
     assert PlainFormatter("%(levelname)s: %(message)s").format(record) == "WARNING: [/x].mp4 is missing"
     for file in (CONF / "hydra" / "job_logging").glob("*.yaml"):
         text = file.read_text()
-        assert text.count("format: ") == text.count(f"class: {PlainFormatter.__module__}.{PlainFormatter.__name__}") > 0
+        assert text.count("format: ") == text.count(f"class: {PlainFormatter.__module__}.{PlainFormatter.__name__}")
+        assert "format: " in text or "- sieve\n" in text
+
+
+def test_no_name_makes_a_log_line_of_its_own() -> None:
+    form = PlainFormatter("[%(levelname)s] %(message)s")
+    name = "a\n[ERROR] b\u2028[ERROR] c\r\n[ERROR] d"
+    record = logging.LogRecord("here", logging.WARNING, "", 0, "%s is missing", (name,), None)
+    assert form.format(record) == r"[WARNING] a\n[ERROR] b\u2028[ERROR] c\n[ERROR] d is missing"
+    try:
+        raise ValueError(name)
+    except ValueError:
+        record = logging.LogRecord("here", logging.ERROR, "", 0, "it broke", (), sys.exc_info())
+    first, *rest = re.split("[\n\u2028]", form.format(record))
+    assert first == "[ERROR] it broke" and len(rest) >= 5
+    assert all(line.startswith("    ") for line in rest)
+
+
+@pytest.mark.parametrize("command", [command for command in commands().values() if command.config])
+def test_every_command_logs_so(command: Command) -> None:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(command.config, return_hydra_config=True)
+    formatters = OmegaConf.select(cfg, "hydra.job_logging.formatters").values()
+    assert {one.get("class") for one in formatters} == {f"{PlainFormatter.__module__}.{PlainFormatter.__name__}"}

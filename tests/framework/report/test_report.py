@@ -18,8 +18,9 @@ from framework.core.types import Answer, Question, Selection, Tokens
 from framework.evaluation.journal import jsonable
 from framework.evaluation.metrics import best_group
 from framework.report.data import outcome_data
-from framework.report.picture import Shot, draw
-from framework.report.terminal import BARS, SKIPPED, show, strip
+from framework.report.picture import Shot, _title, draw
+from framework.report.story import of_outcome
+from framework.report.terminal import BARS, SKIPPED, scale, show, strip, tell
 
 QUESTION = Question("ask", "Who [the man] wins?\nA red\nB $x$ blue", "Who [the man] wins?", ("red", "$x$ blue"))
 
@@ -127,6 +128,55 @@ def test_picture_shows_frames_of_the_best_group(tmp_path: Path, value: Outcome) 
     draw(tmp_path / "with.png", value, shots, best)
     draw(tmp_path / "without.png", value, [], best)
     assert Image.open(tmp_path / "with.png").height > Image.open(tmp_path / "without.png").height
+
+
+def test_the_title_says_what_ran() -> None:
+    told = _title(of_outcome(outcome(4)), "adapttoken · lab")
+    assert told == "Who [the man] wins?\nanswer: B  $x$ blue (75.0%)   ·   adapttoken · lab"
+    assert _title(replace(of_outcome(outcome(2)), right=0), "").endswith("   ·   right: A  red")
+
+
+@pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_the_suffix_says_the_form(tmp_path: Path, form: str, begins: bytes) -> None:
+    for name in "ab":
+        draw(tmp_path / f"{name}.{form}", outcome(4), [], None, "adapttoken · lab")
+    first, second = ((tmp_path / f"{name}.{form}").read_bytes() for name in "ab")
+    assert first.startswith(begins)
+    if form != "svg":  # whose ids are random
+        assert first == second
+    with pytest.raises(ValueError, match=r"png, pdf, svg, got a\.bmp"):
+        draw(tmp_path / "a.bmp", outcome(4), [], None)
+
+
+@pytest.mark.parametrize(
+    ("values", "digits", "said"),
+    [
+        ([-1.5, None, -0.25], 3, f"{BARS[0]} -1.500 … {BARS[-1]} -0.250 nats"),
+        ([-1.38871, -1.38869], 3, f"{BARS[0]} -1.38871 … {BARS[-1]} -1.38869 nats"),  # digits that tell them apart
+        ([0.0, 12.0], 0, f"{BARS[0]} 0 … {BARS[-1]} 12 nats"),
+        ([2.0, 2.0], 3, "all 2.000 nats"),
+        ([None], 3, ""),
+    ],
+)
+def test_the_strip_has_a_scale(values: list[float | None], digits: int, said: str) -> None:
+    assert scale(values, digits, "nats") == said
+
+
+def test_the_terminal_tells_right_and_wrong() -> None:
+    def told(**changes: object) -> str:
+        out = Console(file=io.StringIO(), width=120, highlight=False)
+        tell(out, replace(of_outcome(outcome(40)), **changes))  # type: ignore[arg-type]
+        return out.file.getvalue()  # type: ignore[attr-defined]
+
+    wrong = told(right=0, correct=0.0)
+    assert "wrong; the right answer is A  red" in wrong and "0.0–399.0 s" in wrong
+    assert f"{BARS[0]} -1.200 … {BARS[-1]} -0.010 nats" in wrong and "all 2 tokens" in wrong
+    assert "right; the right answer is B  $x$ blue" in told(right=1, correct=1.0)
+    assert "score 0.25; the right" in told(right=1, correct=0.25)
+    assert "\nthe right answer is A" in told(right=0, correct=None)
+    assert "(the question is not in questions.jsonl)" in told(question="")
+    unknown = [replace(group, seconds=(math.nan, math.nan)) for group in outcome(40).trace.groups]
+    assert "nan" not in told(groups=tuple(unknown)) and "group 0 … 39" in told(groups=tuple(unknown))
 
 
 def test_best_group_prefers_relevance_then_kept_tokens() -> None:

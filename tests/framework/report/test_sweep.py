@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from framework.commands.table import show
-from framework.evaluation.comparison import versus
-from framework.evaluation.sweep import Row, SweepRun
+from framework.evaluation.statistics import Interval
+from framework.evaluation.sweep import Cell, Row, SweepRun
+from framework.evaluation.versus import Versus, versus
 from framework.report.sweep import sheet, write
 
 SUMMARY: dict[str, Any] = {
@@ -39,7 +41,34 @@ def rows() -> list[Row]:
     runs = [SweepRun(n, chosen, Path(f"runs/run{n}")) for n, chosen in enumerate(choices)]
     failed = replace(runs[2], failure="budget [x]: too much", status=2)
     alone = {**SUMMARY, "accuracy_interval": [None, None]}
-    return [Row(runs[0], SUMMARY), Row(runs[1], SUMMARY, against, 3), Row(failed, {}), Row(runs[3], alone)]
+    return [
+        row(runs[0], SUMMARY, accuracy=Interval(0.75, 0.5, 1.0)),
+        row(runs[1], SUMMARY, against, 3, accuracy=Interval(0.75, 0.5, 1.0)),
+        row(failed, {}),
+        row(runs[3], alone, accuracy=Interval(0.75, nan, nan)),
+    ]
+
+
+def row(run: SweepRun, summary: dict[str, Any], against: Versus | None = None, paired: int = 0, **more: Any) -> Row:
+    cell = Cell(run, summary, against, paired)
+    return Row(run.choices, (cell,), summary=summary, versus=against, paired=paired, **more)
+
+
+def replicated() -> list[Row]:
+    """Two options with two seeds each, of which one run failed."""
+    one, two = rows()[:2]
+    found = []
+    for row, option, failure in ((one, "a", ""), (two, "b", "seed [2] broke")):
+        first, second = (
+            replace(
+                row.cells[0], run=SweepRun(int(seed), {"seed": seed, "option": option}, Path(f"runs/{option}{seed}"))
+            )
+            for seed in "12"
+        )
+        if failure:
+            second = Cell(replace(second.run, failure=failure, status=1), {})
+        found.append(replace(row, choices={"option": option}, cells=(first, second), replicated=True))
+    return found
 
 
 def test_a_row_says_what_was_varied_and_what_came_out() -> None:
@@ -48,12 +77,29 @@ def test_a_row_says_what_was_varied_and_what_came_out() -> None:
     first, second, failed, alone = (dict(zip(made.columns, row, strict=True)) for row in made.rows)
     assert first["accuracy [95 %]"] == "0.750 [0.500, 1.000]" and first["difference [95 %]"] == "–"
     assert (first["groups"], first["kept"], first["s/question"], first["run"]) == ("50%", "32.0", "0.13", "run0")
-    assert second["difference [95 %]"].startswith("-0.500 [") and second["p"] == "0.500"
+    assert second["difference [95 %]"].startswith("-0.500 [")
+    assert (second["p"], second["p Holm"], second["McNemar"]) == ("1.000", "1.000", "0.500")  # one video differs
     assert failed["accuracy [95 %]"] == "failed" and failed["n"] == "" and failed["run"] == "run2"
     assert alone["accuracy [95 %]"] == "0.750" and alone["difference [95 %]"] == "–" and alone["p"] == ""
+    assert made.notes[0].startswith("p: sign flips of whole videos; p Holm: corrected over 1 comparison; McNemar")
     notes = "\n".join(made.notes)
-    assert "McNemar" in notes and "budget=32: budget [x]: too much" in notes
+    assert "budget=32: budget [x]: too much" in notes and "seed" not in notes and "ceiling" not in notes
     assert "budget=16: compared on 3 common questions of 4" in notes
+
+
+def test_a_row_of_several_seeds_says_how_many_answered() -> None:
+    made = sheet(replicated())
+    assert made.columns[0] == "option" and made.columns[-1] == "seeds"
+    assert [row[-1] for row in made.rows] == ["2", "1 of 2"]
+    notes = "\n".join(made.notes)
+    assert "means over seeds 1, 2, each paired with" in notes and "option=b: seed 2: seed [2] broke" in notes
+
+
+def test_a_table_that_cannot_tell_rows_apart_says_so() -> None:
+    best = [replace(row, accuracy=Interval(1.0, 0.9, 1.0), versus=None) for row in rows()[:2]]
+    assert any("every row is at the ceiling" in note for note in sheet(best).notes)
+    guessed = [replace(row, accuracy=Interval(0.3, 0.2, 0.4), chance=0.25) for row in rows()[:2]]
+    assert any("no row is above chance" in note for note in sheet(guessed).notes)
 
 
 def test_no_figure_is_cut_off_however_narrow_the_paper(tmp_path: Path) -> None:
@@ -75,8 +121,25 @@ def test_files_hold_the_table(tmp_path: Path) -> None:
     with open(table, newline="") as file:
         first, second, failed, _ = csv.DictReader(file)
     assert first["accuracy"] == "0.75" and first["difference"] == "" and first["evidence_found"] == ""
-    assert second["difference"] == "-0.5" and second["test"] == "McNemar" and second["paired"] == "3"
+    assert second["difference"] == "-0.5" and second["p_mcnemar"] == "0.5" and second["paired"] == "3"
+    assert second["p_videos"] == second["p_videos_holm"] == "1.0" and second["of"] == "run"
     assert failed["failure"] == "budget [x]: too much" and failed["accuracy"] == ""
     others = write(rows()[:2], tmp_path / "tables", "budget")
     assert others[0] != markdown and markdown.exists()  # another sweep, another file
     assert write(rows(), tmp_path / "tables", "budget") == [markdown, table]
+
+
+def test_the_csv_file_has_every_seed_below_the_row_of_all(tmp_path: Path) -> None:
+    _, table = write(replicated(), tmp_path / "tables", "")
+    with open(table, newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["of"], line["option"], line["seed"], line["run"]) for line in lines] == [
+        ("seeds", "a", "1 2", ""),
+        ("run", "a", "1", "a1"),
+        ("run", "a", "2", "a2"),
+        ("seeds", "b", "1", ""),
+        ("run", "b", "1", "b1"),
+        ("run", "b", "2", "b2"),
+    ]
+    assert [line["p_videos_holm"] for line in lines] == ["", "", "", "1.0", "", ""]  # the table's rows are the family
+    assert lines[4]["p_videos"] == "1.0" and lines[5]["failure"] == "seed [2] broke" and lines[5]["accuracy"] == ""

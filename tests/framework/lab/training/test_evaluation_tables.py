@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.core.weight_files import ASSETS
+from framework.core.model_files import ASSETS
 from framework.lab.training import evaluation_tables
 
 SHARES = ("accuracy", "auroc", "top-k on needle", "oracle group", "empty below .1")

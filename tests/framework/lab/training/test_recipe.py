@@ -12,10 +12,11 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import OmegaConf
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.config.build import ConfigError, build
+from framework.core.errors import UsageError
 from framework.lab.model import build_model, object_words, save_checkpoint
 from framework.lab.training.recipe import LabRecipe, load, train
 from framework.training.main import LOGGERS
@@ -140,6 +141,21 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, monkeypat
     one, two = (load_file(folder / "model.safetensors") for folder in (straight, continued))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_start_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    recipe = replace(built(shipped("lab")), start=str(save_checkpoint(*build_model(0), tmp_path / "start")))
+    weights = load_file(tmp_path / "start" / "model.safetensors")
+    name = "model.norm.weight"
+    running = Running(tmp_path / "run", 1, 0, "cpu", False, 1, 1, 1, LOGGERS["csv"], tmp_path / "cache")
+    save_file({**weights, name: torch.full_like(weights[name], torch.nan)}, tmp_path / "start" / "model.safetensors")
+    with pytest.raises(UsageError, match=r"^recipe\.start: .*norm\.weight holds numbers that are not finite"):
+        train(recipe, 0, running)
+    del weights[name]
+    save_file(weights, tmp_path / "start" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UsageError, match=r"^recipe\.start: .* lacks 1 weights"):
+        train(recipe, 0, running)
+    assert not running.folder.exists()
 
 
 def test_a_checkpoint_with_another_rotary_base(tmp_path: Path) -> None:
