@@ -5,6 +5,7 @@ How many processes there may be is `evaluation/distributed.py`'s to say.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -22,8 +23,7 @@ RULES: dict[str, tuple[Any, str]] = {  # key -> its type, and the same in words
     "world.devices": (StrictInt, "must be a whole number of processes"),
     "world.num_nodes": (StrictInt, "must be a whole number of nodes"),
 }
-
-
+_INTERPOLATION = re.compile(r"\$\{(\w[\w.]*)\}")  # of one key and nothing else
 _ABSENT = object()  # of a key that a command does not have
 
 
@@ -43,8 +43,5 @@ def typed_key(cfg: DictConfig, key: str) -> str:
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
     raw = node._get_node(name) if isinstance(node, DictConfig) else None
-    if raw is not None and OmegaConf.is_interpolation(node, name):
-        other = str(raw._value())[2:-1]
-        if OmegaConf.select(cfg, other) is not None and "${" not in other:
-            return typed_key(cfg, other)
-    return key
+    alone = _INTERPOLATION.fullmatch(str(raw._value())) if raw is not None else None
+    return key if alone is None else typed_key(cfg, alone[1])

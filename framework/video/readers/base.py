@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from framework.core.errors import UsageError
 from framework.video.container import MAX_PICTURE_PIXELS, Limits
 from framework.video.info import VideoInfo, inspect
 
@@ -15,12 +16,19 @@ from framework.video.info import VideoInfo, inspect
 class Reader(ABC):
     """Defines a way to decode video files.
 
-    A reader holds settings only: one may serve many files and many threads. `max_picture_pixels`: files with larger
-    pictures are refused. `allow_playlists`: lists that name other local files are read as one film.
+    A reader holds settings only: one may serve many files and many threads. `threads`: decoding threads of one file,
+    0 = the library's choice. `max_picture_pixels`: files with larger pictures are refused. `allow_playlists`: lists
+    that name other local files are read as one film. Raises UsageError for values out of range.
     """
 
+    threads: int
     max_picture_pixels: int = MAX_PICTURE_PIXELS
     allow_playlists: bool = False
+
+    def __post_init__(self) -> None:
+        for key, value, least in (("threads", self.threads, 0), ("max_picture_pixels", self.max_picture_pixels, 1)):
+            if value < least:
+                raise UsageError(f"reader.{key} must be >= {least}, got {value}")
 
     @property
     def limits(self) -> Limits:

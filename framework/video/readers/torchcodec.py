@@ -32,6 +32,7 @@ class TorchCodecReader(Reader):
     max_picture_pixels: int = MAX_PICTURE_PIXELS
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         decoder_class()
 
     def decode(

@@ -80,8 +80,9 @@ def test_a_class_of_strangers_is_left_to_itself(composed: Compose) -> None:
 
 
 def test_the_typed_key() -> None:
-    cfg = OmegaConf.create({"a": {"b": "${c}", "d": "x${c}", "e": "${f:1}"}, "c": "${g.h}", "g": {"h": 1}})
-    assert [typed_key(cfg, f"a.{name}") for name in "bd"] == ["g.h", "a.d"]
+    node = {"b": "${c}", "d": "x${c}", "e": "${f:1}", "f": "${..c}", "g": "${c}${c}"}
+    cfg = OmegaConf.create({"a": node, "c": "${g.h}", "g": {"h": 1}})
+    assert [typed_key(cfg, f"a.{name}") for name in "bdefg"] == ["g.h", "a.d", "a.e", "a.f", "a.g"]
     assert typed_key(cfg, "c") == "g.h" and typed_key(cfg, "nothing.at.all") == "nothing.at.all"
 
 

@@ -31,6 +31,7 @@ class Counting(Reader):
     From frame `grows` on pictures are larger; those in `spoilt` are damaged.
     """
 
+    threads: int = 0
     asked: list[int] = field(default_factory=list)
     breaks: int = -1
     closed: bool = False
