@@ -43,6 +43,7 @@ COVERED = {
     "framework/testing/toys.py": "tests/framework/testing/test_contracts.py",
     "framework/training/recipe.py": "tests/framework/training/test_main.py",
     "framework/training/video_features.py": "tests/strategies/learned/qtsplus/training/test_from_file.py",
+    "framework/video/table.py": "tests/framework/video/test_packets.py",
     "framework/video/readers/decord.py": "tests/framework/video/readers/test_readers.py",
     "framework/video/readers/pyav.py": "tests/framework/video/readers/test_readers.py",
     "framework/video/readers/torchcodec.py": "tests/framework/video/readers/test_readers.py",

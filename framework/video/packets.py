@@ -16,91 +16,22 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from framework.video.clocks import BROADCAST, by_clock, collide, one_clock, restarts, spread
 from framework.video.container import USUAL, Limits, check_file, open_container
 from framework.video.demux import AGAIN, NONE, Listing, list_packets
 from framework.video.errors import VideoError
 from framework.video.playback import play
+from framework.video.table import PacketTable
 
 log = logging.getLogger(__name__)
 MISSING_SECONDS, MISSING_SHARE = 2.0, 0.05  # a Matroska header may promise this much more than the file holds
-BACK_SECONDS = 0.25  # a clock that goes back by more begins anew
-AHEAD_SECONDS = 10.0  # so does the clock of a broadcast that goes ahead by more; FFmpeg has the same limit
-BROADCAST = ("mpegts", "mpeg", "hls")  # made for reception with errors: no header, no length, and clocks that jump
 UNRELIABLE = ("flv", "avi")  # what their headers promise is often wrong
-UNEVEN_FRAMES = 4  # times off by less are inexact: packed B-frames in AVI, times at the wrong picture in MPEG
-
-
-@dataclass(frozen=True)
-class PacketTable:
-    """Describes the frames of a file in order of presentation."""
-
-    seconds: NDArray[np.float64]  # [n], from the first frame on
-    bytes: NDArray[np.int64]  # [n], compressed size
-    keyframe: NDArray[np.bool_]  # [n]
-    stamps: NDArray[np.int64]  # [n], the file's own presentation times, in units of its time base
-    decode_order: NDArray[np.int64]  # [n], place of the frame's packet among all packets
-    last_seconds: float  # how long the last frame is shown
-    container: str  # name of the file format, e.g. "matroska,webm"
-    clocks: NDArray[np.int64]  # [n], when the frame's packet is decoded, as far as that is known: a player jumps by it
-    clean: NDArray[np.bool_]  # [n], a key frame that needs no earlier frame for anything shown after it
-    damaged: NDArray[np.bool_]  # [n], depends on a packet that is known to be damaged
-    counted: bool  # times do not tell the frames apart: a frame is known by its packet, counted from the file's start
-
-    def __len__(self) -> int:
-        return len(self.seconds)
-
-    @property
-    def open_gops(self) -> bool:
-        """Says whether frames shown before a key frame come after it in the file.
-
-        Such frames cannot be decoded from that key frame.
-        """
-        key = np.where(self.keyframe, self.decode_order, self.decode_order.max() + 1)
-        next_key = np.minimum.accumulate(key[::-1])[::-1]  # the earliest packet among the key frames not shown before
-        return bool((self.decode_order > next_key).any())
-
-    @property
-    def first_packet(self) -> int:
-        """Returns the packet from which on the file is decoded: before it there is no frame's key frame."""
-        return int(self.whole_from.min())
-
-    @property
-    def recovery_points(self) -> bool:
-        """Says whether a frame is marked as a key frame although the decoder may need earlier ones."""
-        return bool((self.keyframe & ~self.clean).any())
-
-    @property
-    def whole_from(self) -> NDArray[np.int64]:
-        """Returns the packet from which on damage matters to each frame: i64 [n], that of its key frame.
-
-        A picture that is refreshed bit by bit is whole one key frame later than that.
-        """
-        keys = np.flatnonzero(self.keyframe)
-        if not len(keys):
-            return np.zeros(len(self), np.int64)
-        place = np.searchsorted(keys, np.arange(len(self)), side="right") - 1
-        place -= ~self.clean[keys[place]]
-        return np.where(place >= 0, self.decode_order[keys[place]], 0)
-
-    @property
-    def whole_until(self) -> NDArray[np.int64]:
-        """Returns the packet of the next key frame after each frame's own packet, or the number after all: i64 [n]."""
-        keys = np.append(np.sort(self.decode_order[self.keyframe]), self.decode_order.max() + 1)
-        return keys[np.searchsorted(keys[:-1], self.decode_order, side="right")]
-
-    def spoilt(self, packets: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Says which frames depend on one of these damaged `packets`, which ascend: bool [n].
-
-        A frame depends on all packets from its key frame's on to its own.
-        """
-        before = np.searchsorted(packets, self.whole_from, side="left")
-        return np.searchsorted(packets, self.decode_order, side="right") > before
 
 
 def packets(path: str, limits: Limits = USUAL) -> PacketTable:
@@ -125,12 +56,12 @@ def _packets(path: str, limits: Limits, size_bytes: int, changed_ns: int) -> Pac
     early = shown & ~timed  # Matroska has no times before 0, elsewhere the first packets of a cut may lack one
     if not listing.is_format("matroska") and (early & (number > np.argmax(timed))).any():
         early[:] = False
-    back, ahead = _restarts(listing)
+    back, ahead = restarts(listing)
     if back.any():
         trouble = "its clock begins anew (what comes later in the file is shown later)"
     elif not timed.any() or (shown & ~timed & ~early).any():
         trouble = "not every picture has a time of its own"
-    elif _collide(listing.stamps[timed]):
+    elif collide(listing.stamps[timed]):
         trouble = "several pictures have the same time"
     else:
         trouble = ""
@@ -161,7 +92,7 @@ def _timed(
         stamps, order = stamps[kept], order[kept]
     if not len(order):
         raise VideoError(path, f"none of its {len(listing)} packets gives a frame", AGAIN)
-    seconds = _one_clock((stamps - stamps[0]) * listing.base, part[order], listing)
+    seconds = one_clock((stamps - stamps[0]) * listing.base, part[order], listing)
     return _table(listing, stamps, order, seconds, damaged, counted=False)
 
 
@@ -183,8 +114,8 @@ def _counted(
     seconds = np.zeros(len(numbers), np.float64)
     for each in np.unique(part[numbers]):
         inside = part[numbers] == each
-        seconds[inside] = _spread(_by_clock(numbers[inside], listing) if untimed else times[inside], listing, path)
-    seconds = _one_clock(seconds, part[numbers], listing)
+        seconds[inside] = spread(by_clock(numbers[inside], listing) if untimed else times[inside], listing, path)
+    seconds = one_clock(seconds, part[numbers], listing)
     table = _table(listing, numbers, numbers, seconds, np.unique(damaged), counted=True)
     return replace(table, damaged=np.logical_or.accumulate(table.damaged))  # a lost picture moves all behind it
 
@@ -243,22 +174,6 @@ def _first_key(listing: Listing) -> int:
     return int(np.argmax(listing.keyframe))
 
 
-def _restarts(listing: Listing) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Before which packets the file's clock goes back, and before which it jumps ahead: bool [p] each."""
-    back, ahead = np.zeros(len(listing), bool), np.zeros(len(listing), bool)
-    known = np.flatnonzero(listing.clocks != NONE)
-    steps = np.diff(listing.clocks[known]) * listing.base
-    back[known[1:]] = steps < -BACK_SECONDS
-    ahead[known[1:]] = listing.is_format(*BROADCAST) & (steps > AHEAD_SECONDS)
-    return back, ahead
-
-
-def _collide(stamps: NDArray[np.int64]) -> bool:
-    """Whether pictures share times, other than two fields of one picture, which follow one another in the file."""
-    same = stamps[1:] == stamps[:-1]
-    return len(np.unique(stamps)) + int(same.sum()) < len(stamps) or bool((same[1:] & same[:-1]).any())
-
-
 def _first_shown(
     path: str, limits: Limits, listing: Listing, stamps: NDArray[np.int64], order: NDArray[np.int64]
 ) -> int:
@@ -299,50 +214,6 @@ def _coming_out(path: str, limits: Limits, table: PacketTable) -> tuple[NDArray[
         stamps = np.array([p.stamp for p in pictures if p.frame is not None and p.stamp is not None], np.int64)
     in_turn = stamps == np.maximum.accumulate(stamps)
     return stamps[in_turn], stamps[~in_turn]
-
-
-def _by_clock(order: NDArray[np.int64], listing: Listing) -> NDArray[np.int64]:
-    """When pictures are shown that come from the packets `order`, by the times at which those are decoded: i64 [k].
-
-    A picture is shown as late as decoded, plus the time of as many packets as may overtake one another.
-    """
-    clocks = np.sort(listing.clocks[order])
-    late = int((np.argsort(np.argsort(order)) - np.arange(len(order))).max())
-    more = clocks[-1] + np.arange(1, late + 1) * round(listing.frame_seconds / listing.base)
-    return np.concatenate([clocks[late:], more])
-
-
-def _spread(times: NDArray[np.int64], listing: Listing, path: str) -> NDArray[np.float64]:
-    """When pictures that come out one after the other are shown, in seconds; `times` are the file's, as far as known.
-
-    They follow one another at the frame rate, unless those times clearly say otherwise. Such a time may be attached to
-    the picture beside.
-    """
-    number = np.arange(len(times), dtype=np.float64)
-    latest = np.maximum.accumulate(np.concatenate([[NONE], times[:-1]]))
-    known = np.flatnonzero(times > latest)
-    if not len(known):
-        return number * listing.frame_seconds
-    told = (times[known] * listing.base).astype(np.float64)
-    even = told[0] + (number - known[0]) * listing.frame_seconds
-    off = float(np.abs(even[known] - told).max())
-    inexact = off <= UNEVEN_FRAMES * listing.frame_seconds
-    if not inexact or (listing.is_format("avi") and off > listing.frame_seconds / 2):
-        log.warning("%s: its times are uneven by up to %.2f s; pictures may stand at a second beside theirs", path, off)
-    if inexact:
-        return np.asarray(even, np.float64)
-    outside = np.minimum(number - known[0], 0) + np.maximum(number - known[-1], 0)
-    spread: NDArray[np.float64] = np.interp(number, known, told) + outside * listing.frame_seconds
-    return spread
-
-
-def _one_clock(seconds: NDArray[np.float64], part: NDArray[np.int64], listing: Listing) -> NDArray[np.float64]:
-    """Moves each part of a film to the end of the part before; the first begins at 0."""
-    starts = np.flatnonzero(np.diff(part, prepend=-1))
-    moved: NDArray[np.float64] = seconds - seconds[0]
-    for start in starts[1:].tolist():
-        moved[start:] += moved[start - 1] + listing.frame_seconds - moved[start]
-    return moved
 
 
 def _end_of_anything(path: str, limits: Limits) -> float:

@@ -21,7 +21,8 @@ from scipy.ndimage import percentile_filter
 
 from framework.core.interfaces import GroupSplitter
 from framework.core.types import Group, Timeline
-from framework.video.packets import PacketTable, packets
+from framework.video.packets import packets
+from framework.video.table import PacketTable
 
 USUAL = 95  # percentile among neighbours: the largest kind of predicted frames, one in sixteen with pyramids of B
 

@@ -30,8 +30,9 @@ from torch import Tensor
 from framework.video.container import MAX_PICTURE_PIXELS, prepare, too_large
 from framework.video.demux import AGAIN, demux, open_timed
 from framework.video.errors import VideoError
-from framework.video.packets import PacketTable, packets
+from framework.video.packets import packets
 from framework.video.readers.base import Reader
+from framework.video.table import PacketTable
 
 log = logging.getLogger(__name__)
 LATE_FRAMES = 16  # a decoder may notice damage so much later than it shows

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework.core.types import Group, Timeline
-from framework.video.packets import PacketTable
+from framework.video.table import PacketTable
 from strategies.splitters import scene
 from strategies.splitters.scene import Scene
 
