@@ -16,7 +16,7 @@ from framework.lab.needles import needle_scene
 from framework.lab.scope import MadeVideos
 from framework.lab.video import write_video
 
-SCOPE = MadeVideos(side=56, unknown_share=0.1, instead="big")
+SCOPE = MadeVideos(side=56, most_options=5, unknown_share=0.1, instead="big")
 KNOWN = "what color is the large red star that is seen first ?"  # eleven words
 
 
@@ -50,6 +50,13 @@ def test_words_that_it_does_not_know(made: str, asked: list[Question], unknown: 
     assert said == (f"toy model of made videos: for real films take backbone=big ({reason})" if unknown else None)
 
 
+def test_more_options_than_it_has_learned(made: str) -> None:
+    five = ("red", "blue", "green", "white", "black")
+    assert SCOPE.caution(made, [question(KNOWN, *five)]) is None
+    said = SCOPE.caution(made, [question(KNOWN, "red", "blue"), question(KNOWN, *five, "cyan")])
+    assert said is not None and said.endswith("(it has learned questions of up to 5 options, got 6)")
+
+
 def test_a_film_and_foreign_words_are_both_told(data: Path) -> None:
     said = SCOPE.caution(str(data / "video" / "h265_video.mp4"), [question("who wins ?")])
     assert said is not None and said.endswith("(this video is none of its own; it does not know the words wins)")
@@ -65,4 +72,4 @@ def test_every_lab_option_has_a_scope_and_no_other(made: str) -> None:
 
 def test_a_share_is_a_share() -> None:
     with pytest.raises(ValueError, match=r"unknown_share must lie within 0\.\.1, got 10"):
-        MadeVideos(56, 10, "big")
+        MadeVideos(56, 5, 10, "big")
