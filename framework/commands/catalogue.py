@@ -87,7 +87,7 @@ backbone=qwen2_5_vl_7b.""",
             "AdaptToken with two parts changed",
         ),
     ),
-    groups=("preset", *STRATEGIES, "backbone", "reader"),
+    groups=("preset", *STRATEGIES, "backbone", "input", "reader"),
     texts=("video", "question", "questions"),
     lists=("options",),
     before="framework.commands.asked:words",
@@ -117,7 +117,18 @@ command continues where it was interrupted, and another configuration never mixe
         ),
         ("sieve eval preset=adapttoken world.devices=4", "one process per GPU"),
     ),
-    groups=("preset", "ablation", *STRATEGIES, "backbone", "reader", "benchmark", "tracker", "launcher", "debug"),
+    groups=(
+        "preset",
+        "ablation",
+        *STRATEGIES,
+        "backbone",
+        "input",
+        "reader",
+        "benchmark",
+        "tracker",
+        "launcher",
+        "debug",
+    ),
     texts=("benchmark.root", "benchmark.file"),
     checked=True,
 )
@@ -215,7 +226,7 @@ Writes an ordinary run folder, which `sieve compare` takes. A recording made wit
             "six runs, one table",
         ),
     ),
-    groups=("preset", *STRATEGIES, "backbone", "benchmark", "tracker"),
+    groups=("preset", *STRATEGIES, "backbone", "input", "benchmark", "tracker"),
     texts=("recording.folder",),
     before="framework.recording.origin:words",
     checked=True,
@@ -295,7 +306,29 @@ computed from those that ran; x: how many times more that is without a gaze, s x
     groups=("what",),
 )
 
-OURS = (ASK, EVAL, REPLAY, COMPARE, SHOW, TRAIN, PROBE_LAYERS, BENCH, DOCTOR)
+THRESHOLD = Command(
+    name="threshold",
+    target="framework.commands.threshold:run",
+    config="threshold",
+    summary="how faint needles may be before a preset misses them",
+    text="""Answers the questions of a needle benchmark at several opacities of the needles, with several presets on the
+same videos, and fits a curve to each preset. The threshold is the opacity at which a preset is right half-way between
+chance and 1: lower is better, and no preset is at a ceiling. Ratios are to the first preset, paired over videos. A
+preset that is right, or wrong, on the whole scale has a threshold below, or above it.
+
+Each run lies in the folder that `sieve eval` would use, so the same command goes on where it was interrupted. Prints
+thresholds, accuracy at each opacity, evidence kept and operations per question; writes threshold.md, thresholds.csv,
+accuracy.csv and threshold.png into outputs/threshold.""",
+    examples=(
+        ("sieve threshold preset=uniform,adapttoken", "two presets on 8 opacities, 8 videos of 1,024 frames"),
+        ("sieve threshold preset=flexselect,adapttoken benchmark.frames=256 budget=16 'seeds=[1,2]'", "other sizes"),
+        ("sieve threshold preset=uniform,random 'opacities=[0.1,0.3,1.0]' benchmark.videos=2", "a quick look"),
+    ),
+    groups=("preset", *STRATEGIES, "backbone", "reader", "benchmark"),
+    before="framework.commands.threshold:words",
+)
+
+OURS = (ASK, EVAL, REPLAY, COMPARE, THRESHOLD, SHOW, TRAIN, PROBE_LAYERS, BENCH, DOCTOR)
 
 
 @cache

@@ -177,14 +177,15 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
         return {"answered": f"{answered}; this benchmark gives no score without a judge"}
     low, high = summary["accuracy_interval"]
     interval = f" [{low:.3f}, {high:.3f}]" if low is not None else ""
-    found = summary["evidence_found"]
+    found, kept = summary["evidence_found"], summary.get("evidence_kept")
+    tokens = f", {kept:.1%} of its tokens kept" if kept is not None else ""
     shown = {
         "accuracy": f"{summary['accuracy']:.3f}{interval}  n = {summary['n']} on {summary['videos']} videos",
         **{name: f"{value:.5g}" for name, value in summary.get("score", {}).items() if name != "accuracy"},
         "groups visited": f"{summary['groups_visited_share']:.1%}",
         "tokens": f"{summary['tokens_kept_mean']:.1f} kept of {summary['tokens_seen']:.0f} seen, "
         f"{summary['tokens_total']:.0f} in the video",
-        "evidence found": f"{found:.1%}" if found is not None else "unknown",
+        "evidence found": f"{found:.1%}{tokens}" if found is not None else "unknown",
     }
     if "seconds" in summary:
         shown["seconds"] = f"{summary['seconds']:.1f} ({summary['seconds_per_question']:.2f} per question)"

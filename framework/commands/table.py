@@ -20,14 +20,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.measure import Measurement
 
 from framework.commands.sweeping import announce, sweep_of
 from framework.config.build import build
 from framework.config.identity import register_resolvers
 from framework.core.errors import Failure, UsageError
 from framework.report.console import console
-from framework.report.tables import as_table
+from framework.report.tables import print_sheet
 from framework.trackers import Sweep, Tracker
 
 _log = logging.getLogger(__name__)
@@ -105,18 +104,10 @@ def mirror(config: DictConfig, sweep: Sweep, files: Sequence[Path]) -> None:
 
 
 def show(out: Console, rows: Any) -> None:
-    """Prints the table.
-
-    Where there is no terminal, the table is as wide as it needs to be. On a narrow terminal figures wrap.
-    """
+    """Prints the table of a sweep."""
     from framework.report.sweep import sheet
 
-    table = as_table(sheet(rows))
-    for column in table.columns:
-        column.no_wrap = False
-    if not out.is_terminal:
-        out.width = max(out.width, Measurement.get(out, out.options.update(width=1000), table).maximum)
-    out.print(table)
+    print_sheet(out, sheet(rows))
 
 
 def _first() -> bool:

@@ -14,7 +14,7 @@ from framework.evaluation.association import Association, associations
 from framework.evaluation.calibration import Calibration, calibration
 from framework.evaluation.extremes import chance
 from framework.evaluation.matching import Part, match
-from framework.evaluation.metrics import by_stratum
+from framework.evaluation.metrics import by_stratum, known_mean
 from framework.evaluation.naming import Difference, differences
 from framework.evaluation.runs import Line, Run
 from framework.evaluation.statistics import RESAMPLES, Interval, mean_interval
@@ -35,6 +35,8 @@ class Row:
     tokens_kept: float  # means over questions
     tokens_seen: float
     groups_visited: float  # share
+    evidence_found: float | None  # share of questions with a token of every span kept; None where unknown
+    evidence_kept: float | None  # share of the evidence's tokens
     seconds: float | None  # per question; None where timings are missing
     chance: float  # accuracy of a guess; NaN where not every answer has the probabilities of its options
     versus: Versus | None  # None: this is the reference
@@ -114,6 +116,8 @@ def _rows(part: Part, dimension: str, label: str, questions: Sequence[str], resa
                 tokens_kept=_mean([line["tokens_kept"] for line in ours]),
                 tokens_seen=_mean([line["tokens_seen"] for line in ours]),
                 groups_visited=_mean([line["groups_visited"] / line["groups_total"] for line in ours]),
+                evidence_found=known_mean(ours, "evidence_found"),
+                evidence_kept=known_mean(ours, "evidence_kept"),
                 seconds=_mean(timed) if len(timed) == len(ours) else None,
                 chance=chance(theirs),
                 versus=None if run is part.reference else versus(ours, theirs, videos, resamples, seed),

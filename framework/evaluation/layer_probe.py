@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from framework.core.types import Layout
+from framework.evaluation.evidence import parts_of
 
 ROWS = ("question_end", "question", "options", "last", "all")
 HEADS = ("mean", "max")
@@ -41,8 +42,7 @@ def evidence_mask(
     x `grid` parts, counted row by row. A backbone with a finer grid has several tokens per part. Without `cells` a
     token counts by its time alone.
     """
-    height, width = int(layout.row.max()) + 1, int(layout.column.max()) + 1
-    place = (layout.row * grid // height) * grid + layout.column * grid // width
+    place = parts_of(layout, grid)
     mask = torch.zeros(len(layout), dtype=torch.bool)
     for i, (start, end) in enumerate(spans):
         here = (seconds >= start) & (seconds < end)

@@ -8,7 +8,8 @@ from typing import Any
 
 from framework.benchmarks.base import Benchmark, Item, Result
 from framework.core.outcome import GroupTrace, Outcome
-from framework.core.types import Question, Selection
+from framework.core.types import Question
+from framework.evaluation.evidence import evidence_found, evidence_kept
 from framework.evaluation.statistics import RESAMPLES, mean_interval
 
 Line = Mapping[str, Any]
@@ -37,6 +38,7 @@ def question_line(video: str, item: Item, outcome: Outcome, result: Result) -> d
         "tokens_seen": trace.tokens_seen,
         "tokens_kept": trace.tokens_kept,
         "evidence_found": evidence_found(outcome.selection, item.evidence),
+        "evidence_kept": evidence_kept(outcome.selection, trace.offered, item),
         "facts": item.facts,
         "groups": group_columns(trace.groups),
         **_unless_zero(damaged_ticks=trace.damaged_ticks),
@@ -90,17 +92,6 @@ def best_group(groups: Sequence[GroupTrace]) -> GroupTrace | None:
     """
     visited = [group for group in groups if group.relevance is not None]
     return max(visited, key=lambda group: (group.relevance, group.kept, -group.index)) if visited else None
-
-
-def evidence_found(selection: Selection | None, evidence: Sequence[tuple[float, float]]) -> bool | None:
-    """Says whether some token was kept of every span of evidence.
-
-    It is None where evidence is unknown or nothing was selected.
-    """
-    if not evidence or selection is None:
-        return None
-    kept = selection.tokens.seconds
-    return all(bool(((kept >= start) & (kept < end)).any()) for start, end in evidence)
 
 
 def summarise(
@@ -172,7 +163,6 @@ def _figures(lines: Sequence[Line], resamples: int) -> dict[str, Any]:
     if not count:
         return {"accuracy": None, "n": 0}
     accuracy = mean_interval([line["correct"] for line in lines], [line["video"] for line in lines], resamples)
-    known = [line["evidence_found"] for line in lines if line["evidence_found"] is not None]
     return {
         "accuracy": accuracy.value,
         "accuracy_interval": [accuracy.low, accuracy.high],
@@ -182,8 +172,15 @@ def _figures(lines: Sequence[Line], resamples: int) -> dict[str, Any]:
         "tokens_total": _mean([line["tokens_total"] for line in lines]),
         "tokens_seen": _mean([line["tokens_seen"] for line in lines]),
         "tokens_kept_mean": _mean([line["tokens_kept"] for line in lines]),
-        "evidence_found": _mean(known) if known else None,
+        "evidence_found": known_mean(lines, "evidence_found"),
+        "evidence_kept": known_mean(lines, "evidence_kept"),
     }
+
+
+def known_mean(lines: Sequence[Line], key: str) -> float | None:
+    """Returns the mean of `key` over the lines that know it, None where none does. Older runs may not have it."""
+    known = [line[key] for line in lines if line.get(key) is not None]
+    return _mean(known) if known else None
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -20,7 +20,10 @@ from framework.evaluation.statistics import Interval, mean_interval
 from framework.evaluation.versus import Versus, correct, versus
 
 SEED = "seed"  # the key whose values are replicates
-MEANS = ("groups_visited_share", "tokens_kept_mean", "tokens_seen", "evidence_found", "seconds_per_question")
+MEANS = (
+    *("groups_visited_share", "tokens_kept_mean", "tokens_seen"),
+    *("evidence_found", "evidence_kept", "seconds_per_question"),
+)
 
 
 @dataclass(frozen=True)

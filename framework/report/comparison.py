@@ -14,6 +14,7 @@ from framework.report.tables import Sheet
 
 NONE = "–"
 P = "p: sign flips of whole videos"
+EVIDENCE = "evidence: share of questions with a token of every span kept / share of the evidence's tokens kept"
 MCNEMAR = "McNemar: exact p that takes questions for independent, not corrected"
 
 
@@ -58,12 +59,22 @@ def difference_sheet(part: Part, rows: Sequence[Row], family: int) -> Sheet:
 
 def agreement_sheet(part: Part, rows: Sequence[Row]) -> Sheet:
     """Builds the sheet that says who was right where the other was not, and what it cost."""
-    columns = ("run", "both right", "only run", "only ref", "both wrong", "same answer", "groups", "kept", "s/question")
+    agreement = ("run", "both right", "only run", "only ref", "both wrong", "same answer")
+    known = any(row.evidence_found is not None for row in rows)
+    columns = (*agreement, *(["evidence"] if known else []), "groups", "kept", "s/question")
     return Sheet(
         f"{part.benchmark}: agreement with {part.reference.name} (ref), and cost",
         columns,
-        tuple((row.run, *_agreement(row), *_cost(row)) for row in rows),
-        notes=("groups: share visited; kept: tokens per question",),
+        tuple(
+            (
+                row.run,
+                *_agreement(row),
+                *([evidence(row.evidence_found, row.evidence_kept)] if known else []),
+                *_cost(row),
+            )
+            for row in rows
+        ),
+        notes=("groups: share visited; kept: tokens per question", *([EVIDENCE] if known else [])),
     )
 
 
@@ -147,6 +158,11 @@ def number(value: float | None, shape: str = ".3f") -> str:
 def interval(found: Interval) -> str:
     """Formats a figure with its interval, without it where there is none."""
     return number(found.value) if math.isnan(found.low) else str(found)
+
+
+def evidence(found: float | None, kept: float | None) -> str:
+    """Formats both shares of evidence, or dashes where they are not known."""
+    return NONE if found is None and kept is None else f"{number(found, '.0%')} / {number(kept, '.0%')}"
 
 
 def probability(p: float) -> str:

@@ -30,7 +30,7 @@ def shots(pipeline: Pipeline, path: str, outcome: Outcome, best: GroupTrace | No
     backbone, reader, tokens = pipeline.backbone, pipeline.reader, selection.tokens
     timeline = make_timeline(path, pipeline.sampling, backbone.frames_per_tick, reader)
     info = reader.info(path)
-    size = backbone.frame_size(info.height, info.width)
+    size = backbone.video_frame_size(info.height, info.width, len(timeline) * backbone.frames_per_tick)
     cell = backbone.layout(torch.zeros(1, dtype=torch.long), *size).cell_pixels
     part = Group(0, chosen)
     with FrameSource(timeline, reader, size, [part]) as source:

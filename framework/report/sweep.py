@@ -15,10 +15,11 @@ from framework.evaluation.extremes import extreme
 from framework.evaluation.statistics import Interval
 from framework.evaluation.sweep import MEANS, SEED, Cell, Row, varying_keys
 from framework.evaluation.versus import Versus
-from framework.report.comparison import MCNEMAR, NONE, P, mcnemar, number, probability
+from framework.report.comparison import EVIDENCE, MCNEMAR, NONE, P, evidence, mcnemar, number, probability
 from framework.report.tables import Sheet, as_markdown
 
 FIGURES = ("accuracy [95 %]", "n", "difference [95 %]", "p", "p Holm", "McNemar", "groups", "kept", "s/question")
+SHARES = "evidence"  # a column where it is known
 RUN, SEEDS = "run", "seeds"  # the last column
 PLAIN = ("n", "videos", "failed", *MEANS)
 OF_RUN, OF_SEEDS = "run", "seeds"  # what a line of the CSV file is about
@@ -30,14 +31,25 @@ def sheet(rows: Sequence[Row]) -> Sheet:
     Runs that differ in their seed alone are one row. How many answered is then the last column, else the run's folder.
     """
     keys = varying_keys([row.choices for row in rows])
-    replicated = any(row.replicated for row in rows)
+    replicated, known = any(row.replicated for row in rows), _evidence_known(rows)
     return Sheet(
         "accuracy with its 95 % interval (bootstrap over videos), and the paired difference to the first row",
-        (*keys, *FIGURES, SEEDS if replicated else RUN),
-        tuple((*(row.choices.get(key, "") for key in keys), *_figures(row), _last(row)) for row in rows),
+        (*keys, *FIGURES, *[SHARES] * known, SEEDS if replicated else RUN),
+        tuple(
+            (*[row.choices.get(key, "") for key in keys], *_figures(row), *[_shares(row)] * known, _last(row))
+            for row in rows
+        ),
         texts=len(keys),
         notes=(*_table_notes(rows), *_row_notes(rows, keys)),
     )
+
+
+def _evidence_known(rows: Sequence[Row]) -> bool:
+    return any(row.summary.get("evidence_found") is not None for row in rows)
+
+
+def _shares(row: Row) -> str:
+    return evidence(row.summary.get("evidence_found"), row.summary.get("evidence_kept")) if row.summary else ""
 
 
 def _last(row: Row) -> str:
@@ -61,6 +73,7 @@ def _table_notes(rows: Sequence[Row]) -> list[str]:
             "drawn, and its differences change sign, with all its seeds (videos made from the seed are its own)"
         )
     answered = [row for row in rows if row.accuracy]
+    notes += [EVIDENCE] if _evidence_known(rows) else []
     if answered:
         accuracies = [row.accuracy for row in answered if row.accuracy]
         notes.append(extreme(accuracies, answered[0].chance, [one.p_videos_holm for one in compared]))
@@ -160,7 +173,7 @@ def _run(cell: Cell, against: Versus | None, replicated: bool) -> dict[str, Any]
     if summary:
         low, high = summary["accuracy_interval"]
         found |= {"accuracy": summary["accuracy"], "accuracy_low": low, "accuracy_high": high}
-        found |= {key: summary[key] for key in PLAIN}
+        found |= {key: summary.get(key) for key in PLAIN}
     found |= _against(against, cell.paired)
     return {**found, "p_videos_holm": None} if replicated and against else found
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +32,19 @@ def as_table(sheet: Sheet) -> Table:
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+def print_sheet(out: Console, sheet: Sheet) -> None:
+    """Prints a sheet.
+
+    Where there is no terminal, the table is as wide as it needs to be. On a narrow terminal figures wrap.
+    """
+    table = as_table(sheet)
+    for column in table.columns:
+        column.no_wrap = False
+    if not out.is_terminal:
+        out.width = max(out.width, Measurement.get(out, out.options.update(width=1000), table).maximum)
+    out.print(table)
 
 
 def as_markdown(sheet: Sheet, level: int = 2) -> str:

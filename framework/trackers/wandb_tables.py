@@ -13,7 +13,7 @@ from framework.evaluation.tracker import Line
 
 COLUMNS: tuple[str, ...] = (
     *("id", "video", "question", "options", "right", "parsed", "answer", "correct", "probabilities", "entropy"),
-    *("relevance", "groups_visited", "groups_total", "tokens_kept", "tokens_seen", "evidence_found"),
+    *("relevance", "groups_visited", "groups_total", "tokens_kept", "tokens_seen", "evidence_found", "evidence_kept"),
 )
 COUNTED = ("errors", "absent/videos", "absent/rows")
 WORDS = ("run", "failure", "note", "test")  # columns of a sweep's table that are never numbers

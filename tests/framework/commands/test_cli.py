@@ -25,6 +25,7 @@ from PIL import Image
 from framework import cli
 from framework.benchmarks.base import VideoItem
 from framework.cli import main
+from framework.commands import threshold
 from framework.commands.catalogue import commands
 from framework.config.identity import register_resolvers
 from framework.config.plugins import CONF, options, page
@@ -412,6 +413,20 @@ def test_probe_layers_names_a_layer(sieve: Callable[..., Ran], model: list[str],
     assert Image.open(tmp_path / "here" / "profile.png").width > 1000
 
 
+def test_thresholds_share_the_runs_of_eval(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
+    scale = "opacities=[0.1,0.3,1.0]"
+    ran = sieve("threshold", "preset=uniform,random", scale, "resamples=100", "budget=16", *SMALL, *model)
+    assert ran.status == 0, ran.err
+    (picture,) = (tmp_path / "outputs" / "threshold").glob("*/threshold.png")
+    assert Image.open(picture).width > 800 and "ratio to uniform" in ran.out
+    runs = set((tmp_path / "outputs" / "needle").glob("*/summary.json"))
+    assert len(runs) == 6
+    before = {file: file.stat().st_mtime_ns for run in runs for file in run.parent.glob("questions.jsonl")}
+    ran = sieve("eval", "preset=random", "benchmark.opacity=0.3", "budget=16", *SMALL, *model)
+    assert ran.status == 0 and set((tmp_path / "outputs" / "needle").glob("*/summary.json")) == runs
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
 def test_doctor_reports_and_judges(sieve: Callable[..., Ran], model: list[str]) -> None:
     ran = sieve("doctor", model[0])
     assert ran.status == 0, ran.out
@@ -430,7 +445,7 @@ def test_doctor_of_a_backbone(sieve: Callable[..., Ran], model: list[str]) -> No
 
 def shown_commands() -> list[str]:
     """The command lines in the indented and fenced blocks of the documents, continued lines joined."""
-    pages = ("configuration", "add_a_strategy", "benchmarks", "compare", "tracking", "results_on_disk")
+    pages = ("configuration", "add_a_strategy", "benchmarks", "compare", "threshold", "tracking", "results_on_disk")
     names = ("README.md", "CONTRIBUTING.md", *(f"docs/{page}.md" for page in pages))
     text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in names).replace("\\\n", " ")
     return re.findall(r"^ {4}(sieve .+)$", text, re.MULTILINE)
@@ -445,6 +460,8 @@ def test_shown_commands_compose(line: str) -> None:
         assert {word.partition("=")[0] for word in words if word.startswith("-")} <= flags
         return
     overrides = protect([word for word in words[1:] if word != "-m"], command.texts, command.lists)
+    if command.name == "threshold":
+        overrides = threshold.words(overrides)
     if "-m" in words:
         overrides = [re.sub(r",.*", "", word) for word in overrides]  # the first run
     before = Singleton.get_state()

@@ -100,9 +100,9 @@ def test_a_replay_of_the_same_has_the_same_lines(recorded: Path, tmp_path: Path)
 
 
 def test_lite_replayed_is_lite_live(recorded: Path, small: list[str], tmp_path: Path) -> None:
-    ran = call("eval", "preset=adapttoken_lite", "stopping.entropy=9", *small, "hydra.run.dir=live")
+    ran = call("eval", "preset=adapttoken_agreement", "stopping.entropy=9", *small, "hydra.run.dir=live")
     assert ran.status == 0, ran.err
-    lite = ("preset=adapttoken_lite", "stopping.entropy=9")
+    lite = ("preset=adapttoken_agreement", "stopping.entropy=9")
     ran = call("replay", f"recording={recorded}", *lite, "hydra.run.dir=again")
     assert ran.status == 0, ran.err
     live, again = lines(tmp_path / "live"), lines(tmp_path / "again")
@@ -226,6 +226,8 @@ def test_a_larger_budget_than_was_kept(small: list[str]) -> None:
     ran = call("replay", "recording=run", "budget=32")
     assert ran.status == 2 and "may keep 36 tokens of one group (refiner.overshoot=1.1)" in ran.err
     assert "holds its best 5; set budget to 4 or less" in ran.err
+    ran = call("replay", "recording=run", "refiner=none", "allocator=equal_whole_ticks", "budget=5")
+    assert ran.status == 2 and "may keep 8 tokens of one group" in ran.err  # two ticks of 4
 
 
 def test_attention_is_not_kept(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import torch
 
 from framework.benchmarks.base import Absent, Benchmark, Item, Result, VideoItem
 from framework.core.outcome import GroupTrace, Outcome, Trace
-from framework.core.types import Answer, Selection, Tokens
-from framework.evaluation.metrics import evidence_found, question_line, summarise
+from framework.core.types import Answer
+from framework.evaluation.metrics import known_mean, question_line, summarise
 from framework.testing.toys import QUESTION
 
 
@@ -28,31 +27,10 @@ class Toy(Benchmark):
         return Absent({"c": 2})
 
 
-def kept(*seconds: float) -> Selection:
-    """Tokens kept at these seconds."""
-    place = torch.arange(len(seconds))
-    zeros = torch.zeros_like(place)
-    tokens = Tokens(torch.zeros(len(seconds), 2), place, zeros, zeros, torch.tensor(seconds, dtype=torch.float64))
-    return Selection(tokens, zeros, 8)
-
-
-@pytest.mark.parametrize(
-    ("selection", "evidence", "found"),
-    [
-        (kept(3, 12), [(9.0, 13.0)], True),
-        (kept(3, 13), [(9.0, 13.0)], False),
-        (kept(3, 12), [(3.0, 4.0), (10.0, 13.0)], True),
-        (kept(3, 12), [(3.0, 4.0), (13.0, 14.0)], False),
-        (kept(3, 12), [], None),
-        (None, [(3.0, 4.0)], None),
-    ],
-)
-def test_evidence_found(selection: Selection | None, evidence: list[tuple[float, float]], found: bool | None) -> None:
-    assert evidence_found(selection, evidence) is found
-
-
 def test_summary_by_hand() -> None:
-    def line(name: str, video: str, split: str, correct: float, visited: int, found: bool | None) -> dict[str, object]:
+    def line(
+        name: str, video: str, split: str, correct: float, visited: int, found: bool | None, **more: object
+    ) -> dict[str, object]:
         counts = {
             "groups_total": 4,
             "groups_visited": visited,
@@ -61,12 +39,20 @@ def test_summary_by_hand() -> None:
             "tokens_kept": 8,
         }
         said = {"correct": correct, "parsed": "A" if found is not None else None, "answer": "A"}
-        return {"id": name, "video": video, "strata": {"split": [split]}, "evidence_found": found, **said, **counts}
+        return {
+            "id": name,
+            "video": video,
+            "strata": {"split": [split]},
+            "evidence_found": found,
+            **said,
+            **counts,
+            **more,
+        }
 
     lines = [
-        line("1", "a", "when", 1.0, 4, True),
-        line("2", "a", "order", 0.0, 2, False),
-        line("3", "b", "when", 1.0, 1, None),
+        line("1", "a", "when", 1.0, 4, True, evidence_kept=0.75),
+        line("2", "a", "order", 0.0, 2, False, evidence_kept=0.25),
+        line("3", "b", "when", 1.0, 1, None, evidence_kept=None),
         line("4", "b", "when", 1.0, 1, True),
     ]
     timings = [{"seconds": 0.5 * i, "stages": {"decode": 0.25 * i}, "peak_bytes": i} for i in range(1, 5)]
@@ -74,6 +60,8 @@ def test_summary_by_hand() -> None:
     assert (found["accuracy"], found["n"], found["videos"]) == (0.75, 4, 2)
     assert found["groups_visited_share"] == 0.5 and found["tokens_seen"] == 32 and found["tokens_kept_mean"] == 8
     assert found["evidence_found"] == pytest.approx(2 / 3)
+    assert found["evidence_kept"] == 0.5  # of the two that know: the last line is of an older run
+    assert found["strata"]["split"]["when"]["evidence_kept"] == 0.75
     assert found["strata"]["split"]["when"]["accuracy"] == 1.0 and found["strata"]["split"]["order"]["n"] == 1
     assert found["score"] == {"accuracy": 0.75} and found["unparsed"] == 1
     assert found["failed"] == 1 and found["errors"] == {"5": "OSError: gone"} and found["absent"]["videos"] == {"c": 2}
@@ -95,6 +83,11 @@ def test_damaged_ticks_are_counted_once_per_video_and_only_where_there_are_any()
     assert lines[0]["question"] == QUESTION.bare and lines[0]["options"] == QUESTION.options
     assert summarise(Toy(), lines, [], resamples=2)["damaged_ticks"] == 3 + 4
     assert "damaged_ticks" not in summarise(Toy(), lines[:1], [], resamples=2)
+
+
+def test_what_no_line_knows_has_no_mean() -> None:
+    assert known_mean([{"evidence_kept": None}, {}], "evidence_kept") is None
+    assert known_mean([{"evidence_kept": 0.0}, {}], "evidence_kept") == 0
 
 
 def test_summary_of_nothing() -> None:

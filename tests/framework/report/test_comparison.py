@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_difference_sheet(compared: Comparison) -> None:
     )
     for one in report.sheets(compared):
         assert {len(row) for row in one.rows} == {len(one.columns)}
+
+
+def test_evidence_stands_beside_agreement_where_it_is_known(compared: Comparison) -> None:
+    assert "evidence" not in sheet(compared, "toy: agreement").columns
+    shares = [(0.5, 0.25), (1.0, None), (None, None)]  # the second run is an older one
+    rows = [
+        replace(row, evidence_found=found, evidence_kept=kept)
+        for row, (found, kept) in zip(compared.rows, shares, strict=True)
+    ]
+    made = sheet(replace(compared, rows=tuple(rows)), "toy: agreement")
+    assert [row[made.columns.index("evidence")] for row in made.rows] == ["50% / 25%", "100% / –", "–"]
+    assert {len(row) for row in made.rows} == {len(made.columns)} and len(made.notes) == 2
 
 
 def test_agreement_signals_and_calibration(compared: Comparison) -> None:

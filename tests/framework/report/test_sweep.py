@@ -87,6 +87,17 @@ def test_a_row_says_what_was_varied_and_what_came_out() -> None:
     assert "budget=16: compared on 3 common questions of 4" in notes
 
 
+def test_evidence_is_shown_where_it_is_known() -> None:
+    assert "evidence" not in sheet(rows()).columns
+    known = {**SUMMARY, "evidence_found": 0.9, "evidence_kept": 0.416}
+    older = {**SUMMARY, "evidence_found": 1.0}
+    summaries = (known, older, {}, SUMMARY)
+    made = sheet([replace(row, summary=summary) for row, summary in zip(rows(), summaries, strict=True)])
+    shown = [dict(zip(made.columns, row, strict=True))["evidence"] for row in made.rows]
+    assert shown == ["90% / 42%", "100% / –", "", "–"]
+    assert any(note.startswith("evidence: share of questions with a token of every span") for note in made.notes)
+
+
 def test_a_row_of_several_seeds_says_how_many_answered() -> None:
     made = sheet(replicated())
     assert made.columns[0] == "option" and made.columns[-1] == "seeds"

@@ -60,7 +60,7 @@ def sieve(*words: str) -> None:
 
 
 def test_an_offline_evaluation_holds_config_figures_tables_pictures_and_files(tmp_path: Path) -> None:
-    words = ["preset=adapttoken_lite", *SMALL, f"benchmark.folder={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}"]
+    words = ["preset=adapttoken_agreement", *SMALL, f"benchmark.folder={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}"]
     sieve("eval", *words, "tracker=wandb", "tracker.mode=offline", "tracker.pictures=2")
     folder = tmp_path / "run"
     on_disk, about = (json.loads((folder / name).read_text()) for name in ("summary.json", "run.json"))
@@ -68,11 +68,11 @@ def test_an_offline_evaluation_holds_config_figures_tables_pictures_and_files(tm
     found = offline_run(folder)
     run, config = found.run, found.config
     typed = "benchmark.videos=2 benchmark.frames=256 budget=8"
-    assert run.run_id == about["id"] and run.display_name == f"adapttoken_lite on needle {typed}"
-    assert run.run_group == "needle" and run.job_type == "adapttoken_lite"
-    assert {"adapttoken_lite", "needle"} <= set(run.tags) and "budget=8" in run.notes
+    assert run.run_id == about["id"] and run.display_name == f"adapttoken_agreement on needle {typed}"
+    assert run.run_group == "needle" and run.job_type == "adapttoken_agreement"
+    assert {"adapttoken_agreement", "needle"} <= set(run.tags) and "budget=8" in run.notes
     assert config["budget"] == 8 and config["stopping"]["_target_"].endswith("Agreement")
-    chosen = {"preset": "adapttoken_lite", "backbone": "lab", "benchmark": "needle", "relevance": "entropy"}
+    chosen = {"preset": "adapttoken_agreement", "backbone": "lab", "benchmark": "needle", "relevance": "entropy"}
     assert {f"choices/{group}": option for group, option in chosen.items()}.items() <= config.items()
     assert {f"versions/{name}": version for name, version in about["versions"].items()}.items() <= config.items()
 

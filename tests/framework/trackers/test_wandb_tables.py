@@ -28,7 +28,8 @@ def test_the_table_of_questions_has_all_of_a_question_and_a_column_per_kind_of_s
         "entropy": 0.5,
         "relevance": [-0.25, None],
     }
-    counts = {"groups_visited": 1, "groups_total": 2, "tokens_kept": 4, "tokens_seen": 9, "evidence_found": None}
+    counts = {"groups_visited": 1, "groups_total": 2, "tokens_kept": 4, "tokens_seen": 9}
+    counts |= {"evidence_found": None, "evidence_kept": None}  # the line is of an older run, which lacks the second
     expected = {**asked, **answered, **counts, "asked": "color, shape", "length": ""}
     assert dict(zip(columns, rows[0], strict=True)) == expected and list(expected) == columns
     assert rows[1][-2:] == ["", "long"]
