@@ -50,7 +50,7 @@ STYLES = {
     "high_entropy": ("#aa3377", "^", "-"),
     "vote": ("#ee6677", "P", ":"),
     "adapttoken": ("#1b7f5c", "o", "-"),
-    "adapttoken_lite": ("#66ccee", "X", "--"),
+    "adapttoken_agreement": ("#66ccee", "X", "--"),
 }  # colour, marker and line of a preset, the same in every figure
 MEANINGS = {
     "backbone": "which backbone: an option of conf/backbone",

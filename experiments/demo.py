@@ -36,7 +36,7 @@ from framework.report.shots import shots
 
 SEED = 2026
 FRAMES = 4096
-PRESETS = ("uniform", "adapttoken", "adapttoken_lite")
+PRESETS = ("uniform", "adapttoken", "adapttoken_agreement")
 FOLDER = Path("outputs/demo")
 DEFAULTS = {"checkpoint": "asset:lab"}
 MEANINGS = {"checkpoint": "weights of the lab model: a folder or asset:NAME"}

@@ -49,7 +49,7 @@ def test_an_unpacked_wheel_runs_from_anywhere(wheel: Path, tmp_path: Path) -> No
     zipfile.ZipFile(wheel).extractall(site)
     program = (
         "import framework, framework.config.plugins; from framework.cli import main;"
-        "print(framework.config.plugins.CONF); main(['eval', '--cfg', 'job', 'preset=adapttoken_lite'])"
+        "print(framework.config.plugins.CONF); main(['eval', '--cfg', 'job', 'preset=adapttoken_agreement'])"
     )
     environment = {**os.environ, "PYTHONPATH": str(site)}
     words = [sys.executable, "-c", program]

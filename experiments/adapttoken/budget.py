@@ -3,9 +3,9 @@
     python -m experiments.adapttoken.budget budgets=4,8,16,32,64,128 opacity=1.0,0.08 frames=1024 videos=20 seed=1
 
 Accuracy of every preset against the budget, on opaque needles and on faint ones. What ranks tokens from what it saw of
-the video is recorded once per opacity and replayed for every budget; Lite replays AdaptToken's probes, and so does
-`vote`, which reads no scores and keeps no tokens: its one run stands at every budget. Writes budget.png and budget.csv
-into docs/results (key: folder).
+the video is recorded once per opacity and replayed for every budget; adapttoken_agreement replays AdaptToken's probes,
+and so does `vote`, which reads no scores and keeps no tokens: its one run stands at every budget. Writes budget.png and
+budget.csv into docs/results (key: folder).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def measure(budgets: Sequence[int], opacity: str, frames: int, videos: int, seed
         preset: run([f"preset={preset}", *common], f"opacity {opacity}  {preset}, recorded", record=True)
         for preset in RECORDED
     }
-    recorded["adapttoken_lite"] = recorded[REFERENCE]
+    recorded["adapttoken_agreement"] = recorded[REFERENCE]
     vote = replay(recorded[REFERENCE], [*VOTE, *common], f"opacity {opacity}  vote")
     rows = []
     for budget in budgets:

@@ -2,8 +2,8 @@
 
     python -m experiments.adapttoken.frames frames=64,256,1024,4096,10000 videos=20,20,20,16,8 budget=32 seed=1
 
-Accuracy of five presets against the length of the video. Lite replays AdaptToken's probes. Writes frames.png and
-frames.csv into docs/results (key: folder).
+Accuracy of five presets against the length of the video. adapttoken_agreement replays AdaptToken's probes. Writes
+frames.png and frames.csv into docs/results (key: folder).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NAME = "frames"
 REFERENCE = "adapttoken"
 PRESETS = ("uniform", "random", "flexselect", REFERENCE)
 NOT_WRITTEN = ("seconds", "folder")  # replays take no time that means anything
-LITE = "adapttoken_lite"
+AGREEMENT = "adapttoken_agreement"
 DEFAULTS = {
     "frames": "64,256,1024,4096,10000",
     "videos": "20,20,20,16,8",
@@ -69,24 +69,26 @@ def measure(frames: int, videos: int, budget: int, seed: int) -> list[dict[str, 
         preset: run([f"preset={preset}", *common], f"{frames:>6} frames  {preset}", record=preset == REFERENCE)
         for preset in PRESETS
     }
-    folders[LITE] = replay(folders[REFERENCE], [f"preset={LITE}", *common], f"{frames:>6} frames  {LITE}")
+    folders[AGREEMENT] = replay(
+        folders[REFERENCE], [f"preset={AGREEMENT}", *common], f"{frames:>6} frames  {AGREEMENT}"
+    )
     return [{**row, "folder": folders[row["run"]]} for row in compare(folders, REFERENCE, frames=frames)]
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Draws accuracy over frames, and the share of the groups that Lite visited."""
+    """Draws accuracy over frames, and the share of the groups that adapttoken_agreement visited."""
     lengths = sorted({row["frames"] for row in rows})
     figure = Figure(figsize=(10.5, 4.3), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
-    for preset in (*PRESETS, LITE):
+    for preset in (*PRESETS, AGREEMENT):
         mine = [row for row in rows if row["run"] == preset]
         curve(left, mine, "frames", preset)
     chance_line(left)
     left.set(xlabel="frames, 2 per second", ylabel="accuracy, 95 % interval over videos", ylim=(0, 1.03))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8)
-    lite = sorted((row for row in rows if row["run"] == LITE), key=lambda row: row["frames"])
-    right.plot([row["frames"] for row in lite], [row["groups_visited"] for row in lite], "o-", color="#1b7f5c")
-    right.set(xlabel="frames, 2 per second", ylabel="groups that Lite visited, share", ylim=(0, 1.03))
+    early = sorted((row for row in rows if row["run"] == AGREEMENT), key=lambda row: row["frames"])
+    right.plot([row["frames"] for row in early], [row["groups_visited"] for row in early], "o-", color="#1b7f5c")
+    right.set(xlabel="frames, 2 per second", ylabel="groups visited by adapttoken_agreement", ylim=(0, 1.03))
     for axes in (left, right):
         doubling(axes, lengths)
     return figure
@@ -95,7 +97,7 @@ def draw(rows: Sequence[Row]) -> Figure:
 def table(rows: Sequence[Row]) -> str:
     """Returns a Markdown table of accuracies: presets down, lengths across.
 
-    It also says how many videos and questions there were, and which share of the groups Lite visited.
+    It also says how many videos and questions there were, and which share of the groups adapttoken_agreement visited.
     """
     lengths = sorted({row["frames"] for row in rows})
     at = {(row["run"], row["frames"]): row for row in rows}
@@ -104,8 +106,11 @@ def table(rows: Sequence[Row]) -> str:
         ["", *(f"{length:,} frames" for length in lengths)],
         [
             ["videos, questions", *(f"{row['videos']}, {row['n']}" for row in of)],
-            *([preset, *(interval(at[preset, length]) for length in lengths)] for preset in (*PRESETS, LITE)),
-            ["groups that Lite visited", *(f"{at[LITE, length]['groups_visited']:.0%}" for length in lengths)],
+            *([preset, *(interval(at[preset, length]) for length in lengths)] for preset in (*PRESETS, AGREEMENT)),
+            [
+                "groups that adapttoken_agreement visited",
+                *(f"{at[AGREEMENT, length]['groups_visited']:.0%}" for length in lengths),
+            ],
         ],
     )
 

@@ -1,4 +1,4 @@
-"""How much of a video AdaptToken-Lite must look at before it may stop.
+"""How much of a video adapttoken_agreement must look at before it may stop.
 
     python -m experiments.adapttoken.lite_share entropies=0.1,0.8 groups=1,2,3 frames=1024 videos=20 seed=1
 
@@ -65,7 +65,7 @@ def cells(entropies: Sequence[str], groups: Sequence[int]) -> dict[str, list[str
     """Returns the overrides of every stopping rule in every order, by name."""
     return {
         f"{order} {entropy} {count}": [
-            "preset=adapttoken_lite",
+            "preset=adapttoken_agreement",
             f"scheduler={order}",
             f"stopping.entropy={entropy}",
             f"stopping.groups={count}",

@@ -22,8 +22,8 @@ ROWS = {
     "adapttoken": ["preset=adapttoken"],
     "adapttoken, tau = 2": ["preset=adapttoken", "allocator.temperature=2.0"],
     "adapttoken, contiguous": ["preset=adapttoken", "splitter=contiguous"],
-    "adapttoken_lite": ["preset=adapttoken_lite"],
-    "adapttoken_lite, upper confidence": ["preset=adapttoken_lite", "scheduler=upper_confidence"],
+    "adapttoken_agreement": ["preset=adapttoken_agreement"],
+    "adapttoken_agreement, upper confidence": ["preset=adapttoken_agreement", "scheduler=upper_confidence"],
     "vote": ["preset=vote"],
 }
 REFERENCE = "adapttoken"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from transformers.cache_utils import Cache
 
 from framework.backbones.cache import ReadOnlyPrefix, branch
 from framework.backbones.capture import TextAttention
+from framework.backbones.positions import on_clock
 from framework.backbones.text import ChatText, Prompt
 from framework.core.errors import UsageError
 from framework.core.interfaces import Backbone
@@ -61,6 +62,7 @@ class DecoderBackbone(Backbone):
     answer_positions: str
     probe_tokens: int
     questions_per_pass: int
+    second_per_grid: float | None = None  # of the final pass, where ids follow a clock of their own; None: real times
     end_ids: frozenset[int]  # tokens that end the model's turn
 
     @property
@@ -106,7 +108,8 @@ class DecoderBackbone(Backbone):
         """
         prompt = self.chat.split(question, len(selection) > 0)
         steps = [question.max_new_tokens]
-        prefix = self.prefix(selection.tokens, prompt.before, self.answer_positions, selection.end_seconds)
+        tokens, end_seconds = self._timed(selection.tokens, selection.end_seconds, selection.end_tick)
+        prefix = self.prefix(tokens, prompt.before, self.answer_positions, end_seconds)
         (reading,) = self._read(prefix, [prompt], steps, ())
         assert reading.logits is not None
         return self._answer(reading.logits, reading.response, prompt.option_ids)
@@ -127,13 +130,22 @@ class DecoderBackbone(Backbone):
         The pass is differentiable, with positions as in `answer`.
         """
         prompt = self.chat.split(question, len(tokens) > 0)
-        prefix = self.prefix(tokens, prompt.before, self.answer_positions)
+        prefix = self.prefix(self._timed(tokens)[0], prompt.before, self.answer_positions)
         spoken = torch.cat([prompt.after, labels[:-1].cpu()])
         embeddings = torch.cat([prefix.embeddings, self._embedded(spoken)])
         text = torch.arange(prefix.text_start, prefix.text_start + len(spoken)).expand(len(prefix.positions), -1)
         hidden = self._run(embeddings[None], torch.cat([prefix.positions, text], 1)[:, None], None)
         logits = self.model.lm_head(hidden[0, -len(labels) :]).float()
         return nn.functional.cross_entropy(logits, labels.to(logits.device)), logits
+
+    def _timed(
+        self, tokens: Tokens, end_seconds: float | None = None, end_tick: int | None = None
+    ) -> tuple[Tokens, float | None]:
+        """(tokens, last tick of the video in seconds) of the final pass: by the fixed clock, where there is one."""
+        if self.second_per_grid is None:
+            return tokens, end_seconds
+        seconds, end = on_clock(tokens.tick, end_tick, self.second_per_grid)
+        return replace(tokens, seconds=seconds), end
 
     def _answer(self, logits: Tensor, response: tuple[int, ...], option_ids: Tensor) -> Answer:
         first = logits[0].float()

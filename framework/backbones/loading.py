@@ -42,6 +42,24 @@ def at_least(key: str, value: Any, least: int) -> None:
         raise ValueError(f"{KEY}.{key} must be a whole number >= {least}; got {value!r}")
 
 
+def check_clock(second_per_grid: float | None, answer_positions: str) -> None:
+    """Checks the clock of the final pass: seconds above 0, and positions that read times; None is no clock.
+
+    Raises ValueError that names the key.
+    """
+    if second_per_grid is None:
+        return
+    if not 0 < second_per_grid < float("inf"):
+        raise ValueError(
+            f"{KEY}.second_per_grid must be seconds above 0, or null for the real times; got {second_per_grid}"
+        )
+    if answer_positions != "original":
+        raise ValueError(
+            f"{KEY}.second_per_grid={second_per_grid} sets the times that answer_positions=original reads, got "
+            f"answer_positions={answer_positions}: set {KEY}.second_per_grid=null or answer_positions=original"
+        )
+
+
 def locate_checkpoint(checkpoint: str, wanted: str) -> tuple[str, bool]:
     """Returns where the checkpoint is (folder or Hub id), and whether it is local.
 

@@ -28,6 +28,14 @@ def time_ids(mode: str, tick: Tensor, seconds: Tensor, tokens_per_second: float,
     return torch.unique(tick, return_inverse=True)[1] * compact_step
 
 
+def on_clock(tick: Tensor, end_tick: int | None, second_per_grid: float) -> tuple[Tensor, float | None]:
+    """Returns (seconds f64 [N], seconds of the last tick) by a clock that knows no real times.
+
+    Tick i is shown at i x `second_per_grid` seconds. FlexSelect's published run has 2.0, whatever the frame rate.
+    """
+    return tick.double() * second_per_grid, None if end_tick is None else end_tick * second_per_grid
+
+
 def visual_ids(time: Tensor, row: Tensor, column: Tensor, start: int) -> Tensor:
     """Returns ids i64 [3, N] of visual tokens that follow `start` text tokens."""
     return torch.stack([time, row, column]) + start

@@ -57,6 +57,8 @@ class Qwen25VL(DecoderBackbone):
         compact_step: int,
         probe_tokens: int,
         questions_per_pass: int,
+        second_per_grid: float | None = None,
+        total_pixels: int | None = None,
     ) -> None:
         loading.one_of("dtype", dtype, loading.DTYPES)
         loading.one_of("attention", attention, loading.ATTENTION)
@@ -67,6 +69,9 @@ class Qwen25VL(DecoderBackbone):
         for key, value in {**counts, "questions_per_pass": questions_per_pass}.items():
             loading.at_least(key, value, 1)
         loading.at_least("max_pixels", max_pixels, min_pixels)
+        loading.check_clock(second_per_grid, answer_positions)
+        if total_pixels is not None:
+            loading.at_least("total_pixels", total_pixels, 1)
         at = loading.resolve_device(device, device_map)
         place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
         lay_over = None if overlay is None else overlay.prepare(place, local)
@@ -88,7 +93,8 @@ class Qwen25VL(DecoderBackbone):
         self.chat = ChatText(self.tokenizer, self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_id))
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.tower_weights, self.decoder_weights = _weights(self.tower), _weights(self.decoder.layers)
-        self.min_pixels, self.max_pixels = min_pixels, max_pixels
+        self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels
+        self.second_per_grid = second_per_grid
         self.text_offset, self.compact_step = text_offset, compact_step
         self.probe_positions, self.answer_positions = probe_positions, answer_positions
         self.probe_tokens, self.questions_per_pass = probe_tokens, questions_per_pass
@@ -99,6 +105,18 @@ class Qwen25VL(DecoderBackbone):
         Both are multiples of a token's cell, and their area lies within min_pixels..max_pixels (see `target_size`).
         """
         return target_size(height, width, self.patch * self.merge, self.min_pixels, self.max_pixels)
+
+    def video_frame_size(self, height: int, width: int, frames: int) -> tuple[int, int]:
+        """Returns the height and width in pixels after resizing, of each of `frames` frames of one video.
+
+        With `total_pixels` they share that: a frame's part is total_pixels x frames_per_tick / frames, for a tick
+        counts once. The part is at least 1.05 x min_pixels and at most max_pixels (as in qwen-vl-utils).
+        """
+        if self.total_pixels is None:
+            return self.frame_size(height, width)
+        share = max(self.total_pixels * self.frames_per_tick / frames, 1.05 * self.min_pixels)
+        most = min(self.max_pixels, int(share))
+        return target_size(height, width, self.patch * self.merge, min(self.min_pixels, most), most)
 
     def layout(self, ticks: Tensor, height: int, width: int) -> Layout:
         """Returns the layout of the tokens of `ticks` (i64 [Tg]): tick by tick, row by row.

@@ -22,9 +22,9 @@ from framework.config.parts import build_backbone
 from framework.core.errors import UsageError
 from framework.core.types import Group, Layout, Timeline, Tokens
 from framework.core.view import Needs
+from framework.evaluation.evidence import shown_in
 from framework.evaluation.journal import jsonable
 from framework.evaluation.layer_probe import Point, average, best, evidence_mask, quality, readings
-from framework.lab.world import GRID
 from framework.report.console import console
 from framework.report.layer_probe import draw
 from framework.video.readers.base import Reader
@@ -53,10 +53,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     for video in videos:
         timeline = make_timeline(video.path, sampling, backbone.frames_per_tick, reader)
         for tokens, layout, item in _groups(backbone, reader, timeline, video, cfg.probed.group_ticks):
-            cells = [int(cell) for cell in str(item.facts.get("cells", "")).split()]
-            mask = evidence_mask(
-                layout, tokens.seconds.cpu(), item.evidence, cells, int(str(item.facts.get("grid", GRID)))
-            )
+            mask = evidence_mask(layout, tokens.seconds.cpu(), item.evidence, *shown_in(item))
             needs = Needs(attention=tuple(range(len(backbone.decoder.layers))))
             (probe,) = backbone.probe(tokens, [item.question], needs)
             attention = {layer: captured.float().cpu() for layer, captured in probe.attention.items()}

@@ -35,7 +35,10 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         recordings = Recordings(folder / FOLDER)
         strategies: dict[str, Any] = {key: build(cfg[key], interface, key) for key, interface in INTERFACES.items()}
         _served(strategies, recordings)
-        _within(cfg.budget, strategies["refiner"].overshoot, recordings)
+        allocator, overshoot = strategies["allocator"], strategies["refiner"].overshoot
+        _within(
+            max(allocator.rounded(cfg.budget, ticks) for ticks in recordings.tokens_per_tick), overshoot, recordings
+        )
         tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
         benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
         benchmark.recorded = recordings.holds_any

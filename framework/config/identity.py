@@ -31,6 +31,8 @@ KEYS = (
 )
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
 LIMITS = ("max_picture_pixels", "allow_playlists")  # keys, anywhere, that refuse a file and change no answer
+# Keys, anywhere, that came later, each with the value for what was done before: a run keeps the id that it had.
+LATER = {"overshoot_of": "quota", "second_per_grid": None, "total_pixels": None}
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
 ABOUT = "run.json"  # of a run folder: who the run is
 _log = logging.getLogger(__name__)
@@ -53,10 +55,15 @@ def _nested(value: Any) -> bool:
 
 def _that_count(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _that_count(value) for key, value in node.items() if key not in (*LOCATIONS, *LIMITS)}
+        counting = {key: value for key, value in node.items() if key not in (*LOCATIONS, *LIMITS)}
+        return {key: _that_count(value) for key, value in counting.items() if not _as_before(key, value)}
     if isinstance(node, list):
         return [_that_count(value) for value in node]
     return node
+
+
+def _as_before(key: str, value: Any) -> bool:
+    return key in LATER and value == LATER[key]
 
 
 def register_resolvers() -> None:

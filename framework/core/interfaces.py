@@ -124,6 +124,10 @@ class BudgetAllocator(Strategy):
 
     saves: bool = False
 
+    def rounded(self, budget: int, tokens_per_tick: int) -> int:
+        """Returns the budget for a video whose ticks have `tokens_per_tick` tokens: by default as it is."""
+        return budget
+
     def check(self, scorer: TokenScorer) -> None:
         """Checks, before a model is loaded, that this scorer suits the allocator.
 
@@ -138,12 +142,19 @@ class BudgetAllocator(Strategy):
 class TokenRefiner(Strategy):
     """Turns the over-selected candidates into the selection.
 
-    Contract: it receives the best overshoot x quota tokens of every group. It returns at most `budget` tokens, the sum
-    of the quotas. It may drop tokens, merge them (the position is that of a kept token) or re-encode them. It is
-    deterministic and permutation-equivariant.
+    Contract: it receives the best overshoot x quota tokens of every group, or `wider` tokens in all. It returns at most
+    `budget` tokens, the sum of the quotas. It may drop tokens, merge them (the position is that of a kept token) or
+    re-encode them. It is deterministic and permutation-equivariant.
     """
 
     overshoot: float  # >= 1; no default here, it would become a dataclass field's
+
+    def wider(self, budget: int) -> int | None:
+        """Returns how many candidates there are in all, where the overshoot is taken once over the budget.
+
+        None, the default: it is taken of every group's quota, rounded up. Never more than ceil(overshoot x budget).
+        """
+        return None
 
     @abstractmethod
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
@@ -186,6 +197,13 @@ class Backbone(ABC):
     @abstractmethod
     def frame_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns the height and width in pixels that a frame of the given size is resized to before encoding."""
+
+    def video_frame_size(self, height: int, width: int, frames: int) -> tuple[int, int]:
+        """Returns the same for a video of which `frames` frames are looked at.
+
+        By default the number of frames makes no difference.
+        """
+        return self.frame_size(height, width)
 
     @abstractmethod
     def layout(self, ticks: torch.Tensor, height: int, width: int) -> Layout:

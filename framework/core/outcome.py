@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from framework.core.types import Answer, Question, Selection
+from torch import Tensor
+
+from framework.core.types import Answer, Layout, Question, Selection
 from framework.core.value import Value
 
 
@@ -42,6 +44,14 @@ class GroupTrace(Value):
 
 
 @dataclass(frozen=True, repr=False)
+class Offered(Value):
+    """Describes all tokens that the timeline would make: those of one tick, at every tick."""
+
+    seconds: Tensor  # f64 [T]
+    tick: Layout  # of one tick
+
+
+@dataclass(frozen=True, repr=False)
 class Trace(Value):
     """Describes how an answer came about and what it cost."""
 
@@ -53,6 +63,7 @@ class Trace(Value):
     frames_decoded: int
     peak_bytes: int
     damaged_ticks: int = 0  # of the visited groups, shown with pictures that were decoded from damaged data
+    offered: Offered | None = field(default=None, compare=False)  # None: unknown
 
     @property
     def visited_share(self) -> float:

@@ -229,6 +229,7 @@ class Candidates(Value):
     weight: Tensor  # f32 [C], the group's share of the budget
     stride_seconds: float  # typical distance between neighbouring ticks of one group
     end_seconds: float | None = None  # the video's last tick
+    end_tick: int | None = None  # the same, as an index of the timeline
 
     def __post_init__(self) -> None:
         sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
@@ -246,6 +247,7 @@ class Selection(Value):
     group: Tensor  # i64 [K]
     budget: int
     end_seconds: float | None = None  # the video's last tick, where text may have to follow; None: the last kept one
+    end_tick: int | None = None  # the same, as an index of the timeline
 
     def __post_init__(self) -> None:
         check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
@@ -264,4 +266,4 @@ class Selection(Value):
         order = torch.arange(len(tokens))
         for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first
             order = order[key.cpu()[order].argsort(stable=True)]
-        return Selection(tokens[order], group[order], budget, candidates.end_seconds)
+        return Selection(tokens[order], group[order], budget, candidates.end_seconds, candidates.end_tick)

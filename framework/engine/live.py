@@ -59,7 +59,9 @@ class LiveSession(Session):
 
     def __post_init__(self) -> None:
         info = self.setup.reader.info(self.timeline.path)
-        self.size = self.setup.backbone.frame_size(info.height, info.width)
+        frames = len(self.timeline) * self.setup.backbone.frames_per_tick
+        self.size = self.setup.backbone.video_frame_size(info.height, info.width, frames)
+        self.most = self.setup.most(self.tokens_per_tick)
         self._open = ExitStack()
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
@@ -71,9 +73,9 @@ class LiveSession(Session):
         self._open.close()
 
     @property
-    def tokens_per_tick(self) -> int:
-        """Returns how many visual tokens one tick makes."""
-        return len(self.setup.backbone.layout(torch.zeros(1, dtype=torch.long), *self.size))
+    def tick_layout(self) -> Layout:
+        """Returns the grid of tokens that one tick makes."""
+        return self.setup.backbone.layout(torch.zeros(1, dtype=torch.long), *self.size)
 
     def encoded(self, group: Group) -> int:
         """Counts the tokens of a visited group that went through the vision tower."""
@@ -91,7 +93,7 @@ class LiveSession(Session):
         shown = self._shown.get(group.index) or self._show(group, asking)
         scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
         for result in scored.values():
-            shown.wanted[best(result.scores, self.setup.most)] = True
+            shown.wanted[best(result.scores, self.most)] = True
         self._shown[group.index] = shown
         if shown.tokens is not None:
             shown.tokens = shown.tokens.to("cpu")

@@ -80,7 +80,7 @@ class Pipeline:
             self.scorer,
             self.relevance,
             needs=self.needs,
-            most=math.ceil(self.refiner.overshoot * self.budget),
+            most=lambda tokens_per_tick: math.ceil(self.refiner.overshoot * self._rounded(tokens_per_tick)),
         )
 
     def answer(
@@ -105,7 +105,7 @@ class Pipeline:
             states = [QuestionState(question, list(session.groups)) for question in questions]
             self._visit(session, states, progress)
             for state in states:
-                self._share_out(state, ledger)
+                self._share_out(state, self._rounded(session.tokens_per_tick), ledger)
             session.secure(_union(states))
             return [self._conclude(state, session) for state in states]
 
@@ -130,11 +130,17 @@ class Pipeline:
             if progress is not None:
                 progress("groups", max(len(state.visited) for state in states), len(session.groups))
 
-    def _share_out(self, state: QuestionState, ledger: Ledger) -> None:
-        """Share the budget between the groups that a question has visited."""
+    def _rounded(self, tokens_per_tick: int) -> int:
+        return self.allocator.rounded(self.budget, tokens_per_tick)
+
+    def _share_out(self, state: QuestionState, budget: int, ledger: Ledger) -> None:
+        """Share the budget between the groups that a question has visited, and what is over-selected beside it."""
+        name = type(self.allocator).__name__
         with ledger.stage("allocate", [state.question.id]):
-            quotas = self.allocator.allocate(state.visited, state.question, self.budget)
-            state.share_out(quotas, self.budget, self.refiner.overshoot, type(self.allocator).__name__)
+            quotas = self.allocator.allocate(state.visited, state.question, budget)
+            state.share_out(quotas, budget, self.refiner.overshoot, name)
+            if (wider := self.refiner.wider(sum(quotas))) is not None:
+                state.widen(self.allocator.allocate(state.visited, state.question, wider), wider, name)
 
     def _conclude(self, state: QuestionState, session: Session) -> Outcome:
         """Refine the candidates and answer from what is left; an answerer that votes does neither."""
@@ -143,7 +149,7 @@ class Pipeline:
 
         def final() -> Answer:
             with session.ledger.stage("refine", payers, sum(map(len, state.places.values()))):
-                candidates = state.candidates(session, self.budget)
+                candidates = state.candidates(session)
                 spent = sum(state.quotas)  # less than the budget where the allocator saves
                 selection = self.refiner.refine(candidates, question, spent)
             session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))

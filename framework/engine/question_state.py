@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from framework.core.outcome import GroupTrace, Trace
+from framework.core.outcome import GroupTrace, Offered, Trace
 from framework.core.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline, Tokens
 from framework.engine.ledger import peak_bytes
 from framework.engine.session import Session, best
@@ -25,6 +25,7 @@ class QuestionState:
     remaining: list[Group]  # in index order
     visited: list[ScoredGroup] = field(default_factory=list)  # in visiting order
     quotas: list[int] = field(default_factory=list)  # one per visited group
+    weights: list[float] = field(default_factory=list)  # each group's share of the budget
     places: dict[int, Tensor] = field(default_factory=dict)  # group index -> i64, its candidates' places in the layout
 
     def share_out(self, quotas: list[int], budget: int, overshoot: float, allocator: str) -> None:
@@ -33,24 +34,38 @@ class QuestionState:
         Raises ValueError where the quotas break the contract: one per group, each within 0..usable, in sum at most
         `budget`.
         """
+        self._check(quotas, budget, allocator)
+        self.quotas = quotas
+        self._take([math.ceil(overshoot * quota) for quota in quotas], [quota / budget for quota in quotas])
+
+    def widen(self, counts: list[int], candidates: int, allocator: str) -> None:
+        """Takes other candidates than those of the quotas: `candidates` in all, `counts` of them per group.
+
+        Raises ValueError where the counts break the contract of quotas.
+        """
+        self._check(counts, candidates, allocator)
+        self._take(counts, [count / candidates for count in counts])
+
+    def _check(self, quotas: list[int], budget: int, allocator: str) -> None:
         within = all(0 <= quota <= seen.usable for quota, seen in zip(quotas, self.visited, strict=False))
         if len(quotas) != len(self.visited) or sum(quotas) > budget or not within:
             raise ValueError(f"{allocator} shared a budget of {budget} tokens as {quotas} (key: allocator)")
-        self.quotas = quotas
-        for seen, quota in zip(self.visited, quotas, strict=True):
-            if quota:
-                self.places[seen.group.index] = best(seen.scores, math.ceil(overshoot * quota))
 
-    def candidates(self, session: Session, budget: int) -> Candidates:
+    def _take(self, counts: list[int], weights: list[float]) -> None:
+        self.weights = weights
+        visited = zip(self.visited, counts, strict=True)
+        self.places = {seen.group.index: best(seen.scores, count) for seen, count in visited if count}
+
+    def candidates(self, session: Session) -> Candidates:
         """Collects the best tokens of all visited groups, in temporal order."""
         parts, group, score, weight = [], [], [], []
-        for seen, quota in zip(self.visited, self.quotas, strict=True):
-            if quota:
+        for seen, share in zip(self.visited, self.weights, strict=True):
+            if seen.group.index in self.places:
                 places = self.places[seen.group.index]
                 parts.append(session.tokens(seen.group, places))
                 group.append(torch.full((len(places),), seen.group.index))
                 score.append(seen.scores[places])
-                weight.append(torch.full((len(places),), quota / budget))
+                weight.append(torch.full((len(places),), share))
         tokens = Tokens.cat(parts)
         order = tokens.tick.argsort(stable=True)
         return Candidates(
@@ -60,6 +75,7 @@ class QuestionState:
             weight=torch.cat(weight)[order],
             stride_seconds=_stride_seconds(session.timeline, [seen.group for seen in self.visited]),
             end_seconds=float(session.timeline.seconds[-1]),
+            end_tick=len(session.timeline) - 1,
         )
 
     def trace(self, session: Session, selection: Selection | None) -> Trace:
@@ -76,6 +92,7 @@ class QuestionState:
             frames_decoded=session.frames_decoded,
             peak_bytes=peak_bytes(),
             damaged_ticks=sum(session.damaged_ticks(seen.group) for seen in self.visited),
+            offered=Offered(session.timeline.seconds, session.tick_layout),
         )
 
     def _row(self, timeline: Timeline, group: Group, place: int | None, selection: Selection | None) -> GroupTrace:

@@ -33,7 +33,7 @@ class Setup:
     scorer: TokenScorer
     relevance: RelevanceEstimator
     needs: Needs  # union over all strategies
-    most: int  # tokens of one group that a question can keep at most
+    most: Callable[[int], int]  # tokens of one tick -> tokens of one group that a question can keep at most
 
 
 @dataclass
@@ -78,8 +78,13 @@ class Session(ABC):
 
     @property
     @abstractmethod
+    def tick_layout(self) -> Layout:
+        """Returns the grid of tokens that one tick makes."""
+
+    @property
     def tokens_per_tick(self) -> int:
         """Returns how many visual tokens one tick makes."""
+        return len(self.tick_layout)
 
     @abstractmethod
     def close(self) -> None:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from framework.core.view import Probe
 
+WORST_SHARE = 0.10  # of the response tokens: AdaptToken's definition of how certain a response is
+
 
 def probabilities(logits: Tensor) -> Tensor:
     """Applies softmax at temperature 1: `logits` [..., V] -> f32 [..., V].
@@ -76,17 +78,27 @@ def on_common_scale(share: float, n: int) -> float:
     return -math.log(n) * (1.0 - share)
 
 
+def least_certain(per_token: Tensor, share: float = WORST_SHARE) -> float:
+    """Computes the entropy of a response of R tokens from those of its tokens, f32 [R].
+
+    It is the mean of the ceil(share x R) largest, AdaptToken's definition. Relevance and stopping both read it. Up to
+    ten tokens it is the largest one.
+    """
+    count = max(1, math.ceil(round(share * len(per_token), 9)))
+    return float(per_token.topk(count).values.mean())
+
+
 def signals(probe: Probe) -> dict[str, float]:
     """Returns what is recorded of every probe with logits.
 
-    `entropy` and `entropy_first` are over the full vocabulary, of the worst token and of the first token. `margin`,
-    `variance` and `log_probability` are those of the response, as the estimators of these names have them. `outcomes`
-    is how many outcomes the response has. With options there are also `option_entropy` and `top_option`.
+    `entropy` and `entropy_first` are over the full vocabulary: `least_certain` of all tokens, and the first token's.
+    `margin`, `variance` and `log_probability` are those of the response, as the estimators of these names have them.
+    `outcomes` is how many outcomes the response has. With options there are also `option_entropy` and `top_option`.
     """
     per_token = entropy(probabilities(probe.logits))
     choice = response(probe)
     found = {
-        "entropy": float(per_token.max()),
+        "entropy": least_certain(per_token),
         "entropy_first": float(per_token[0]),
         "margin": float(margin(choice).min()),
         "variance": float(variance(choice).min()),

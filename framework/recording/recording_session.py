@@ -122,7 +122,7 @@ class RecordingSession(LiveSession):
                 questions=self.questions,
                 size=self.size,
                 tokens_per_tick=self.tokens_per_tick,
-                most=self.setup.most,
+                most=self.most,
                 vocabulary=self._vocabulary,
                 entries=self._entries,
                 parked=parked,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from framework.core.errors import UsageError
-from framework.core.types import Group, Question, ScoredGroup, Tokens
+from framework.core.types import Group, Layout, Question, ScoredGroup, Tokens
 from framework.core.view import Probe
 from framework.engine.ledger import Ledger
 from framework.engine.session import Session, Setup
@@ -39,6 +39,7 @@ class Recordings:
         self._of = {question: path for path, header in headers.items() for question in header["questions"]}
         limits = [header["most"] for header in headers.values() if header["most"] is not None]
         self.most = min(limits, default=None)  # tokens of a group that a question could keep; None: all were kept
+        self.tokens_per_tick = {header["tokens_per_tick"] for header in headers.values()}  # of all videos
         self.logits = all(header["vocabulary"] for header in headers.values())  # whether the probes have logits
 
     def holds_any(self, questions: Sequence[str]) -> bool:
@@ -121,9 +122,10 @@ class ReplaySession(Session):
         return max(self.files[question].damaged[group.index] for question in self._visited[group.index])
 
     @property
-    def tokens_per_tick(self) -> int:
-        """Returns how many visual tokens one tick makes."""
-        return next(iter(self.files.values())).header["tokens_per_tick"]
+    def tick_layout(self) -> Layout:
+        """Returns the grid of tokens that one tick made when it was recorded."""
+        size = next(iter(self.files.values())).header["size"]
+        return self.setup.backbone.layout(torch.zeros(1, dtype=torch.long), *size)
 
     def close(self) -> None:
         """Closes the mapped files."""

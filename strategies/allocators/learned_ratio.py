@@ -2,8 +2,9 @@
 
     n_g = ceil(rho_g M_g),   sum of n_g <= min(n_max, budget)
 
-Where that is too much, all groups give up in proportion, by largest remainder. Reads the signal `rho`. Source: QTSplus
-(arXiv 2511.11910); its whole video is one group.
+Where that is too much, all groups give up in proportion, by largest remainder. Reads the signal `rho`. Where the key
+n_max says nothing it reads the signal `n_max`, the limit that the checkpoint was published or trained with. Source:
+QTSplus (arXiv 2511.11910); its whole video is one group.
 """
 
 from __future__ import annotations
@@ -42,5 +43,6 @@ class LearnedRatio(BudgetAllocator):
             )
         rho = torch.tensor([group.signals["rho"] for group in groups])
         wanted = kept_count(rho, torch.tensor([group.usable for group in groups]), None).tolist()
-        most = min(sum(wanted), budget if self.n_max is None else min(budget, self.n_max))
+        limits = [self.n_max] if self.n_max else [int(g.signals["n_max"]) for g in groups if "n_max" in g.signals]
+        most = min(sum(wanted), budget, *limits)
         return apportion(wanted, wanted, most, [group.relevance.value for group in groups])

@@ -48,16 +48,22 @@ class LocationAware(TokenRefiner):
     dense_limit: int
     iterative: bool
     operation: str
+    overshoot_of: str
 
     def __post_init__(self) -> None:
         if self.overshoot < 1:
             raise ValueError(f"refiner.overshoot must be >= 1, got {self.overshoot}")
-        for key, allowed in (("kernel", ("multiply", "add", "spatio_temporal")), ("operation", ("drop", "merge"))):
+        choices = {"kernel": ("multiply", "add", "spatio_temporal"), "operation": ("drop", "merge")}
+        for key, allowed in {**choices, "overshoot_of": ("quota", "budget")}.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f"refiner.{key} must be one of {', '.join(allowed)}, got {getattr(self, key)!r}")
         for key in ("sigma_seconds", "sigma_cells", "window_seconds"):
             if getattr(self, key) is not None and not getattr(self, key) > 0:
                 raise ValueError(f"refiner.{key} must be > 0, got {getattr(self, key)}")
+
+    def wider(self, budget: int) -> int | None:
+        """Returns ceil(overshoot x budget) for `overshoot_of: budget`; None for `quota`."""
+        return math.ceil(round(self.overshoot * budget, 9)) if self.overshoot_of == "budget" else None
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """Returns the selection [K], K = min(budget, C)."""
@@ -87,7 +93,7 @@ class LocationAware(TokenRefiner):
             tokens = _merged(tokens, np.flatnonzero(~alive)[np.argsort(-rank[~alive])], partner)
         kept = np.flatnonzero(alive)
         group = candidates.group[torch.from_numpy(order[kept])]
-        return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.end_seconds)
+        return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.end_seconds, candidates.end_tick)
 
     def _similarities(
         self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor

@@ -10,14 +10,13 @@ Source: AdaptToken (arXiv 2603.28696); the least certain share is that of DeepCo
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from framework.core.interfaces import RelevanceEstimator
 from framework.core.types import Relevance
 from framework.core.view import GroupView, Needs, Probe
-from framework.ops.certainty import entropy, option_logits, probabilities
+from framework.ops.certainty import entropy, least_certain, option_logits, probabilities
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,4 @@ class Entropy(RelevanceEstimator):
         per_token = entropy(probabilities(probe.logits))  # [R]
         if self.tokens == "first":
             return float(per_token[0])
-        share = 1.0 if self.tokens == "all" else self.worst_share
-        count = max(1, math.ceil(round(share * len(per_token), 9)))
-        return float(per_token.topk(count).values.mean())
+        return least_certain(per_token, 1.0 if self.tokens == "all" else self.worst_share)

@@ -3,7 +3,8 @@
     score_i = ln r_i,   r_i = max over heads h and question tokens l of softmax_i(q_hl . k_i / sqrt(depth))
 
 Signals: `rho`, the share of its tokens that is worth keeping, from the budget head (or given); `score_entropy` of r in
-nats; `score_max`, the largest r. All in fp32. Source: QTSplus (arXiv 2511.11910).
+nats; `score_max`, the largest r; `n_max`, the most tokens that the checkpoint keeps, where it says so. All in fp32.
+Source: QTSplus (arXiv 2511.11910).
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class QTSplus(TokenScorer):
         ratio, entropy = selector.budget(log_scores, mask, query, query_mask)
         rho = float(ratio) if self.rho == "learned" else self.rho
         largest = float(log_scores.max().exp())
-        return Scores(log_scores[0], {"rho": rho, "score_entropy": float(entropy), "score_max": largest})
+        about = self.source.about
+        limit = {} if about is None or about.n_max is None else {"n_max": float(about.n_max)}
+        return Scores(log_scores[0], {"rho": rho, "score_entropy": float(entropy), "score_max": largest, **limit})
 
     def flops(self, view: GroupView) -> float:
         """Estimates the operations of the scoring layers and the budget head. The head runs for a given ratio too."""

@@ -2,7 +2,8 @@
 
     stop  <=>  visited >= min_visited  and  #{g visited: H_g <= entropy} >= groups
 
-H is the entropy of a group's least certain response token over the vocabulary. A single false-confident group
+H is the entropy of a group's response over the vocabulary: the mean of the least certain 10 % of its tokens, as in
+`relevance=entropy`. A single false-confident group
 counts like a true one, and the threshold belongs to one model: `agreement` and `quantile` answer these two. Source:
 AdaptToken-Lite (arXiv 2603.28696) as far as it is public; numbers calibrated per backbone.
 """

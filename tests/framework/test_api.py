@@ -28,8 +28,8 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_load_is_the_command_lines_pipeline() -> None:
-    pipeline = framework.load("adapttoken_lite", budget=16, allocator__temperature=0.3)
-    same = build_pipeline(compose_root(["preset=adapttoken_lite", "budget=16", "allocator.temperature=0.3"]))
+    pipeline = framework.load("adapttoken_agreement", budget=16, allocator__temperature=0.3)
+    same = build_pipeline(compose_root(["preset=adapttoken_agreement", "budget=16", "allocator.temperature=0.3"]))
     assert pipeline == same and pipeline.budget == 16
 
 

@@ -70,7 +70,7 @@ def read(folder: str | Path) -> About:
         rho_max=config.get("qts_plus_rho_max", 0.5),
         scaled=False,
         rho="learned",
-        n_max=config.get("qts_plus_nmax"),
+        n_max=config.get("qts_plus_nmax", 2560),  # as the published code where the file says nothing
         positions="sequential",
         notes={"from": str(folder)},
     )

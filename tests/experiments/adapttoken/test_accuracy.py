@@ -19,7 +19,7 @@ def _drawn(rows: list[Row], x: str, of: str, figure_lines: list) -> bool:  # typ
 
 
 def test_budget(workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    presets = ("uniform", "vote", "adapttoken", "adapttoken_lite")
+    presets = ("uniform", "vote", "adapttoken", "adapttoken_agreement")
     monkeypatch.setattr(budget, "STYLES", {preset: budget.STYLES[preset] for preset in presets})
     monkeypatch.setattr(budget, "RECORDED", ("adapttoken",))
     budget.main(["budgets=4,40", "opacity=0.5", "frames=64", "videos=1", f"folder={workplace}"])

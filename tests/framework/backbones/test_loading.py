@@ -27,6 +27,9 @@ from framework.core.view import Needs
         ("answer_positions", "scaled", "must be one of original, compact"),
         ("compact_step", 0, "whole number >= 1"),
         ("probe_tokens", 1.5, "whole number >= 1"),
+        ("second_per_grid", 0.0, "must be seconds above 0, or null"),
+        ("second_per_grid", float("inf"), "must be seconds above 0, or null"),
+        ("total_pixels", 0, "whole number >= 1"),
         ("questions_per_pass", 0, "whole number >= 1"),
         ("min_pixels", -1, "whole number >= 1"),
         ("max_pixels", 700, "whole number >= 784"),
@@ -42,6 +45,12 @@ def test_a_wrong_setting_is_named_before_anything_is_loaded(
     monkeypatch.setattr(Qwen2_5_VLForConditionalGeneration, "from_pretrained", None)
     with pytest.raises(ValueError, match=rf"backbone\.adapter\.{key}.*{said}"):
         make(**{key: value})
+
+
+@pytest.mark.parametrize("positions", ["compact", "sequential"])
+def test_a_clock_needs_positions_that_read_times(make, positions: str) -> None:
+    with pytest.raises(ValueError, match=rf"second_per_grid=2\.0 sets .*got answer_positions={positions}: set"):
+        make(second_per_grid=2.0, answer_positions=positions)
 
 
 def test_a_device_map_decides_the_device_alone(make) -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework.backbones.positions import sequential_ids, text_ids, text_start, time_ids, visual_ids
+from framework.backbones.positions import on_clock, sequential_ids, text_ids, text_start, time_ids, visual_ids
 
 
 def seconds(*values: float) -> torch.Tensor:
@@ -66,3 +66,11 @@ def test_ids_never_go_back_in_time(ticks: list[int], step: int) -> None:
     for mode in ("original", "compact"):
         ids = time_ids(mode, tick, tick.double() * 0.5, 2, step)
         assert (ids.diff() >= 1).all()
+
+
+def test_a_fixed_clock_by_hand() -> None:
+    """Two seconds a tick: ids step by four, whatever the real times; the video ends with tick 511."""
+    times, end = on_clock(torch.tensor([0, 0, 1, 7]), 511, 2.0)
+    assert times.tolist() == [0.0, 0.0, 2.0, 14.0] and end == 1022.0
+    assert time_ids("original", torch.arange(4), times, tokens_per_second=2, compact_step=2).tolist() == [0, 0, 4, 28]
+    assert on_clock(torch.tensor([3]), None, 0.5)[1] is None

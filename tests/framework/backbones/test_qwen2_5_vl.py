@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from framework.backbones import qwen2_5_vl
 from framework.core.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
 from framework.core.view import GroupView, Needs
+from framework.video.resize import target_size
 from strategies.allocators.learned_ratio import LearnedRatio
 from strategies.refiners.none import Unrefined
 from strategies.scorers.qtsplus import QTSplus
@@ -204,6 +205,33 @@ def test_kept_tokens_keep_the_ids_of_the_whole_prompt(make, stock, film, encoded
     expected = subset_logits(stock("sdpa"), inputs, ids, tokens, keep)[backbone.chat.split(question, True).option_ids]
     answer = backbone.answer(Selection(tokens[keep], torch.zeros(4, dtype=torch.long), 4), question)
     assert answer.probabilities == pytest.approx(expected.softmax(-1).tolist(), abs=1e-5)
+
+
+def test_a_fixed_clock_gives_the_ids_of_two_seconds_a_tick(make, stock, film, encoded, questions) -> None:
+    """The film has half a second a tick and ends at tick 7, of which nothing is kept: FlexSelect's final pass."""
+    backbone, question = make(text_offset="max_id", second_per_grid=2.0), questions[0]
+    frames = film(8, step=0.5)
+    tokens = encoded(backbone, frames)
+    keep = torch.zeros(48, dtype=torch.bool)
+    keep[[0, 4, 17, 33]] = True
+    inputs = stock_inputs(backbone, frames, question, 2.0)
+    options = backbone.chat.split(question, True).option_ids
+    expected = subset_logits(stock("sdpa"), inputs, our_ids(inputs, 2.0), tokens, keep)[options].softmax(-1).tolist()
+    few = Selection(tokens[keep], torch.zeros(4, dtype=torch.long), 4, end_seconds=3.5, end_tick=7)
+    assert backbone.answer(few, question).probabilities == pytest.approx(expected, abs=1e-5)
+    real = make(text_offset="max_id").answer(few, question).probabilities
+    assert max(abs(a - b) for a, b in zip(real, expected, strict=True)) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("frames", "most"),
+    [(1, 50176), (4, 50176), (8, 25088), (16, 12544), (1000, 823)],  # 823 = 1.05 x min_pixels
+)
+def test_more_frames_are_smaller_frames(make, frames: int, most: int) -> None:
+    """100,352 pixels for all frames, two of which are one tick: 100,352 x 2 / frames, within 823..50,176."""
+    backbone = make(total_pixels=100352)
+    assert backbone.video_frame_size(1080, 1920, frames) == target_size(1080, 1920, 28, min(784, most), most)
+    assert make().video_frame_size(1080, 1920, frames) == make().frame_size(1080, 1920)
 
 
 def test_compact_selection_is_a_short_video(make, stock, film, encoded, kept, questions) -> None:

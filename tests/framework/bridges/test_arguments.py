@@ -24,7 +24,7 @@ def test_one_key_under_two_names_is_refused() -> None:
 
 
 def test_they_compose_as_on_the_command_line() -> None:
-    given = {"preset": "adapttoken_lite", "backbone": "lab", "budget": 16, "share": False, "device": "cpu"}
+    given = {"preset": "adapttoken_agreement", "backbone": "lab", "budget": 16, "share": False, "device": "cpu"}
     cfg = compose_root(overrides(given))
     assert cfg.budget == 16 and cfg.share is False and cfg.backbone.adapter.device == "cpu"
     assert cfg.stopping._target_.endswith("Agreement")

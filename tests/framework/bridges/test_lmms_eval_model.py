@@ -24,7 +24,7 @@ SETTINGS = {"max_new_tokens": 4, "until": ["\n\n"]}
 @pytest.fixture(scope="module")
 def model() -> Any:
     """Found by name in lmms-eval's registry, made the way its command line makes it."""
-    arguments = "preset=adapttoken_lite,backbone=lab,budget=16"
+    arguments = "preset=adapttoken_agreement,backbone=lab,budget=16"
     return get_model("tokensieve").create_from_arg_string(arguments, {"batch_size": 1, "device": "cpu"})
 
 
@@ -50,7 +50,7 @@ def requests(model: Any, rows: list[dict[str, Any]], order: list[int]) -> list[I
 def test_answers_are_the_pipelines_in_the_order_asked(
     model: Any, needle_video: Any, composed: Callable[..., DictConfig]
 ) -> None:
-    overrides = ("preset=adapttoken_lite", "backbone=lab", "budget=16", "backbone.adapter.device=cpu")
+    overrides = ("preset=adapttoken_agreement", "backbone=lab", "budget=16", "backbone.adapter.device=cpu")
     posed = [replace(item.question, options=(), max_new_tokens=4) for item in needle_video.items]
     outcomes = build_pipeline(composed(*overrides)).answer(needle_video.path, posed)
     expected = [outcome.answer.text for outcome in outcomes]

@@ -96,6 +96,8 @@ def test_refusals_of_the_command_line_load_no_torch(tmp_path: Path) -> None:
         ["ask", "video=nowhere.mp4", "question=a"],
         ["probe-layers", "benchmark.videos=x"],
         ["replay", "recording=nowhere"],
+        *(["threshold", word] for word in ("budget=8", "preset=uniform,unifrom", "preset=")),
+        *(["threshold", "preset=uniform", word] for word in ("opacities=[.3,.1,1]", "benchmark=lvbench", "budget=0")),
     ]
     program = f"""
 import sys

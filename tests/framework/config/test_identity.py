@@ -69,6 +69,25 @@ def test_what_a_run_does_not_use_changes_no_id(composed: Callable[..., DictConfi
     assert autogaze[0] != autogaze[1]
 
 
+@pytest.mark.parametrize(
+    ("key", "others"),
+    [
+        ("refiner.overshoot_of", "budget"),
+        ("backbone.adapter.second_per_grid", 2.0),
+        ("backbone.adapter.total_pixels", 90316800),
+    ],
+)
+def test_a_key_that_came_later_counts_where_it_changes_something(
+    composed: Callable[..., DictConfig], key: str, others: object
+) -> None:
+    cfg = composed("preset=adapttoken")
+    mine, (parent, _, name) = identity(cfg), key.rpartition(".")
+    assert identity(composed("preset=adapttoken", f"{key}={others}")) != mine
+    OmegaConf.set_struct(cfg, False)
+    del OmegaConf.select(cfg, parent)[name]  # as in the config.yaml of a run of before
+    assert identity(cfg) == mine
+
+
 def test_every_part_that_is_built_counts(composed: Callable[..., DictConfig]) -> None:
     """The keys of an id are those that `build_pipeline` and `sieve eval` read."""
     built = {*STRATEGIES, "backbone.adapter", "backbone.sampling", "backbone.prompt", "reader", "benchmark"}

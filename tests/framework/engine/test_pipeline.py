@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -17,12 +17,13 @@ from framework.benchmarks.base import VideoItem
 from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
 from framework.core.outcome import Outcome
-from framework.core.types import Frames, Layout, Scores, Tokens
+from framework.core.types import Candidates, Frames, Layout, Question, Scores, Selection, Tokens
 from framework.core.view import GroupView, Needs
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.pipeline import Pipeline
 from framework.engine.session import best
+from framework.evaluation.evidence import evidence_kept
 from framework.video.readers.pyav import PyAVReader
 
 Compose = Callable[..., DictConfig]
@@ -63,6 +64,24 @@ def test_the_budget_is_spent_exactly(budget: int, pipeline: Callable[..., Pipeli
     assert sum(g.quota for g in outcome.trace.groups) == min(budget, 512)
 
 
+def test_the_trace_knows_every_token_that_was_offered(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    """A needle's own cell at each of its ticks, counted among the tokens that were kept."""
+    item = needle_video.items[0]
+    ((start, end),), cell = item.evidence, int(str(item.facts["cells"]))
+    for budget in (8, 512):
+        (outcome,) = pipeline("preset=adapttoken", f"budget={budget}").answer(needle_video.path, [item.question])
+        assert outcome.trace.offered is not None and outcome.selection is not None
+        assert outcome.trace.offered.seconds.tolist() == [float(tick) for tick in range(128)]
+        kept = outcome.selection.tokens
+        places = zip(kept.seconds.tolist(), (2 * kept.row + kept.column).tolist(), strict=True)
+        hits = sum(start <= seconds < end and place == cell for seconds, place in places)
+        share = evidence_kept(outcome.selection, outcome.trace.offered, item)
+        assert hits and share == hits / (end - start)  # a tick is a second
+    assert share == 1
+
+
 def test_uniform_decodes_and_encodes_only_what_it_keeps(
     pipeline: Callable[..., Pipeline], needle_video: VideoItem
 ) -> None:
@@ -72,6 +91,74 @@ def test_uniform_decodes_and_encodes_only_what_it_keeps(
     assert "probe" not in outcome.trace.stages
     assert outcome.selection is not None
     assert outcome.selection.tokens.tick.unique().tolist() == [0, 18, 36, 54, 73, 91, 109, 127]  # linspace(0, 127, 8)
+
+
+def test_stock_answers_from_every_token(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    question = needle_video.items[0].question
+    outcome = pipeline("preset=stock").answer(needle_video.path, [question])[0]
+    assert outcome.trace.tokens_kept == outcome.trace.tokens_total == 512
+    assert "probe" not in outcome.trace.stages and outcome.selection is not None
+    assert outcome.selection.tokens.tick.tolist() == [tick for tick in range(128) for _ in range(4)]
+    assert outcome.trace.frames_decoded == 256 and outcome.answer.choice == "ABCD".index(needle_video.items[0].right)
+    few = pipeline("preset=stock", "frames=64").answer(needle_video.path, [question])[0]
+    assert few.trace.tokens_kept == few.trace.tokens_total == 128
+
+
+def test_frames_share_the_pixels_of_the_video(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    """256 frames of 56 x 56 within 200,704 pixels, a tick counted once: 1,568 a frame, so 28 x 28 and one token."""
+    keys = ("backbone.adapter.min_pixels=784", "backbone.adapter.total_pixels=200704")
+    outcome = pipeline("preset=uniform", *keys).answer(needle_video.path, [needle_video.items[0].question])[0]
+    assert outcome.trace.tokens_total == 128
+
+
+@pytest.mark.parametrize("preset", ["adapttoken", "flexselect"])
+def test_a_selection_knows_where_its_video_ends(
+    preset: str, pipeline: Callable[..., Pipeline], needle_video: VideoItem
+) -> None:
+    selection = pipeline(f"preset={preset}").answer(needle_video.path, [needle_video.items[0].question])[0].selection
+    assert selection is not None and (selection.end_tick, selection.end_seconds) == (127, pytest.approx(127.0))
+
+
+def test_flexselect_as_published_rounds_and_floors(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    """128 ticks in 16 groups: 70 tokens are 72 of whole ticks of 4, and floor(72 / 16) = 4 a group."""
+    outcome = pipeline("preset=flexselect_published", "budget=70").answer(
+        needle_video.path, [needle_video.items[0].question]
+    )[0]
+    assert [group.quota for group in outcome.trace.groups] == [4] * 16 and outcome.trace.tokens_kept == 64
+
+
+def test_a_rounded_budget_may_be_one_groups_alone(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    """One group of 512 tokens, a budget of 70: 72 of them are kept, so 72 have to be held."""
+    outcome = pipeline("preset=flexselect_published", "splitter=whole", "budget=70").answer(
+        needle_video.path, [needle_video.items[0].question]
+    )[0]
+    assert outcome.trace.tokens_kept == 72
+
+
+def test_the_overshoot_once_or_of_every_group(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    """32 tokens in 17 groups, equal: quotas of 2 and 1 overshoot to 3 and 2, 49 candidates; taken once, to 36."""
+    question, given = needle_video.items[0].question, []
+    for of in ("quota", "budget"):
+        made = pipeline("preset=adapttoken", "allocator=equal", f"refiner.overshoot_of={of}")
+
+        class Counting(type(made.refiner)):  # type: ignore[misc]
+            def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
+                given.append(len(candidates))
+                return super().refine(candidates, question, budget)
+
+        counting = Counting(**{field.name: getattr(made.refiner, field.name) for field in fields(made.refiner)})
+        outcome = replace(made, refiner=counting).answer(needle_video.path, [question])[0]
+        assert outcome.trace.tokens_kept == 32 and sum(group.quota for group in outcome.trace.groups) == 32
+    assert given == [49, 36]
+
+
+def test_lite_stops_at_the_first_certain_group(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
+    """AdaptToken-Lite as read from the paper: natural order, one certain group."""
+    outcome = pipeline("preset=adapttoken_lite").answer(needle_video.path, [needle_video.items[0].question])[0]
+    seen = [group for group in outcome.trace.groups if group.visited is not None]
+    assert [group.visited for group in seen] == [group.index for group in seen] == list(range(len(seen)))
+    certain = [group.signals["entropy"] <= 0.1 for group in seen if group.signals is not None]
+    assert certain == [False] * (len(seen) - 1) + [True] and len(seen) < len(outcome.trace.groups)
 
 
 @dataclass(frozen=True)
@@ -98,7 +185,7 @@ def test_each_question_knows_how_many_damaged_ticks_it_was_shown(
     assert [outcome.trace.damaged_ticks for outcome in whole.answer(needle_video.path, questions)] == [3, 3]
     few = replace(pipeline("preset=uniform", "budget=32"), reader=reader)  # ticks 0, 18, 36, ...
     assert [outcome.trace.damaged_ticks for outcome in few.answer(needle_video.path, questions)] == [1, 1]
-    partly = replace(pipeline("preset=adapttoken_lite"), reader=reader)
+    partly = replace(pipeline("preset=adapttoken_agreement"), reader=reader)
     for outcome in partly.answer(needle_video.path, questions):
         seen = [group for group in outcome.trace.groups if group.visited is not None]
         shown = [tick for tick in (3, 18, 100) if any(tick % len(outcome.trace.groups) == g.index for g in seen)]
@@ -117,7 +204,7 @@ def test_every_frame_is_decoded_once_for_interleaved_groups(
     "overrides",
     [
         ("preset=adapttoken",),
-        ("preset=adapttoken_lite",),
+        ("preset=adapttoken_agreement",),
         ("preset=adapttoken", "scheduler=upper_confidence", "stopping=certain"),
         ("preset=high_entropy",),
         ("preset=uniform",),
@@ -174,7 +261,9 @@ def test_the_order_changes_nothing_without_stopping(pipeline: Callable[..., Pipe
 def test_lite_visits_fewer_groups_and_only_those_get_tokens(
     pipeline: Callable[..., Pipeline], needle_video: VideoItem
 ) -> None:
-    outcomes = pipeline("preset=adapttoken_lite").answer(needle_video.path, [i.question for i in needle_video.items])
+    outcomes = pipeline("preset=adapttoken_agreement").answer(
+        needle_video.path, [i.question for i in needle_video.items]
+    )
     assert sum(o.trace.visited_share for o in outcomes) / len(outcomes) < 1
     for outcome in outcomes:
         skipped = [g for g in outcome.trace.groups if g.visited is None]

@@ -37,6 +37,17 @@ def test_shares_that_break_the_contract(quotas: list[int]) -> None:
         state(-0.1, -1.0, -1.3).share_out(quotas, budget=3, overshoot=1.0, allocator="Careless")
 
 
+def test_an_overshoot_over_the_budget_takes_other_counts_than_the_quotas() -> None:
+    """Two of three groups have a quota; of 4 candidates in all the third group has one, too."""
+    asked = state(-0.1, -1.0, -1.3)
+    asked.share_out([2, 1, 0], budget=3, overshoot=1.5, allocator="Equal")
+    asked.widen([2, 1, 1], candidates=4, allocator="Equal")
+    assert asked.quotas == [2, 1, 0] and asked.weights == [0.5, 0.25, 0.25]
+    assert {index: len(places) for index, places in asked.places.items()} == {0: 2, 1: 1, 2: 1}
+    with pytest.raises(ValueError, match=r"Careless shared a budget of 4 tokens as \[4, 1, 0\]"):
+        asked.widen([4, 1, 0], candidates=4, allocator="Careless")
+
+
 def test_a_question_begins_with_nothing() -> None:
     question: Question = replace(toys.QUESTION, id="other")
     fresh = QuestionState(question, remaining=[Group(0, torch.arange(2))])

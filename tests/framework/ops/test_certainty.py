@@ -122,6 +122,17 @@ def test_entropy_is_that_of_the_worst_token() -> None:
     assert found["entropy_first"] == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("torn", "tokens", "expected"),
+    [(1, 1, 1.0), (1, 10, 1.0), (1, 11, 0.5), (1, 20, 0.5), (2, 20, 1.0), (1, 21, 1 / 3)],
+)
+def test_a_response_is_as_uncertain_as_its_worst_tenth(torn: int, tokens: int, expected: float) -> None:
+    """`torn` tokens are uniform over three outcomes, the others certain: the mean of the ceil(R / 10) worst."""
+    rows = torch.tensor([[0.0, 0.0, 0.0]] * torn + [[100.0, 0.0, 0.0]] * (tokens - torn))
+    found = certainty.signals(_probe(rows, option_ids=[0, 1]))["entropy"]
+    assert found == pytest.approx(expected * math.log(3), abs=1e-6)
+
+
 def test_an_open_question_is_judged_over_the_vocabulary() -> None:
     found = certainty.signals(_probe(torch.tensor([[math.log(0.5), math.log(0.25), math.log(0.25)]]), option_ids=[]))
     assert found["margin"] == pytest.approx(0.25, rel=1e-6)

@@ -50,7 +50,7 @@ RECORDED = (
         (("stopping=never",), ("preset=adapttoken", "seed=1", *RECORDED[10:])),
         (("stopping.entropy=0.2",), ("preset=adapttoken", "seed=1", "stopping=certain", *RECORDED[10:])),
         (("relevance=variance",), ("preset=adapttoken", "seed=1", *RECORDED[8:10], "benchmark.frames=256")),
-        (("preset=adapttoken_lite",), ("seed=1", "benchmark.frames=256")),
+        (("preset=adapttoken_agreement",), ("seed=1", "benchmark.frames=256")),
         (("-m", "++seed=1,2"), ("preset=adapttoken", *RECORDED[8:])),
     ],
 )
@@ -112,7 +112,7 @@ def test_what_made_the_probes_must_stay(
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("preset=adapttoken_lite",),
+        ("preset=adapttoken_agreement",),
         ("relevance=margin", "allocator=equal", "answerer=vote", "budget=8", "share=false", "reader=pyav"),
         ("backbone.adapter.device=cuda:3", "backbone.adapter.questions_per_pass=1", "backbone.adapter.attention=eager"),
         ("backbone.adapter.answer_positions=compact", "backbone.temperature=3"),

@@ -80,6 +80,9 @@ def same(live: Sequence[Outcome], again: Sequence[Outcome]) -> None:
             if before.relevance is not None:
                 assert (after.relevance, after.raw) == pytest.approx((before.relevance, before.raw), abs=1e-5)
             assert after.signals == pytest.approx(before.signals, abs=1e-5)
+        assert one.trace.offered is not None and other.trace.offered is not None
+        assert torch.equal(other.trace.offered.seconds, one.trace.offered.seconds)
+        assert torch.equal(other.trace.offered.tick.row, one.trace.offered.tick.row)
         told = ("tokens_seen", "tokens_total", "tokens_kept")
         assert [getattr(other.trace, key) for key in told] == [getattr(one.trace, key) for key in told]
         assert (one.selection is None) == (other.selection is None)
@@ -91,17 +94,19 @@ def same(live: Sequence[Outcome], again: Sequence[Outcome]) -> None:
 
 
 SWAPS = [
-    ("preset=adapttoken_lite", "scheduler=upper_confidence", "stopping=certain", "stopping.entropy=0.05"),
+    ("preset=adapttoken_agreement", "scheduler=upper_confidence", "stopping=certain", "stopping.entropy=0.05"),
     ("preset=adapttoken", "relevance=margin", "allocator.temperature=1", "budget=8"),
     ("preset=adapttoken", "relevance=entropy", "relevance.prior=subtract", "stopping=patience"),
     ("preset=adapttoken", "relevance=log_probability", "allocator=pooled", "refiner=none"),
     ("preset=adapttoken", "stopping=quantile", "scheduler=random"),
     ("preset=adapttoken", "answerer=vote"),
-    ("preset=adapttoken_lite", "answerer=best_group"),
+    ("preset=adapttoken_agreement", "answerer=best_group"),
 ]
 
 
-@pytest.mark.parametrize("overrides", [("adapttoken", True), ("adapttoken_lite", True), ("adapttoken_lite", False)])
+@pytest.mark.parametrize(
+    "overrides", [("adapttoken", True), ("adapttoken_agreement", True), ("adapttoken_agreement", False)]
+)
 def test_replayed_equals_live(
     overrides: tuple[str, bool],
     pipeline: Build,
@@ -132,7 +137,7 @@ def test_neither_order_nor_sharing_changes_a_score(
     pipeline: Build, needle_video: VideoItem, recorded: Path, tmp_path: Path
 ) -> None:
     """Every entry that Lite sees, each question alone, holds what AdaptToken's questions saw together."""
-    record(pipeline("preset=adapttoken_lite", "share=false"), needle_video, tmp_path, 2)
+    record(pipeline("preset=adapttoken_agreement", "share=false"), needle_video, tmp_path, 2)
     (together,) = map(RecordingFile, recorded.iterdir())
     entries = 0
     for alone in map(RecordingFile, tmp_path.iterdir()):
@@ -148,7 +153,7 @@ def test_neither_order_nor_sharing_changes_a_score(
 
 
 def test_recording_changes_nothing(pipeline: Build, needle_video: VideoItem, tmp_path: Path) -> None:
-    live = pipeline("preset=adapttoken_lite")
+    live = pipeline("preset=adapttoken_agreement")
     same(live.answer(needle_video.path, asked(needle_video)[:2]), record(live, needle_video, tmp_path, 2))
 
 
@@ -160,7 +165,7 @@ def test_recorded_one_by_one_equals_recorded_together(
     recording.answer(needle_video.path, questions)
     assert len(list(tmp_path.iterdir())) == 2
     assert Recorder(tmp_path).settled(replace(needle_video, items=needle_video.items[:2]))
-    live = pipeline("preset=adapttoken_lite")
+    live = pipeline("preset=adapttoken_agreement")
     before = live.answer(needle_video.path, questions)
     same(before, blind(live, tmp_path).answer(needle_video.path, questions))
 
@@ -179,7 +184,7 @@ def test_an_adaptive_order_is_replayed_from_another(
     pipeline: Build, needle_video: VideoItem, tmp_path: Path, blind: Callable[[Pipeline, Path], Pipeline]
 ) -> None:
     record(pipeline("preset=adapttoken", "scheduler=upper_confidence"), needle_video, tmp_path, 2)
-    live = pipeline("preset=adapttoken_lite")
+    live = pipeline("preset=adapttoken_agreement")
     before = live.answer(needle_video.path, asked(needle_video)[:2])
     same(before, blind(live, tmp_path).answer(needle_video.path, asked(needle_video)[:2]))
 
@@ -201,7 +206,7 @@ def test_a_failed_look_leaves_nothing(
 
 
 def test_a_group_that_was_never_visited(pipeline: Build, needle_video: VideoItem, tmp_path: Path) -> None:
-    record(pipeline("preset=adapttoken_lite", "stopping=certain", "stopping.entropy=9"), needle_video, tmp_path, 2)
+    record(pipeline("preset=adapttoken_agreement", "stopping=certain", "stopping.entropy=9"), needle_video, tmp_path, 2)
     again = replace(pipeline("preset=adapttoken"), open_session=Recordings(tmp_path).open)
     with pytest.raises(UsageError, match="record with stopping=never"):
         again.answer(needle_video.path, asked(needle_video)[:2])
@@ -240,7 +245,7 @@ def test_a_large_vocabulary_is_kept_in_part(
     monkeypatch.setattr(CompactLogits, "of", staticmethod(lambda logits, always: stock(logits, always, 24)))
     first = asked(needle_video)[0]
     questions = [first, replace(first, id="open", prompt=first.bare, options=(), max_new_tokens=3)]
-    live = pipeline("preset=adapttoken_lite")
+    live = pipeline("preset=adapttoken_agreement")
     before = live.answer(needle_video.path, questions)
     replace(pipeline("preset=adapttoken"), open_session=Recorder(tmp_path).open).answer(needle_video.path, questions)
     same(before, blind(live, tmp_path).answer(needle_video.path, questions))

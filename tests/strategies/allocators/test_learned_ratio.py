@@ -43,6 +43,15 @@ def test_one_group(size: int, rho: float, n_max: int | None, budget: int, expect
     assert LearnedRatio(n_max).allocate([group(0, size, rho)], toys.QUESTION, budget) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("key", "said", "expected"), [(None, 30.0, 30), (None, None, 52), (40, 30.0, 40), (20, 30.0, 20)]
+)
+def test_the_key_before_what_the_checkpoint_says(key: int | None, said: float | None, expected: int) -> None:
+    one = group(0, 512, 0.1)
+    one = replace(one, signals={**one.signals, **({} if said is None else {"n_max": said})})
+    assert LearnedRatio(key).allocate([one], toys.QUESTION, 512) == [expected]
+
+
 def test_each_group_has_its_own_ratio_and_all_give_up_alike() -> None:
     groups = [group(0, 100, 0.4), group(1, 100, 0.2), group(2, 50, 0.4)]
     assert LearnedRatio(None).allocate(groups, toys.QUESTION, 999) == [40, 20, 20]

@@ -77,3 +77,12 @@ def test_one_part_is_that_part() -> None:
 def test_no_part_is_named() -> None:
     with pytest.raises(ValueError, match=r"refiner\.parts"):
         Chain({})
+
+
+def test_one_part_that_takes_its_overshoot_once_is_enough() -> None:
+    class Once(Best):
+        def wider(self, budget: int) -> int | None:
+            return 3 * budget
+
+    assert Chain({"a": Best(1.5), "b": Best(1.2)}).wider(10) is None
+    assert Chain({"a": Best(1.5), "b": Once(1.2)}).wider(10) == 18  # the product's, as before

@@ -28,6 +28,7 @@ def _refiner(**changed: Any) -> LocationAware:
         "dense_limit": 40_000,
         "iterative": True,
         "operation": "drop",
+        "overshoot_of": "quota",
     }
     return LocationAware(**{**plain, **changed})
 
@@ -229,6 +230,7 @@ def test_half_precision_and_empty_input() -> None:
         ({"overshoot": 0.9}, r"refiner\.overshoot must be >= 1, got 0\.9"),
         ({"kernel": "gauss"}, r"refiner\.kernel must be one of multiply, add, spatio_temporal, got 'gauss'"),
         ({"operation": "mean"}, r"refiner\.operation must be"),
+        ({"overshoot_of": "group"}, r"refiner\.overshoot_of must be one of quota, budget, got 'group'"),
         ({"sigma_seconds": 0.0}, r"refiner\.sigma_seconds must be > 0"),
         ({"window_seconds": -1.0}, r"refiner\.window_seconds must be > 0"),
         ({"sigma_cells": 0.0}, r"refiner\.sigma_cells must be > 0"),
@@ -237,3 +239,9 @@ def test_half_precision_and_empty_input() -> None:
 def test_bad_keys_are_named(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _refiner(**changed)
+
+
+@pytest.mark.parametrize(("budget", "wider"), [(10, 11), (32, 36), (7040, 7744), (1, 2)])
+def test_an_overshoot_that_is_taken_once_is_rounded_up_once(budget: int, wider: int) -> None:
+    assert _refiner(overshoot_of="budget").wider(budget) == wider
+    assert _refiner().wider(budget) is None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig
 
+from framework.config.build import build
 from framework.core.types import Group, Layout, Question, Relevance
 from framework.core.view import GroupView, MissingNeed, Probe
+from framework.ops.certainty import signals
 from strategies.relevance.entropy import Entropy
 
 NOTHING = torch.zeros(1, dtype=torch.long)
@@ -52,6 +56,13 @@ def test_the_worst_tenth_rounds_up(length: int, count: int) -> None:
     uncertain = 1
     rows = [UNIFORM] * uncertain + [CERTAIN] * (length - uncertain)
     assert measured(rows).raw == pytest.approx(math.log(4) / count, abs=1e-6)
+
+
+def test_stopping_reads_what_relevance_reads(composed: Callable[..., DictConfig]) -> None:
+    """Sixteen response tokens: the mean of the worst two, in the signal and under the keys of the option."""
+    rows = torch.randn(16, 9, generator=torch.Generator().manual_seed(0)).tolist()
+    relevance = build(composed().relevance, Entropy, "relevance").relevance(view(probe(rows)))
+    assert relevance.raw == signals(probe(rows))["entropy"]
 
 
 def test_option_letters_ignore_the_rest_of_the_vocabulary() -> None:

@@ -223,6 +223,21 @@ def test_settings_that_cannot_be(tmp_path: Path, settings: dict[str, object], sa
         Source(write(tmp_path / "odd", selector_tensors(), **settings), "compat")
 
 
+@pytest.mark.parametrize(
+    ("said", "limit"), [({}, 2560), ({"qts_plus_nmax": 512}, 512), ({"qts_plus_nmax": None}, None)]
+)
+def test_the_published_limit(tmp_path: Path, said: dict[str, object], limit: int | None) -> None:
+    """Where the file says nothing it is the default of the published code."""
+    folder = write(tmp_path / "published", selector_tensors(), **said)
+    place = Path(folder) / "config.json"
+    settings = {
+        name: value for name, value in json.loads(place.read_text()).items() if name in said or "nmax" not in name
+    }
+    place.write_text(json.dumps(settings))
+    about = Source(folder, "compat").about
+    assert about is not None and about.n_max == limit
+
+
 def test_a_folder_without_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(SETTINGS))
     with pytest.raises(ValueError, match=r"holds no weights: neither model\.safetensors nor pytorch_model\.bin"):

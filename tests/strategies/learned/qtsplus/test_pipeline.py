@@ -115,6 +115,16 @@ def test_a_given_ratio_and_the_bounds_above_it(ask: Callable[..., list[Outcome]]
     assert list(kept.values()) == [57, 256, 40, 32]
 
 
+def test_the_limit_of_a_checkpoint_is_kept(
+    ask: Callable[..., list[Outcome]], saved: tuple[str, Selector], tmp_path: Path
+) -> None:
+    """256 of 512 tokens are worth keeping; the checkpoint was made with at most 40, and the key wins over that."""
+    checkpoint.save(saved[1], tmp_path, rho="learned", n_max=40, positions="kept", notes={})
+    words = ("preset=qtsplus", "budget=512", "qtsplus.rho=0.5", f"qtsplus.checkpoint={tmp_path}")
+    assert [ask(*words, *more)[0].trace.tokens_kept for more in ((), ("qtsplus.n_max=50",))] == [40, 50]
+    assert ask("preset=qtsplus", "budget=512", "qtsplus.rho=0.5")[0].trace.tokens_kept == 256
+
+
 def test_in_adapttokens_loop_the_ratio_is_only_written_down(ask: Callable[..., list[Outcome]]) -> None:
     trace = ask("preset=qtsplus_groups", "budget=32")[0].trace
     assert trace.tokens_kept == 32 and trace.stages["probe"].passes == len(trace.groups)
