@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from framework.commands.catalogue import Command, commands
+from framework.commands.catalogue import commands
+from framework.commands.command import Command
 from framework.config.quoting import protect
 from framework.core.errors import Failure, RunError, UsageError
 from framework.core.interrupt import asked, heed, listening

@@ -1,1 +1,1 @@
-"""The sub-commands of `sieve`: one module each, and a catalogue that describes them without importing them."""
+"""The sub-commands of `sieve`: one module each; `catalogue` and `entries` describe them without importing them."""

@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framework.commands.asked import asked, picture
-from framework.commands.catalogue import ASK
+from framework.commands.entries.answering import ASK
 from framework.config.early import check
 from framework.config.identity import identity, versions
 from framework.evaluation.journal import jsonable

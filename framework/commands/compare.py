@@ -12,7 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.text import Text
 
-from framework.commands.catalogue import COMPARE
+from framework.commands.entries.results import COMPARE
 from framework.core.errors import UsageError
 from framework.evaluation.comparison import Comparison, compare
 from framework.evaluation.runs import Run, find, load

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.benchmarks.base import Benchmark, VideoItem
-from framework.commands.catalogue import DOCTOR
+from framework.commands.entries.measuring import DOCTOR
 from framework.commands.progress import display
 from framework.commands.sweeping import choices_of, current_sweep
 from framework.config.build import build

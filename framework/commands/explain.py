@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from framework.commands.catalogue import Command
+from framework.commands.command import Command
 from framework.core.errors import UsageError
 
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from framework.commands.catalogue import Command, commands
+from framework.commands.catalogue import commands
+from framework.commands.command import Command
 from framework.commands.option_help import asked, page_rows, show_option
 from framework.config.plugins import options, page
 from framework.report.console import console

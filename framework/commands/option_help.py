@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from framework.commands.catalogue import Command
+from framework.commands.command import Command
 from framework.commands.explain import meant, no_option
 from framework.config.plugins import options
 from framework.core.errors import UsageError

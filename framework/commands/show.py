@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.text import Text
 
-from framework.commands.catalogue import SHOW
+from framework.commands.entries.results import SHOW
 from framework.config.identity import ABOUT, describe, versions
 from framework.core.errors import UsageError
 from framework.evaluation.lookup import evidence, question_line

@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from omegaconf import DictConfig
 
-from framework.commands.catalogue import EVAL
+from framework.commands.entries.answering import EVAL
 from framework.commands.explain import explain
 from framework.config.plugins import CONF, register
 from framework.config.quoting import quote

@@ -3,7 +3,7 @@ r"""What people type is literal: text is quoted before Hydra's parser gives comm
 Two layers read an override. Hydra's grammar ends a quoted value at an apostrophe, unless a backslash stands before it;
 the configuration then takes `${` for an interpolation, unless a backslash stands before that. Backslashes double only
 in front of such a mark, so everything else stays as typed. Knows nothing of which keys are text (see
-`commands/catalogue.py`).
+`commands/command.py`).
 """
 
 from __future__ import annotations

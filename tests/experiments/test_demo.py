@@ -14,7 +14,7 @@ from PIL import Image
 
 from experiments import demo
 from framework.benchmarks.base import Benchmark
-from framework.commands.catalogue import ASK, DEMO
+from framework.commands.entries.answering import ASK, DEMO
 from framework.config.build import build
 from framework.config.plugins import CONF
 from framework.lab.model import build_model, save_checkpoint

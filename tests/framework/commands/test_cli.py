@@ -11,10 +11,9 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -24,7 +23,6 @@ from PIL import Image
 
 from framework import cli
 from framework.benchmarks.base import VideoItem
-from framework.cli import main
 from framework.commands import threshold
 from framework.commands.catalogue import commands
 from framework.config.identity import register_resolvers
@@ -33,35 +31,17 @@ from framework.config.quoting import protect
 from framework.engine.pipeline import Pipeline
 from framework.evaluation.lock import hold
 from framework.recording.format import Recording
+from tests.fixtures import command_line
+from tests.fixtures.command_line import Ran
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def sieve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+def sieve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """`sieve("ask", "video=...")` in an empty folder; Hydra's global state is put back afterwards."""
     monkeypatch.chdir(tmp_path)
-    before = Singleton.get_state()
-
-    def call(*words: str) -> Ran:
-        GlobalHydra.instance().clear()
-        out, err = io.StringIO(), io.StringIO()
-        status = 0
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                main(words)
-            except SystemExit as leaving:
-                status = int(leaving.code or 0)
-        return Ran(status, out.getvalue(), err.getvalue())
-
-    yield call
-    Singleton.set_state(before)
+    return command_line.sieve
 
 
 @pytest.fixture(scope="session")

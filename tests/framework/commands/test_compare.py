@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from framework.cli import main
+from tests.fixtures import command_line
+from tests.fixtures.command_line import Ran
 
 GOOD, BAD = [1] * 12, [1, 1, 0, 0] * 3
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 @pytest.fixture
 def sieve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """`sieve("compare", ...)` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> Ran:
-        out, err, status = io.StringIO(), io.StringIO(), 0
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                main(["compare", *words])
-            except SystemExit as leaving:
-                status = int(leaving.code or 0)
-        return Ran(status, out.getvalue(), err.getvalue())
-
-    return call
+    return partial(command_line.sieve, "compare")
 
 
 def test_a_sweep_is_compared_and_written(sieve: Callable[..., Ran], write_run: Callable[..., Path]) -> None:

@@ -7,7 +7,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from framework.commands.catalogue import ASK
+from framework.commands.entries.answering import ASK
 from framework.commands.explain import explain, meant
 from framework.config.build import ConfigError
 from framework.core.errors import UsageError

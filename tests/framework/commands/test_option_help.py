@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from framework.commands.catalogue import EVAL
+from framework.commands.entries.answering import EVAL
 from framework.commands.option_help import about, asked, option_rows, page_rows
 from framework.config.plugins import CONF, options
 from framework.core.errors import UsageError

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.singleton import Singleton
 from PIL import Image
 
-from framework.cli import main
 from framework.config.identity import versions
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-def sieve(*words: str) -> Ran:
-    out, err, status = io.StringIO(), io.StringIO(), 0
-    before = Singleton.get_state()
-    GlobalHydra.instance().clear()
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            main(words)
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-    Singleton.set_state(before)
-    return Ran(status, out.getvalue(), err.getvalue())
+from tests.fixtures.command_line import sieve
 
 
 @pytest.fixture(scope="module")

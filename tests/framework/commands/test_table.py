@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -17,41 +14,26 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
-from framework.cli import main
 from framework.config import build, parts
 from framework.config.plugins import CONF, options
+from tests.fixtures import command_line
+from tests.fixtures.command_line import Ran
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ("benchmark=needle", "benchmark.videos=2", "benchmark.frames=64", "benchmark.questions=2", "progress=false")
 
 
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """`sweep("preset=uniform", ...)` runs `sieve eval` with a small benchmark into tmp_path/sweep."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of processes that a launcher starts
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = Singleton.get_state()
 
     def call(*words: str) -> Ran:
-        GlobalHydra.instance().clear()
-        out, err = io.StringIO(), io.StringIO()
-        status = 0
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                main(["eval", *words, *SMALL, f"benchmark.folder={tmp_path}", "hydra.sweep.dir=sweep"])
-            except SystemExit as leaving:
-                status = int(leaving.code or 0)
-        return Ran(status, out.getvalue(), err.getvalue())
+        return command_line.sieve("eval", *words, *SMALL, f"benchmark.folder={tmp_path}", "hydra.sweep.dir=sweep")
 
-    yield call
-    Singleton.set_state(before)
+    return call
 
 
 def test_an_ablation_ends_in_one_table_and_its_cells_share_the_backbone(

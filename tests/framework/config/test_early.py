@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from framework.commands.catalogue import EVAL
+from framework.commands.entries.answering import EVAL
 from framework.config.early import check
 from framework.config.plugins import options
 from framework.config.root import typed_key

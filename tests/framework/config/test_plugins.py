@@ -99,7 +99,7 @@ class LineRecipe(TrainingRecipe):
 ''',
     "acme_scorers/command.py": '''
 """A sub-command of its own."""
-from framework.commands.catalogue import Command
+from framework.commands.command import Command
 
 ACME = Command(name="acme", target="acme_scorers.command:run", config="acme", summary="says a word",
                text="Says the word.", examples=(("sieve acme word=hello", "says hello"),), texts=("word",))
@@ -229,7 +229,7 @@ def test_a_command_that_is_none_or_named_like_another_is_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     points = [
-        EntryPoint(name="ask", value="framework.commands.catalogue:EVAL", group=catalogue.ENTRY_POINTS),
+        EntryPoint(name="ask", value="framework.commands.entries.answering:EVAL", group=catalogue.ENTRY_POINTS),
         EntryPoint(name="page", value="framework.config.plugins:page", group=catalogue.ENTRY_POINTS),
     ]
     monkeypatch.setattr(catalogue, "entry_points", lambda group: points)

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from framework.commands.catalogue import Command, commands
+from framework.commands.catalogue import commands
+from framework.commands.command import Command
 from framework.commands.evaluate import show
 from framework.commands.progress import display
 from framework.config.plugins import CONF

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.commands.catalogue import Command
+from framework.commands.command import Command
 
 GAZE = Command(
     name="gaze",
