@@ -13,6 +13,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from framework.config.identity import versions
 from framework.evaluation.typed import may_change_results
 from framework.trackers import Sweep
 
@@ -48,7 +49,7 @@ def sweep_of(config: DictConfig) -> Sweep | None:
     values = {key: str(override.input_line).partition("=")[2] for key, override in last.items()}
     said = {key: value for key, value in {**choices, **values}.items() if key != "ablation" and may_change_results(key)}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-    return Sweep(digest[:SHORT], choices.get("ablation", "sweep"), keys, tuple(typed), choices)
+    return Sweep(digest[:SHORT], choices.get("ablation", "sweep"), keys, tuple(typed), choices, versions())
 
 
 def choices_of(hydra: Any) -> dict[str, str]:

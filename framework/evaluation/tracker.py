@@ -24,6 +24,7 @@ class Sweep:
     keys: tuple[str, ...]  # that it varies
     overrides: tuple[str, ...] = ()  # as typed, of the whole sweep
     choices: Mapping[str, str] = field(default_factory=dict)  # group -> option, of what is not varied
+    versions: Mapping[str, str] = field(default_factory=dict)  # of packages, and the commit, when it was started
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,7 @@ def of_run(about: About, group: str | None, tags: Sequence[str]) -> dict[str, An
         "job_type": _cut(about.preset, JOB_TYPE) or None,
         "tags": list(dict.fromkeys([*tags, *(name[:TAG] for name in own if name)])),
         "notes": " ".join(about.overrides),
-        "config": {
-            **about.config,
-            **{f"choices/{key}": value for key, value in about.choices.items()},
-            **{f"versions/{key}": value for key, value in about.versions.items()},
-        },
+        "config": {**about.config, **_facts(about)},
     }
 
 
@@ -46,7 +42,7 @@ def of_sweep(sweep: Sweep, group: str | None, tags: Sequence[str]) -> dict[str, 
         "job_type": SWEEP,
         "tags": list(dict.fromkeys([*tags, *(name[:TAG] for name in own if name)])),
         "notes": " ".join(sweep.overrides),
-        "config": {"swept": list(sweep.keys), **{f"choices/{key}": value for key, value in sweep.choices.items()}},
+        "config": {"swept": list(sweep.keys), **_facts(sweep)},
     }
 
 
@@ -67,6 +63,12 @@ def group_of(sweep: Sweep) -> str:
 def dealt_out() -> bool:
     """Says whether an agent of a W&B sweep started this process: then W&B chooses id and project."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+def _facts(what: About | Sweep) -> dict[str, str]:
+    """What was chosen, and what it was begun with."""
+    parts = {"choices": what.choices, "versions": what.versions}
+    return {f"{part}/{key}": value for part, values in parts.items() for key, value in values.items()}
 
 
 def _cut(text: str, most: int) -> str:

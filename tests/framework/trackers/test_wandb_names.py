@@ -57,10 +57,11 @@ def test_the_configuration_has_choices_and_versions() -> None:
 
 
 def test_a_sweep_has_a_run_of_its_own_in_the_group_of_its_runs() -> None:
-    found = of_sweep(replace(SWEEP, overrides=("ablation=relevance",)), None, ["mine"])
+    found = of_sweep(replace(SWEEP, overrides=("ablation=relevance",), versions={"commit": "c0"}), None, ["mine"])
     assert (found["id"], found["group"], found["job_type"]) == ("1a2b3c", "relevance-1a2b3c", "sweep")
     assert found["name"] == "relevance: relevance, allocator.temperature" and found["tags"] == ["mine", "adapttoken"]
-    assert found["config"] == {"swept": ["relevance", "allocator.temperature"], "choices/preset": "adapttoken"}
+    facts = {"choices/preset": "adapttoken", "versions/commit": "c0"}
+    assert found["config"] == {"swept": ["relevance", "allocator.temperature"], **facts}
     assert of_sweep(replace(SWEEP, keys=("preset",)), None, [])["tags"] == []
 
 
