@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
+from framework.backbones import operations
 from framework.backbones.cache import ReadOnlyPrefix, branch
 from framework.backbones.capture import TextAttention
 from framework.backbones.positions import on_clock
@@ -78,6 +79,20 @@ class DecoderBackbone(Backbone):
         `end_seconds`: the last tick of the video that the tokens were selected from; None: they are all there is.
         """
 
+    def end_seconds(self, tokens: Tokens, positions: str, end_seconds: float | None) -> float:
+        """Returns the time of the last tick that N > 0 tokens are said to come from, as their ids have it."""
+        return float(tokens.seconds.max()) if end_seconds is None else end_seconds
+
+    def before(self, tokens: Tokens, positions: str, end_seconds: float | None = None) -> Tensor:
+        """Returns the text ids before N visual tokens, i64 [P - N]; arguments as of `prefix`."""
+        video = len(tokens) > 0
+        return self.chat.before(video, self.end_seconds(tokens, positions, end_seconds) if video else 0.0)
+
+    def before_answer(self, selection: Selection) -> Tensor:
+        """Returns the text ids before K kept tokens in the final pass, i64 [P - K]."""
+        tokens, end_seconds = self._timed(selection.tokens, selection.end_seconds, selection.end_tick)
+        return self.before(tokens, self.answer_positions, end_seconds)
+
     @torch.no_grad()
     def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
         """Returns one probe per question over N tokens; the visual prefix runs once.
@@ -88,7 +103,8 @@ class DecoderBackbone(Backbone):
         steps = [min(question.max_new_tokens, self.probe_tokens) if needs.logits else 0 for question in questions]
         if not prompts or not needs.probe:
             return [Probe(prompt.rows, prompt.option_ids) for prompt in prompts]
-        prefix = self.prefix(tokens, prompts[0].before, self.probe_positions)
+        positions = self.probe_positions
+        prefix = self.prefix(tokens, self.before(tokens, positions), positions)
         readings = self._read(prefix, prompts, steps, needs.attention)
         return [
             Probe(prompt.rows, prompt.option_ids, reading.attention, reading.logits, reading.response)
@@ -109,7 +125,8 @@ class DecoderBackbone(Backbone):
         prompt = self.chat.split(question, len(selection) > 0)
         steps = [question.max_new_tokens]
         tokens, end_seconds = self._timed(selection.tokens, selection.end_seconds, selection.end_tick)
-        prefix = self.prefix(tokens, prompt.before, self.answer_positions, end_seconds)
+        before = self.before(tokens, self.answer_positions, end_seconds)
+        prefix = self.prefix(tokens, before, self.answer_positions, end_seconds)
         (reading,) = self._read(prefix, [prompt], steps, ())
         assert reading.logits is not None
         return self._answer(reading.logits, reading.response, prompt.option_ids)
@@ -124,13 +141,41 @@ class DecoderBackbone(Backbone):
         self.questions_per_pass = max(1, self.questions_per_pass // 2)
         return possible
 
+    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+        """Estimates the operations of a probe; for attention alone it ends before the last layer that is asked."""
+        if not needs.probe or not questions:
+            return 0.0
+        steps = [min(question.max_new_tokens, self.probe_tokens) if needs.logits else 0 for question in questions]
+        depth = len(self.decoder.layers) if needs.logits else max(needs.attention)
+        return self._flops(tokens, questions, steps, depth, len(needs.attention))
+
+    def answer_flops(self, tokens: int, question: Question) -> float:
+        """Estimates the operations of the final pass."""
+        return self._flops(tokens, [question], [question.max_new_tokens], len(self.decoder.layers), 0)
+
+    def _flops(
+        self, tokens: int, questions: Sequence[Question], steps: Sequence[int], depth: int, captures: int
+    ) -> float:
+        """The prefix once through `depth` layers, then every question's text and response; `captures` layers' rows."""
+        prefix = len(self.chat.before(tokens > 0, 0.0)) + tokens
+        total = operations.layers(self.decoder, prefix, 0, depth)
+        for question, step in zip(questions, steps, strict=True):
+            rows = len(self.chat.split(question, tokens > 0).after)
+            written = max(step - 1, 0)  # the last token that is decoded is not read
+            total += operations.layers(self.decoder, rows, prefix, depth)
+            total += captures * operations.captured(self.decoder, rows, prefix)
+            total += sum(operations.layers(self.decoder, 1, prefix + rows + place, depth) for place in range(written))
+            total += operations.head(self.model, step)
+        return total
+
     def forward(self, tokens: Tokens, question: Question, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns (mean cross entropy over `labels` i64 [R], logits f32 [R, V]).
 
         The pass is differentiable, with positions as in `answer`.
         """
         prompt = self.chat.split(question, len(tokens) > 0)
-        prefix = self.prefix(self._timed(tokens)[0], prompt.before, self.answer_positions)
+        timed = self._timed(tokens)[0]
+        prefix = self.prefix(timed, self.before(timed, self.answer_positions), self.answer_positions)
         spoken = torch.cat([prompt.after, labels[:-1].cpu()])
         embeddings = torch.cat([prefix.embeddings, self._embedded(spoken)])
         text = torch.arange(prefix.text_start, prefix.text_start + len(spoken)).expand(len(prefix.positions), -1)

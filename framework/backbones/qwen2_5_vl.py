@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import equal_chunk_attention, gathered_tower, loading
+from framework.backbones import equal_chunk_attention, gathered_tower, loading, operations
 from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.positions import (
@@ -26,6 +26,7 @@ from framework.backbones.positions import (
     visual_ids,
 )
 from framework.backbones.text import ChatText
+from framework.backbones.told import check_told
 from framework.core.types import Frames, Layout, Tokens
 from framework.video.resize import target_size
 
@@ -59,6 +60,7 @@ class Qwen25VL(DecoderBackbone):
         questions_per_pass: int,
         second_per_grid: float | None = None,
         total_pixels: int | None = None,
+        told: str = "",
     ) -> None:
         loading.one_of("dtype", dtype, loading.DTYPES)
         loading.one_of("attention", attention, loading.ATTENTION)
@@ -70,6 +72,7 @@ class Qwen25VL(DecoderBackbone):
             loading.at_least(key, value, 1)
         loading.at_least("max_pixels", max_pixels, min_pixels)
         loading.check_clock(second_per_grid, answer_positions)
+        check_told(told)
         if total_pixels is not None:
             loading.at_least("total_pixels", total_pixels, 1)
         at = loading.resolve_device(device, device_map)
@@ -90,9 +93,10 @@ class Qwen25VL(DecoderBackbone):
         self.tokens_per_second = vision.tokens_per_second
         pixels = loading.preprocessor(place)
         self.mean, self.std = pixels.get("image_mean", CLIP_MEAN), pixels.get("image_std", CLIP_STD)
-        self.chat = ChatText(self.tokenizer, self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_id))
+        self.chat = ChatText(
+            self.tokenizer, self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_id), told
+        )
         self.end_ids = end_tokens(self.model, self.tokenizer)
-        self.tower_weights, self.decoder_weights = _weights(self.tower), _weights(self.decoder.layers)
         self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels
         self.second_per_grid = second_per_grid
         self.text_offset, self.compact_step = text_offset, compact_step
@@ -189,6 +193,12 @@ class Qwen25VL(DecoderBackbone):
             text_start=after,
         )
 
+    def end_seconds(self, tokens: Tokens, positions: str, end_seconds: float | None) -> float:
+        """Returns the time of the last tick, in seconds: of a compact group as if it were a short video."""
+        if positions != "compact":
+            return super().end_seconds(tokens, positions, end_seconds)
+        return (len(torch.unique(tokens.tick)) - 1) * self.compact_step / self.tokens_per_second
+
     def _places(self, tokens: Tokens, start: int, positions: str, end_seconds: float | None) -> tuple[Tensor, int]:
         """(ids i64 [3, N] by time, row and column, id of the text after them)."""
         tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
@@ -200,30 +210,17 @@ class Qwen25VL(DecoderBackbone):
         after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), last)
         return visual_ids(time, row, column, start), after
 
-    def flops(self, stage: str, tokens: int) -> float:
-        """Estimates the floating point operations of a stage over `tokens` visual tokens.
+    def encode_flops(self, tokens: int, per_tick: int) -> float:
+        """Estimates the operations of the vision tower over `tokens` tokens; there are merge^2 patches per token.
 
-        They are 2 per weight and position, plus attention. Raises ValueError for an unknown stage.
-
-        `encode`: there are `merge`^2 patches per token. Windowed blocks attend to a window, full blocks to at most a
-        frame of max_pixels (to fewer patches where tokens are dropped before the tower).
-
-        `probe` and `answer`: the LLM's layers run over the visual tokens, with causal attention. The text, a few dozen
-        tokens, and the head on one row are left out.
+        Windowed blocks attend to a window, full blocks to a tick. A patch meets as many others as it would were nothing
+        dropped.
         """
-        if stage == "encode":
-            vision = self.model.config.vision_config
-            patches = tokens * self.merge**2
-            window = (vision.window_size // self.patch) ** 2
-            full = self.max_pixels // self.patch**2
-            seen = sum(full if i in vision.fullatt_block_indexes else window for i in range(vision.depth))
-            return 2.0 * patches * self.tower_weights + 4.0 * patches * seen * vision.hidden_size
-        if stage in ("probe", "answer"):
-            text = self.decoder.config
-            causal = 2.0 * tokens * tokens * text.hidden_size * text.num_hidden_layers
-            return 2.0 * tokens * self.decoder_weights + causal
-        raise ValueError(f"stage must be encode, probe or answer; got {stage!r}")
-
-
-def _weights(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+        vision, tower = self.model.config.vision_config, self.tower
+        patches, tick = tokens * self.merge**2, per_tick * self.merge**2
+        window = min(tick, (vision.window_size // self.patch) ** 2)
+        full = len(vision.fullatt_block_indexes)
+        met = full * tick + (len(tower.blocks) - full) * window
+        rows = operations.weights(tower.patch_embed) + operations.weights(tower.blocks)
+        merged = operations.weights(tower.merger)
+        return 2.0 * (patches * rows + tokens * merged) + 4.0 * patches * met * vision.hidden_size

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from framework.core.types import Question
 
-USER = "[[the user's text]]"  # stands for it while the chat template is rendered
+USER, TOLD = "[[the user's text]]", "[[told before]]"  # stand for texts while the chat template is rendered
 REMEMBERED = 512  # prompts; groups of one video ask the same questions again
 
 
@@ -24,30 +24,41 @@ REMEMBERED = 512  # prompts; groups of one video ask the same questions again
 class Prompt:
     """Holds a question as the model reads it."""
 
-    before: Tensor  # i64 [P], ids before the visual tokens
-    after: Tensor  # i64 [L], ids after them, up to where the answer starts
+    after: Tensor  # i64 [L], ids after the visual tokens, up to where the answer starts
     rows: Mapping[str, Tensor]  # question, question_end, options, template, last: i64 indices into L
     option_ids: Tensor  # i64 [O], what the model writes for each option letter
 
 
 class ChatText:
-    """Splits prompts with one tokenizer and its chat template."""
+    """Splits prompts with one tokenizer and its chat template.
 
-    def __init__(self, tokenizer: Any, video_token: str) -> None:
+    `told` is text before a video, in which {seconds} stands for the time of its last tick; empty: none. Raises
+    ValueError that names the key for a tokenizer or a template that cannot be used, and where the template keeps no
+    text before a video.
+    """
+
+    def __init__(self, tokenizer: Any, video_token: str, told: str = "") -> None:
         if not tokenizer.is_fast:
             raise ValueError(f"backbone.adapter.checkpoint: a fast tokenizer is needed, got {type(tokenizer).__name__}")
         if not tokenizer.chat_template:
             raise ValueError("backbone.adapter.checkpoint: its tokenizer has no chat template")
         self.tokenizer = tokenizer
-        with_video = self._rendered([{"type": "video"}, {"type": "text", "text": USER}])
+        first = [{"type": "text", "text": TOLD}] if told else []
+        with_video = self._rendered([*first, {"type": "video"}, {"type": "text", "text": USER}])
         if with_video.count(video_token) != 1:
             raise ValueError(
                 f"backbone.adapter.checkpoint: its chat template must show a video as one {video_token}: {with_video!r}"
             )
         before, _, after = with_video.partition(video_token)
+        if told and before.count(TOLD) != 1:
+            raise ValueError(
+                f"backbone.adapter.told: got {told!r}, but the checkpoint's chat template keeps no text before a video "
+                f'({with_video!r}): set backbone.adapter.told=""'
+            )
         self.head = {True: before, False: self._rendered([{"type": "text", "text": USER}]).partition(USER)[0]}
         self.between = {True: after.partition(USER)[0], False: ""}
         self.tail = after.partition(USER)[2]
+        self.told = told
         self.split = lru_cache(REMEMBERED)(self._split)
 
     def _rendered(self, content: list[dict[str, str]]) -> str:
@@ -69,6 +80,10 @@ class ChatText:
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
         return encoded["input_ids"], encoded["offset_mapping"]
 
+    def before(self, video: bool, seconds: float) -> Tensor:
+        """Returns the ids before the visual tokens, i64 [P]; with a video, they say that it ends at `seconds`."""
+        return torch.tensor(self.ids(self.head[video].replace(TOLD, self.told.format(seconds=seconds))))
+
     def _split(self, question: Question, video: bool) -> Prompt:
         """The prompt of `question`, with or without a video; called `split` and remembered."""
         between = self.ids(self.between[video])
@@ -89,7 +104,6 @@ class ChatText:
             "last": torch.tensor([length - 1]),
         }
         return Prompt(
-            before=torch.tensor(self.ids(self.head[video])),
             after=torch.tensor(between + user + tail),
             rows=rows,
             option_ids=torch.tensor(self._letters(question), dtype=torch.long),

@@ -254,5 +254,16 @@ class Backbone(ABC):
         return False
 
     @abstractmethod
-    def flops(self, stage: str, tokens: int) -> float:
-        """Estimates the operations of `stage` ("encode", "probe" or "answer") over `tokens` visual tokens."""
+    def encode_flops(self, tokens: int, per_tick: int) -> float:
+        """Estimates the operations of encoding `tokens` tokens of ticks that have `per_tick`, kept or not."""
+
+    @abstractmethod
+    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+        """Estimates the operations of a probe of `tokens` visual tokens with some questions, their text included.
+
+        Response tokens count as many as may be decoded.
+        """
+
+    @abstractmethod
+    def answer_flops(self, tokens: int, question: Question) -> float:
+        """Estimates the operations of an answer from `tokens` visual tokens, the question's text included."""

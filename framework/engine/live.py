@@ -143,7 +143,9 @@ class LiveSession(Session):
             if shown.early:
                 keep = torch.stack([s.values.cpu() > -math.inf for s in shown.early.values()]).any(0)
             count = int(keep.sum())
-            with self.ledger.stage("encode", payers, count, self.setup.backbone.flops("encode", count)):
+            with self.ledger.stage(
+                "encode", payers, count, self.setup.backbone.encode_flops(count, self.tokens_per_tick)
+            ):
                 shown.tokens = self.setup.backbone.encode(shown.frames, layout, None if bool(keep.all()) else keep)
             shown.index = keep.nonzero()[:, 0]
             shown.encoded = len(shown.index)
@@ -169,7 +171,8 @@ class LiveSession(Session):
         probes: list[Probe | None] = [None] * len(asking)
         if self.setup.needs.probe:
             assert tokens is not None
-            with self.ledger.stage("probe", payers, len(tokens), self.setup.backbone.flops("probe", len(tokens))):
+            flops = self.setup.backbone.probe_flops(len(tokens), asking, self.setup.needs)
+            with self.ledger.stage("probe", payers, len(tokens), flops):
                 probes = [*self.setup.backbone.probe(tokens, asking, self.setup.needs)]
         layout = shown.layout if tokens is None else shown.layout[index]
         results = []
@@ -227,7 +230,9 @@ class LiveSession(Session):
             shown = self._shown[part.index]
             frames = self._decode(part, payers, parts)
             layout = self.setup.backbone.layout(part.ticks, *self.size)
-            with self.ledger.stage("encode", payers, len(layout), self.setup.backbone.flops("encode", len(layout))):
+            with self.ledger.stage(
+                "encode", payers, len(layout), self.setup.backbone.encode_flops(len(layout), self.tokens_per_tick)
+            ):
                 shown.tokens = self.setup.backbone.encode(frames, layout).to("cpu")
             shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
             shown.encoded = len(shown.index)

@@ -57,7 +57,12 @@ class QuestionState:
         self.places = {seen.group.index: best(seen.scores, count) for seen, count in visited if count}
 
     def candidates(self, session: Session) -> Candidates:
-        """Collects the best tokens of all visited groups, in temporal order."""
+        """Collects the best tokens of all visited groups, in temporal order.
+
+        Raises ValueError where there are none.
+        """
+        if not self.places:
+            raise ValueError("no token is left to answer from: the scorer refused all of every group (key: scorer)")
         parts, group, score, weight = [], [], [], []
         for seen, share in zip(self.visited, self.weights, strict=True):
             if seen.group.index in self.places:

@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from framework.config.groups import NO_RESULT, STRATEGIES
-from framework.config.identity import ABOUT, LOCATIONS, describe
+from framework.config.identity import ABOUT, LATER, LOCATIONS, describe
 from framework.core.errors import UsageError
 from framework.core.home import at_home
 
@@ -107,4 +107,5 @@ def _differences(was: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]
     free = {"backbone.adapter": ELSEWHERE, "backbone.adapter.overlay": ("_target_",)}.get(key, LOCATIONS)
     for name in sorted({*was, *now}, key=lambda one: (one != "_target_", one)):
         if name not in free:
-            yield from _differences(was.get(name), now.get(name), f"{key}.{name}")
+            before, after = (node.get(name, LATER.get(name)) for node in (was, now))
+            yield from _differences(before, after, f"{key}.{name}")

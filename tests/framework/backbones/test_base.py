@@ -19,7 +19,8 @@ LAYERS = (0, 1, 2, 3)  # sliding, full, sliding, full
 def whole_prompt(backbone, tokens, question: Question, response: tuple[int, ...] = ()) -> tuple[Tensor, Tensor, Tensor]:
     """(embeddings [1, S, D], ids [3, 1, S], visual columns [N]) of everything up to the response."""
     prompt = backbone.chat.split(question, len(tokens) > 0)
-    prefix = backbone.prefix(tokens, prompt.before, backbone.probe_positions)
+    positions = backbone.probe_positions
+    prefix = backbone.prefix(tokens, backbone.before(tokens, positions), positions)
     text = torch.cat([prompt.after, torch.tensor(response, dtype=torch.long)])
     with torch.no_grad():
         embeddings = torch.cat([prefix.embeddings, backbone.model.get_input_embeddings()(text)])
@@ -106,7 +107,8 @@ def test_decoding_is_what_stock_generate_does(make, stock, film, encoded, kept) 
     question = Question("x", "red or blue?", "red or blue?", max_new_tokens=16)
     prompt = backbone.chat.split(question, True)
     pad = model.config.video_token_id
-    ids = torch.cat([prompt.before, torch.full((len(tokens),), pad), prompt.after])[None]
+    before = backbone.chat.before(True, 47.0)
+    ids = torch.cat([before, torch.full((len(tokens),), pad), prompt.after])[None]
     features = BaseModelOutputWithPooling(pooler_output=(tokens.embeddings,))
     out = model.generate(
         input_ids=ids,

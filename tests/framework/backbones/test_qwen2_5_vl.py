@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
 from framework.backbones import qwen2_5_vl
 from framework.core.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
@@ -38,7 +39,13 @@ def stock_pixels(frames: Frames) -> Tensor:
 def stock_inputs(backbone, frames: Frames, question: Question, step: float) -> dict[str, Tensor]:
     prompt = backbone.chat.split(question, True)
     pads = len(frames.pixels) * ROWS * COLUMNS
-    ids = torch.cat([prompt.before, torch.full((pads,), backbone.model.config.video_token_id), prompt.after])[None]
+    before = backbone.chat.before(True, 0.0)
+    ids = torch.cat([before, torch.full((pads,), backbone.model.config.video_token_id), prompt.after])[None]
+    return inputs_of(backbone, frames, ids, step)
+
+
+def inputs_of(backbone, frames: Frames, ids: Tensor, step: float) -> dict[str, Tensor]:
+    """What the stock model is called with, for ids [1, S]."""
     return {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),
@@ -258,6 +265,65 @@ def test_under_max_id_text_follows_the_video_that_tokens_were_selected_from(make
     assert first.text_start == 4 + 2 + 1  # the grid counts in full
 
 
+@pytest.mark.parametrize("offset", ["grid", "max_id"])
+def test_the_end_of_the_video_is_told_before_it(make, stock, film, encoded, questions, offset: str) -> None:
+    """The stock model on the chat template's own rendering of a text, the video and the question."""
+    backbone = make(text_offset=offset, probe_positions="original", told="It ends at {seconds:.1f} s. ")
+    frames, question = film(6, step=1.5), questions[0]  # the last tick is shown at 7.5 s
+    tokens = encoded(backbone, frames)
+    parts = [
+        {"type": "text", "text": "It ends at 7.5 s. "},
+        {"type": "video"},
+        {"type": "text", "text": question.prompt},
+    ]
+    whole = backbone.tokenizer.apply_chat_template(
+        [{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True
+    )
+    ids = torch.tensor([backbone.tokenizer(whole.replace("<|video_pad|>", "<|video_pad|>" * 36))["input_ids"]])
+    inputs = inputs_of(backbone, frames, ids, 1.5)
+    explicit = {} if offset == "grid" else {"position_ids": our_ids(inputs, 1.5)}
+    expected = stock_logits(stock("sdpa"), inputs, **explicit)
+    (probe,) = backbone.probe(tokens, [question], Needs(logits=True))
+    torch.testing.assert_close(probe.logits[0], expected, **CLOSE)
+    loss, logits = backbone.forward(tokens, question, torch.tensor([40]))
+    torch.testing.assert_close(logits[0], expected, **CLOSE)
+    torch.testing.assert_close(loss, -expected.log_softmax(-1)[40], **CLOSE)
+    keep = torch.zeros(36, dtype=torch.bool)
+    keep[[0, 4, 17]] = True  # three ticks, the last at 3 s; the video still ends at 7.5 s
+    few = Selection(tokens[keep], torch.zeros(3, dtype=torch.long), 3, end_seconds=7.5, end_tick=5)
+    places = our_ids(inputs, 1.5)
+    if offset == "grid":
+        names = ("input_ids", "mm_token_type_ids", "video_grid_thw", "second_per_grid_ts")
+        places, _ = stock("sdpa").model.get_rope_index(**{name: inputs[name] for name in names})
+    options = backbone.chat.split(question, True).option_ids
+    expected = subset_logits(stock("sdpa"), inputs, places, tokens, keep)[options].softmax(-1)
+    assert backbone.answer(few, question).probabilities == pytest.approx(expected.tolist(), abs=1e-5)
+    untold = make(text_offset=offset).answer(few, question).probabilities
+    assert max(abs(a - b) for a, b in zip(untold, expected.tolist(), strict=True)) > 1e-4
+
+
+def test_which_end_is_told(make, film, encoded) -> None:
+    """That of the whole video where it is known; of a compact group that of a short video; by a fixed clock its own."""
+    changes = {"text_offset": "max_id", "told": "{seconds:.2f} s"}
+    backbone, clocked = make(**changes), make(**changes, second_per_grid=2.0)
+    tokens = encoded(backbone, film(8, step=4.0))
+    few = tokens[torch.isin(tokens.tick, torch.tensor([1, 4, 6]))]
+
+    def read(ids: Tensor) -> str:
+        return backbone.tokenizer.decode(ids).partition("user\n")[2]
+
+    for positions in ("original", "sequential"):
+        assert read(backbone.before(few, positions)) == "24.00 s<|vision_start|>"  # they are all there is
+        assert read(backbone.before(few, positions, 28.0)) == "28.00 s<|vision_start|>"
+    for end in (None, 28.0):  # three ticks, an id each second: 0, 1, 2
+        assert read(backbone.before(few, "compact", end)) == "2.00 s<|vision_start|>"
+    assert read(make(**changes, compact_step=3).before(few, "compact")) == "3.00 s<|vision_start|>"  # ids 0, 3, 6
+    assert read(backbone.before(few[:0], "original")) == ""
+    selection = Selection(few, torch.zeros(len(few), dtype=torch.long), len(few), end_seconds=28.0, end_tick=7)
+    assert read(backbone.before_answer(selection)) == "28.00 s<|vision_start|>"
+    assert read(clocked.before_answer(selection)) == "14.00 s<|vision_start|>"
+
+
 def test_nothing_is_left_for_the_next_video(make, film, encoded, kept, questions) -> None:
     backbone = make()
     first, second = encoded(backbone, film(3, seed=1)), encoded(backbone, film(5, seed=2))
@@ -321,11 +387,32 @@ def test_half_precision_runs_and_scores_stay_fp32(make, film, encoded, kept, que
     assert sum(backbone.answer(kept(tokens), questions[0]).probabilities) == pytest.approx(1)
 
 
-def test_flops_grow_with_tokens_and_know_their_stages(make) -> None:
+def counted(run) -> float:  # type: ignore[no-untyped-def]
+    """The operations of a pass as torch counts them."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return float(counter.get_total_flops())
+
+
+@pytest.mark.parametrize("ticks", [1, 12])
+def test_operations_are_those_that_torch_counts(make, film, encoded, kept, questions, ticks: int) -> None:
+    backbone = make(attention="eager")  # torch counts no fused attention on CPUs
+    tokens = encoded(backbone, film(ticks))
+    whole = Frames(torch.zeros(ticks, 2, 3, 112, 112, dtype=torch.uint8), torch.arange(ticks).double())
+    layout = backbone.layout(torch.arange(ticks), 112, 112)  # of whole windows
+    equal = counted(lambda: backbone.encode(whole, layout))
+    assert backbone.encode_flops(len(layout), 16) == pytest.approx(equal, rel=0.02)
+    asked = [questions[0]] * 3  # of one length, so that nothing is padded
+    for needs in (Needs(logits=True), Needs(attention=(2,)), Needs(attention=(1, 3), logits=True)):
+        equal = counted(lambda needs=needs: backbone.probe(tokens, asked, needs))
+        assert backbone.probe_flops(len(tokens), asked, needs) == pytest.approx(equal, rel=0.02)
+    equal = counted(lambda: backbone.answer(kept(tokens), questions[0]))
+    assert backbone.answer_flops(len(tokens), questions[0]) == pytest.approx(equal, rel=0.02)
+
+
+def test_operations_of_what_is_not_run_are_none(make, questions) -> None:
     backbone = make()
-    layers = sum(p.numel() for p in backbone.decoder.layers.parameters())
-    assert backbone.flops("probe", 10) == 2 * 10 * layers + 2 * 10 * 10 * 32 * 4
-    assert backbone.flops("answer", 10) == backbone.flops("probe", 10)
-    assert backbone.flops("encode", 20) == 2 * backbone.flops("encode", 10) > 0
-    with pytest.raises(ValueError, match="encode, probe or answer"):
-        backbone.flops("rest", 1)
+    assert backbone.probe_flops(10, questions, Needs()) == backbone.probe_flops(10, [], Needs(logits=True)) == 0
+    assert backbone.encode_flops(0, 6) == 0
+    one, two = (backbone.probe_flops(10, questions[:n], Needs(logits=True)) for n in (1, 2))
+    assert one < two < 2 * one  # the prefix runs once

@@ -24,7 +24,7 @@ def some(tokens: Tokens) -> Tokens:
 def stock_logits(model, backbone, kept: Tokens, question, spoken: Tensor) -> Tensor:
     """f32 [S, V] of the stock model on the embeddings alone: it then numbers them 0, 1, 2, ... on all axes."""
     prompt, embed = backbone.chat.split(question, True), model.get_input_embeddings()
-    texts = embed(prompt.before), embed(torch.cat([prompt.after, spoken]))
+    texts = embed(backbone.before(kept, "sequential")), embed(torch.cat([prompt.after, spoken]))
     logits = model(inputs_embeds=torch.cat([texts[0], kept.embeddings, texts[1]])[None]).logits[0]
     model.model.rope_deltas = None
     return logits
@@ -48,7 +48,7 @@ def test_the_answer_is_the_stock_models_without_position_ids(
 def test_what_is_decoded_with_the_cache_is_what_is_read_without_it(make, stock, film, encoded, questions) -> None:
     backbone, question = make(answer_positions="sequential"), replace(questions[2], max_new_tokens=5)
     kept = some(encoded(backbone, film(6)))
-    prefix = backbone.prefix(kept, backbone.chat.split(question, True).before, "sequential")
+    prefix = backbone.prefix(kept, backbone.before(kept, "sequential"), "sequential")
     with torch.no_grad():
         (reading,) = backbone._read(prefix, [backbone.chat.split(question, True)], [5], ())
     said = torch.tensor(reading.response)
@@ -57,10 +57,11 @@ def test_what_is_decoded_with_the_cache_is_what_is_read_without_it(make, stock, 
     torch.testing.assert_close(reading.logits, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_splice(make, film, encoded, questions) -> None:
+def test_splice(make, film, encoded) -> None:
     """The visual tokens stand where the placeholder was; what is before them does not change."""
     backbone = make()
-    kept, before = some(encoded(backbone, film(6))), backbone.chat.split(questions[0], True).before
+    kept = some(encoded(backbone, film(6)))
+    before = backbone.before(kept, "sequential", end_seconds=99.0)
     prefix = backbone.prefix(kept, before, "sequential", end_seconds=99.0)
     assert len(prefix.embeddings) == len(before) + 7 == prefix.text_start
     with torch.no_grad():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from framework.backbones.text import ChatText
@@ -26,14 +28,44 @@ def test_the_prompt_is_what_the_chat_template_makes_of_it(chat, questions) -> No
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
         pad = chat.tokenizer.convert_tokens_to_ids("<|video_pad|>")
-        assert [*prompt.before.tolist(), pad, *prompt.after.tolist()] == chat.tokenizer(whole)["input_ids"]
+        before = chat.before(True, 9.0).tolist()
+        assert [*before, pad, *prompt.after.tolist()] == chat.tokenizer(whole)["input_ids"]
         assert whole.startswith("<|im_start|>system\nBe of help.")
 
 
 def test_without_a_video_its_brackets_are_gone_too(chat, questions) -> None:
     prompt = chat.split(questions[0], False)
-    assert decoded(chat, prompt.before) == "<|im_start|>system\nBe of help.<|im_end|>\n<|im_start|>user\n"
+    before = decoded(chat, chat.before(False, 9.0))
+    assert before == "<|im_start|>system\nBe of help.<|im_end|>\n<|im_start|>user\n"
     assert decoded(chat, prompt.after) == questions[0].prompt + "<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_what_is_told_stands_before_the_video(make, chat, questions) -> None:
+    telling = make(told="It ends at {seconds:.1f} s.\n").chat
+    content = [{"type": "text", "text": "It ends at 12.3 s.\n"}, {"type": "video"}, {"type": "text", "text": "red?"}]
+    whole = chat.tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+    before, _, _ = whole.partition("<|video_pad|>")
+    assert decoded(telling, telling.before(True, 12.34)) == before
+    assert before.endswith("user\nIt ends at 12.3 s.\n<|vision_start|>")
+    assert telling.before(True, 12.34).tolist() == chat.tokenizer(before)["input_ids"]
+    assert telling.before(False, 12.34).tolist() == chat.before(False, 0.0).tolist()  # no video, nothing to tell
+    for video in (True, False):
+        assert telling.split(questions[0], video).after.tolist() == chat.split(questions[0], video).after.tolist()
+
+
+def test_a_template_that_keeps_no_text_before_a_video_cannot_tell(chat) -> None:
+    tokenizer = copy.copy(chat.tokenizer)
+    tokenizer.chat_template = (
+        "{% for message in messages %}<|im_start|>user\n"
+        "{% for part in message['content'] %}{% if part['type'] == 'video' %}<|video_pad|>{% endif %}{% endfor %}"
+        "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+        "<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+    )
+    assert decoded(chat, ChatText(tokenizer, "<|video_pad|>").before(True, 1.0)) == "<|im_start|>user\n"
+    with pytest.raises(
+        ValueError, match=r"^backbone\.adapter\.told: got 'At {seconds}'.*set backbone\.adapter\.told=\"\""
+    ):
+        ChatText(tokenizer, "<|video_pad|>", "At {seconds}")
 
 
 def test_special_tokens_typed_by_a_user_stay_text(chat) -> None:

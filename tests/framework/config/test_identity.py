@@ -75,14 +75,16 @@ def test_what_a_run_does_not_use_changes_no_id(composed: Callable[..., DictConfi
         ("refiner.overshoot_of", "budget"),
         ("backbone.adapter.second_per_grid", 2.0),
         ("backbone.adapter.total_pixels", 90316800),
+        ("backbone.adapter.told", "'{seconds:.0f} seconds'"),
     ],
 )
 def test_a_key_that_came_later_counts_where_it_changes_something(
     composed: Callable[..., DictConfig], key: str, others: object
 ) -> None:
-    cfg = composed("preset=adapttoken")
+    words = ("preset=adapttoken", "backbone=qwen2_5_vl_7b")  # which has all of them as it was before
+    cfg = composed(*words)
     mine, (parent, _, name) = identity(cfg), key.rpartition(".")
-    assert identity(composed("preset=adapttoken", f"{key}={others}")) != mine
+    assert identity(composed(*words, f"{key}={others}")) != mine
     OmegaConf.set_struct(cfg, False)
     del OmegaConf.select(cfg, parent)[name]  # as in the config.yaml of a run of before
     assert identity(cfg) == mine

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from framework.core.errors import UsageError
 from framework.recording.origin import check_same, words
@@ -95,6 +95,7 @@ def test_a_recording_must_be_named(tmp_path: Path) -> None:
         ("backbone=lab_hard", "backbone.adapter.checkpoint", "lab_hard", "asset:lab"),
         ("backbone.adapter.dtype=bfloat16", "backbone.adapter.dtype", "bfloat16", "float32"),
         ("backbone.adapter.probe_positions=original", "backbone.adapter.probe_positions", "original", "compact"),
+        ("backbone.adapter.told='{seconds} s'", "backbone.adapter.told", "{seconds} s", ""),
         ("backbone.sampling.fps=1", "backbone.sampling.fps", "1", "None"),
         ("frames=64", "backbone.sampling.max_frames", "64", "10000"),
         ("benchmark.videos=7", "benchmark.videos", "7", r"\d+"),
@@ -123,3 +124,15 @@ def test_what_made_the_probes_must_stay(
 def test_what_comes_after_is_free(overrides: tuple[str, ...], composed: Compose, tmp_path: Path) -> None:
     OmegaConf.save(composed("preset=adapttoken"), tmp_path / "config.yaml", resolve=True)
     check_same(tmp_path, composed("preset=adapttoken", *overrides))
+
+
+def test_a_key_that_came_after_the_recording_stands_for_what_was_done_before(composed: Compose, tmp_path: Path) -> None:
+    words = ("preset=adapttoken", "backbone=qwen2_5_vl_7b")  # which has all of them as it was before
+    recorded = composed(*words)
+    with open_dict(recorded):
+        for key in ("told", "total_pixels", "second_per_grid"):
+            del recorded.backbone.adapter[key]
+    OmegaConf.save(recorded, tmp_path / "config.yaml", resolve=True)
+    check_same(tmp_path, composed(*words))
+    with pytest.raises(UsageError, match=r"backbone\.adapter\.told is '\{seconds\} s' here and was ''"):
+        check_same(tmp_path, composed(*words, "backbone.adapter.told='{seconds} s'"))

@@ -67,8 +67,9 @@ class Batch:
 def sample(backbone: DecoderBackbone, tokens: Tokens, question: Question, answer: str | int) -> Sample:
     """Makes a sample from a video's tokens; `answer` is the place of the right option, or an open answer's text."""
     prompt = backbone.chat.split(question, True)
+    before = backbone.before(tokens, "original")
     with torch.no_grad():
-        prefix = backbone.prefix(tokens, prompt.before, "original")
+        prefix = backbone.prefix(tokens, before, "original")
     said = [int(prompt.option_ids[answer])] if isinstance(answer, int) else backbone.chat.literal(answer)[0]
     return Sample(
         tokens=tokens.embeddings,
@@ -76,7 +77,7 @@ def sample(backbone: DecoderBackbone, tokens: Tokens, question: Question, answer
         ids=prefix.positions[:, prefix.columns].cpu(),
         text_start=prefix.text_start,
         query=torch.tensor(backbone.chat.literal(question.bare)[0]),
-        before=prompt.before,
+        before=before,
         after=prompt.after,
         answer=torch.tensor([*said, backbone.tokenizer.eos_token_id]),
     )

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from framework.backbones.qwen2_5_vl import Qwen25VL
+from framework.backbones.text import ChatText
+from framework.core.prompts import PromptTemplate
+from framework.lab.features import NeedleFeatures
 from framework.training.schedule import Schedule
 from strategies.learned.qtsplus.selector import Selector, Shape
 from strategies.learned.qtsplus.training.batches import Batch
+from strategies.learned.qtsplus.training.from_needles import DrawSettings, draw_batch
 from strategies.learned.qtsplus.training.llm_pass import answer_logits
 from strategies.learned.qtsplus.training.losses import CostSettings
 from strategies.learned.qtsplus.training.module import SelectorModule, SelectorTraining
@@ -94,6 +99,19 @@ def test_reading_is_the_adapters_own_forward_pass(backbone: Qwen25VL, batch: Bat
             assert torch.allclose(logits[i], expected, atol=1e-4)
             assert torch.allclose(logits[i], alone[i], atol=1e-5)
             assert torch.equal(labels[i], one.answer)
+
+
+def test_a_sample_says_when_its_video_ends(
+    backbone: Qwen25VL, features: NeedleFeatures, prompt: PromptTemplate
+) -> None:
+    """Videos of 64 frames: the last of 32 ticks is shown at 31 s."""
+    backbone.text_offset = "max_id"
+    backbone.chat = ChatText(backbone.tokenizer, "<|video_pad|>", "{seconds:.0f} seconds")
+    drawn = draw_batch(np.random.default_rng(0), features, backbone, prompt, DrawSettings(2, 2, (0.05, 0.5)))
+    before = backbone.tokenizer("<|im_start|>user\n31 seconds<|vision_start|>")["input_ids"]
+    for one in drawn.samples:
+        assert one.before.tolist() == before and int(one.ids.min()) == len(before)
+        assert one.text_start == len(before) + 2 * 31 + 1
 
 
 def test_a_token_without_weight_is_not_there(backbone: Qwen25VL, batch: Batch) -> None:
