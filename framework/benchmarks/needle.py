@@ -7,7 +7,9 @@ model and no strategy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +64,8 @@ class Needle(Benchmark):
         }
         self._draw(0)  # an impossible combination fails here, before a model is loaded
 
-    def _draw(self, number: int):  # type: ignore[no-untyped-def]
-        return needle_scene(np.random.default_rng([self.seed, number]), **self.scene)  # type: ignore[arg-type]
+    def _draw(self, number: int) -> tuple[Scene, list[LabQuestion]]:
+        return _drawn(self.seed, number, tuple(self.scene.items()))
 
     def __len__(self) -> int:
         return self.videos
@@ -98,3 +100,9 @@ class Needle(Benchmark):
             evidence=spans,
             facts={"cells": " ".join(str(e.cell) for e in question.evidence), **wide},
         )
+
+
+@lru_cache(maxsize=256)
+def _drawn(seed: int, number: int, scene: tuple[tuple[str, Any], ...]) -> tuple[Scene, list[LabQuestion]]:
+    """The video of this number; it is asked for once per run and once per question about what is there."""
+    return needle_scene(np.random.default_rng([seed, number]), **dict(scene))

@@ -154,6 +154,8 @@ def pose_again(generator: np.random.Generator, question: LabQuestion, kept: np.n
     truth: Truth = question.truth
     if question.query.split == "order":
         truth = truth if all(shown) else (None,)
+    elif question.query.split == "count":  # a viewer counts what is there to see
+        truth = (sum(shown) - 1 if any(shown) else None,)
     else:
         truth = tuple(value if there else None for value, there in zip(truth, shown, strict=True))
     decoys = []

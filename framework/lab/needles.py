@@ -6,9 +6,11 @@ question's key means is never a distractor. It knows nothing of pixels or files.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from framework.lab.queries import DIRECTIONS, SPLITS, STEPS, ZONES, Key, Query
+from framework.lab.queries import COUNTS, DIRECTIONS, SPLITS, STEPS, ZONES, Key, Query
 from framework.lab.questions import Evidence, LabQuestion, pose
 from framework.lab.scene import Scene, background, cross, scatter, track
 from framework.lab.world import COLOURS, FRAMES_PER_TICK, SHAPES, SIZES
@@ -53,7 +55,7 @@ def needle_scene(
         return Evidence(start, span, cell)
 
     for query in queries:
-        things = [_object(generator, key, keys) for key in query.keys]
+        things = _things(generator, query, keys)
         truth, bounds = _plan(generator, query, things, frames, span)
         evidence = tuple(place(thing, *bound) for thing, bound in zip(things, bounds, strict=True))
         if split == "direction":
@@ -130,6 +132,19 @@ def _object(generator: np.random.Generator, key: Key, keys: list[Key]) -> np.nda
             return thing
 
 
+def _things(generator: np.random.Generator, query: Query, keys: list[Key]) -> list[np.ndarray]:
+    """The needles of a query: one per key; of `count` one to four, each with another answer."""
+    if query.split != "count":
+        return [_object(generator, key, keys) for key in query.keys]
+    (key,) = query.keys
+    number = int(generator.integers(len(COUNTS))) + 1
+    found: dict[int, np.ndarray] = {}
+    while len(found) < number:
+        thing = _object(generator, key, keys)
+        found.setdefault(int(thing[_other(key)]), thing)
+    return list(found.values())
+
+
 def _twin(generator: np.random.Generator, key: Key, needle: np.ndarray, keys: list[Key]) -> np.ndarray:
     """A decoy: like the needle, but of the other size and with another answer."""
     while True:
@@ -151,6 +166,9 @@ def _plan(
         return (zone,), [(int(low), int(high))]
     if query.split == "direction":
         return (int(generator.integers(len(DIRECTIONS))),), [(0, last)]
+    if query.split == "count":  # far apart: each in a part of its own
+        parts = np.linspace(0, frames, len(things) + 1).astype(int).tolist()
+        return (len(things) - 1,), [(low, high - span) for low, high in pairwise(parts)]
     if len(query.keys) == 1:
         return (int(things[0][_other(query.keys[0])]),), [(0, last)]
     bounds = [(0, int(EARLY * frames) - span), (int(LATE * frames), last)]

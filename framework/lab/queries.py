@@ -12,10 +12,11 @@ import numpy as np
 
 from framework.lab.world import COLOURS, GRID, SHAPES, SIZES, WIDE
 
-SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order", "direction", "wide")
+SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order", "count", "direction", "wide")
 ZONES = ("start", "middle", "end")  # thirds of the time that is shown
 DIRECTIONS = ("left", "right", "up", "down")
 STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # of the directions: pixels down, pixels right
+COUNTS = ("1", "2", "3", "4")  # objects that a question of `count` may mean
 Truth = tuple[int | None, ...]
 
 
@@ -87,6 +88,8 @@ class Query:
             return f"when is the {self.keys[0].phrase} shown ?"
         if self.split == "direction":
             return f"where does the {self.keys[0].phrase} move ?"
+        if self.split == "count":
+            return f"how many {self.keys[0].phrase} are shown ?"
         if self.split == "order":
             return f"which is first the {self.keys[0].phrase} or the {self.keys[1].phrase} ?"
         return " and ".join(_asks(key) for key in self.keys) + " ?"
@@ -104,9 +107,9 @@ def truth(query: Query, objects: np.ndarray, ticks: np.ndarray, total: int) -> T
     """Says what the objects shown answer to a query.
 
     `objects` i1 [M, 3] are shown at `ticks` i64 [M] out of `total`. The result has one value per key. For `when` that
-    is one zone; for `order` it is the key that comes first, 0 or 1. A value is None where nothing can be said. The
-    whole result is None when what is shown is ambiguous. Raises ValueError for a `direction`, which objects alone do
-    not tell.
+    is one zone; for `order` it is the key that comes first, 0 or 1; for `count` it is the number of objects with
+    different answers, less one. A value is None where nothing can be said. The whole result is None when what is shown
+    is ambiguous or cannot be counted with COUNTS. Raises ValueError for a `direction`, which objects alone do not tell.
     """
     if query.split == "direction":
         raise ValueError("where an object moves is not among shape, colour, size and tick")
@@ -120,6 +123,9 @@ def truth(query: Query, objects: np.ndarray, ticks: np.ndarray, total: int) -> T
         one, two = (int(found.min()) for found in first)
         return None if one == two else (int(two < one),)
     found = [key.answers(objects) for key in query.keys]
+    if query.split == "count":
+        number = len(found[0])
+        return None if number > len(COUNTS) else (number - 1 if number else None,)
     if any(len(values) > 1 for values in found):
         return None
     return tuple(values[0] if values else None for values in found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from framework.lab.queries import DIRECTIONS, ZONES, Query, Truth
+from framework.lab.queries import COUNTS, DIRECTIONS, ZONES, Query, Truth
 from framework.lab.tokenizer import LETTERS
 
 
@@ -64,12 +64,14 @@ def pose(
 ) -> LabQuestion:
     """Poses a query: chooses its options and shuffles them.
 
-    `decoys` are wrong values that are offered before random ones. `when` always offers the three zones, `direction` the
-    four directions, `order` its two keys. `two_evidence` offers the four pairs that two values per key make, so that
-    half the evidence leaves two options.
+    `decoys` are wrong values that are offered before random ones. `when` always offers the three zones, `count` the
+    four counts, `direction` the four directions, `order` its two keys. `two_evidence` offers the four pairs that two
+    values per key make, so that half the evidence leaves two options.
     """
     if query.split == "when":
         values: list[tuple[int, ...]] = [(zone,) for zone in range(len(ZONES))]
+    elif query.split == "count":
+        values = [(number,) for number in range(len(COUNTS))]
     elif query.split == "direction":
         values = [(way,) for way in range(len(DIRECTIONS))]
     elif query.split == "order":
@@ -100,6 +102,8 @@ def _words(query: Query, value: tuple[int, ...]) -> str:
     """An option in words."""
     if query.split == "when":
         return ZONES[value[0]]
+    if query.split == "count":
+        return COUNTS[value[0]]
     if query.split == "direction":
         return DIRECTIONS[value[0]]
     if query.split == "order":

@@ -1,7 +1,7 @@
 """The lab's word-level tokenizer: a few hundred words and Qwen's special tokens, in the ordinary tokenizer files.
 
-Text is lower-cased and punctuation is split off, so that what people type is read; a letter that stands alone is the
-option letter, always a capital. It knows nothing of the model or of videos.
+Text is lower-cased and punctuation is split off, so that what people type is read; a number is read digit by digit; a
+letter that stands alone is the option letter, always a capital. It knows nothing of the model or of videos.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ASKING = """
     before after same different option options answer letter letters user assistant system
 """
 OTHER = """
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 zero one two three four five six seven eight nine ten once twice
+    0 1 2 3 4 5 6 7 8 9 zero one two three four five six seven eight nine ten once twice
     an and or not but if then than so as at by for from in into on to with without there here all any some each every
     both either neither other another only just also very more most less least many much few several
     i you he she we they me my your his her our their can could will would should may might must have has had get gets
@@ -97,7 +97,9 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     letters = [normalizers.Replace(Regex(rf"\b{letter.lower()}\b"), letter) for letter in LETTERS]
     american = normalizers.Replace("colour", "color")
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), american, *letters])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(individual_digits=True)]
+    )
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token=UNKNOWN,

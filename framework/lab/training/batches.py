@@ -13,9 +13,12 @@ import numpy as np
 import torch
 
 from framework.lab.training.clips import ClipSettings, draw_batch, draw_contents, steady, visible_objects
+from framework.lab.training.clock import ClockBatch, ClockSettings, clock_batch
 from framework.lab.training.packing import Packed, pack
 from framework.lab.training.questions import Asker, TrainingQuestion
 from framework.lab.world import CELLS, FRAMES_PER_TICK
+
+RUN = 4  # ticks that stay neighbours where a film is stretched
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class LanguageBatch:
     kept: torch.Tensor
     questions: list[TrainingQuestion]
     features: torch.Tensor | None = None
+    clock: ClockBatch | None = None  # films without questions, whose tokens learn in which third they are
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class LanguageSettings:
     subset_share: float  # batches that show a random subset of the visual tokens
     subset: tuple[int, int]  # its size, in tokens
     most_clips: int
+    clock: ClockSettings | None = None  # films without questions, beside each batch
+    length_told: bool = False  # every clip is part of a film whose length is told; times are asked in that film
 
 
 def vision_batch(generator: np.random.Generator, clips: int, frames: int, settings: ClipSettings) -> VisionBatch:
@@ -90,30 +96,42 @@ def language_batch(
     size = int(generator.integers(settings.subset[0], min(settings.subset[1], total) + 1)) if subset else total
     kept = np.stack([np.sort(generator.permutation(total)[:size]) for _ in range(clips)])
     far = generator.random(clips) < settings.far_share
-    times = np.stack([_far_times(generator, ticks, settings.farthest) if f else np.arange(ticks) for f in far])
+    drawn_times = [_far_times(generator, ticks, settings.farthest) if f else (np.arange(ticks), ticks) for f in far]
+    times = np.stack([time for time, _ in drawn_times])
+    films = np.array([film for _, film in drawn_times])
     posed = []
     for clip in range(clips):
         objects, when = visible_objects(contents[clip], kept[clip])
-        timed = not far[clip] and not subset
-        posed.append([asker.ask(generator, objects, when, ticks, timed) for _ in range(settings.questions)])
+        long, timed = ticks, not far[clip] and not subset
+        if settings.length_told:
+            when, long, timed = times[clip][when], int(films[clip]), True
+        posed.append([asker.ask(generator, objects, when, long, timed) for _ in range(settings.questions)])
     tokens = contents[:, :, 0].reshape(clips, total, 3)
     return LanguageBatch(
-        packed=pack(posed, kept, times, asker.vocabulary, window),
+        packed=pack(posed, kept, times, asker.vocabulary, window, lengths=films if settings.length_told else None),
         pixels=pixels,
         objects=torch.from_numpy(np.take_along_axis(tokens, kept[..., None], axis=1).astype(np.int64)),
         kept=torch.from_numpy(kept),
         questions=[question for row in posed for question in row],
+        clock=None if settings.clock is None else clock_batch(generator, settings.clock, asker.vocabulary),
     )
 
 
-def _far_times(generator: np.random.Generator, ticks: int, farthest: int) -> np.ndarray:
-    """Times of the ticks of a group somewhere in a long video: scattered, evenly spread, or neighbours far out."""
+def _far_times(generator: np.random.Generator, ticks: int, farthest: int) -> tuple[np.ndarray, int]:
+    """Times of the ticks of a group somewhere in a long film, and the length of that film, in ticks.
+
+    The ticks are scattered, evenly spread, neighbours far out, or runs of RUN neighbours.
+    """
     end = int(np.exp(generator.uniform(np.log(ticks + 1), np.log(farthest))))
-    kind = generator.integers(3)
+    kind = generator.integers(4)
     if kind == 0:
-        return np.sort(generator.permutation(end)[:ticks])
+        return np.sort(generator.permutation(end)[:ticks]), end
+    if kind == 3 and ticks >= 2 * RUN:
+        runs = -(-ticks // RUN)  # the last may be shorter
+        starts = np.sort(generator.integers(end - ticks + 1, size=runs)) + RUN * np.arange(runs)
+        return (starts[:, None] + np.arange(RUN)).reshape(-1)[:ticks], end
     stride = end // ticks if kind == 1 else 1
-    return int(generator.integers(end - stride * (ticks - 1))) + stride * np.arange(ticks)
+    return int(generator.integers(end - stride * (ticks - 1))) + stride * np.arange(ticks), end
 
 
 def vocabulary_of(tokenizer: Any) -> Mapping[str, int]:

@@ -33,7 +33,7 @@ from framework.lab.training.clips import ClipSettings
 from framework.lab.training.forward import encode, read
 from framework.lab.training.language import LabLanguage
 from framework.lab.training.metrics import answers, auroc, by_split, summarise
-from framework.lab.training.packing import VIDEO_START, pack
+from framework.lab.training.packing import pack
 from framework.lab.training.questions import Asker, QuestionSettings
 from framework.lab.training.recipe import LabRecipe
 from framework.lab.video import through_codec, write_video
@@ -238,10 +238,11 @@ def layer_profile(module: LabLanguage, asker: Asker, split: str, clips: int, fra
         }
         text = module.model.get_input_embeddings()(packed.ids)
         flat = visual.flatten(0, 1)[None]
-        stop = VIDEO_START + flat.shape[1]
+        start = packed.video_start
+        stop = start + flat.shape[1]
         with torch.no_grad():
             output = module.model.model.language_model(
-                inputs_embeds=torch.cat([text[:, :VIDEO_START], flat, text[:, stop:]], dim=1),
+                inputs_embeds=torch.cat([text[:, :start], flat, text[:, stop:]], dim=1),
                 attention_mask=masks,
                 position_ids=packed.positions,
                 use_cache=False,
@@ -256,7 +257,7 @@ def layer_profile(module: LabLanguage, asker: Asker, split: str, clips: int, fra
         for layer in range(layers):
             attention = output.attentions[layer][0].mean(0)  # [S, S], mean over heads
             for name, chosen in rows.items():
-                score = attention[list(chosen), VIDEO_START:stop].mean(0).numpy()
+                score = attention[list(chosen), start:stop].mean(0).numpy()
                 best = np.argsort(-score, kind="stable")[: on_needle.sum()]
                 found.setdefault((layer, name), []).append(
                     (on_needle[best].mean(), auroc(score[on_needle], score[~on_needle]))
@@ -283,7 +284,11 @@ def main() -> None:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(options.checkpoint).eval()
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
-    joint = list(build(DictConfig(OmegaConf.load(options.recipe)), LabRecipe, "recipe").phases.values())[-1]
+    recipe = build(DictConfig(OmegaConf.load(options.recipe)), LabRecipe, "recipe")
+    asking = [phase for phase in recipe.phases.values() if phase.clips is not None and phase.questions is not None]
+    if not asking:
+        parser.error(f"--recipe: {options.recipe} has no phase that asks about clips; use one such as lab.yaml")
+    joint = asking[-1]
     assert joint.losses is not None and joint.questions is not None and joint.clips is not None
     module = LabLanguage(model, tokenizer, joint.schedule, joint.losses).eval()
     plain: dict[str, Any] = {

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.lab.model import IMAGE_MEAN, IMAGE_STD, MERGE, PATCH
-from framework.lab.training.packing import VIDEO_START, Packed
+from framework.lab.training.packing import Packed
 from framework.lab.world import COLOURS, FRAMES_PER_TICK, SHAPES
 from framework.video.preprocess import normalise, patchify
 
@@ -49,9 +49,10 @@ def read(
     """
     embedding: nn.Module = model.get_input_embeddings()
     text = embedding(packed.ids)
-    stop = VIDEO_START + visual.shape[1]
+    start = packed.video_start
+    stop = start + visual.shape[1]
     output = model.model.language_model(
-        inputs_embeds=torch.cat([text[:, :VIDEO_START], visual, text[:, stop:]], dim=1),
+        inputs_embeds=torch.cat([text[:, :start], visual, text[:, stop:]], dim=1),
         attention_mask={"full_attention": packed.full, "sliding_attention": packed.sliding},
         position_ids=packed.positions,
         use_cache=False,

@@ -16,8 +16,10 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from framework.lab.model import object_words
+from framework.lab.queries import ZONES
 from framework.lab.tokenizer import LETTERS
 from framework.lab.training.batches import LanguageBatch
+from framework.lab.training.clock import third_loss
 from framework.lab.training.forward import at, encode, oracle_tokens, read
 from framework.lab.training.questions import END
 from framework.training.schedule import Schedule, optimizer
@@ -34,6 +36,8 @@ class LossSettings:
     match_layer: int  # the layer whose output must know, at an option, whether it fits
     end_weight: float  # the turn ends after the answer
     oracle_noise: float  # standard deviation added to oracle tokens
+    third_weight: float = 0.0  # where the length of the film is told
+    third_layer: int = 3  # the layer whose output must know, at a visual token, in which third of the film it is
 
 
 class LabLanguage(lightning.LightningModule):
@@ -53,18 +57,21 @@ class LabLanguage(lightning.LightningModule):
         self.letters = torch.tensor(token(list(LETTERS)))
         self.yes_no = torch.tensor(token(["yes", "no"]))
         self.end = int(token(END))
+        self.zones = torch.tensor(token(list(ZONES)))
 
     def visual_tokens(self, batch: LanguageBatch) -> torch.Tensor:
         """Returns the visual tokens that a batch shows: f32 [B, K, D]."""
         if batch.features is not None:
             return batch.features
         if batch.pixels is None:
-            tokens = oracle_tokens(self.model.get_input_embeddings().weight[self.words].detach(), batch.objects)
-            step = torch.Generator(tokens.device).manual_seed(self.global_step)  # so that a resumed run repeats it
-            noise = torch.randn(tokens.shape, generator=step, device=tokens.device)
-            return tokens + self.settings.oracle_noise * noise
+            return self._oracle(batch.objects)
         tokens = encode(self.model, batch.pixels)
         return tokens.gather(1, batch.kept[..., None].expand(-1, -1, tokens.shape[-1]))
+
+    def _oracle(self, objects: torch.Tensor) -> torch.Tensor:
+        tokens = oracle_tokens(self.model.get_input_embeddings().weight[self.words].detach(), objects)
+        step = torch.Generator(tokens.device).manual_seed(self.global_step)  # so that a resumed run repeats it
+        return tokens + self.settings.oracle_noise * torch.randn(tokens.shape, generator=step, device=tokens.device)
 
     def answer_logits(self, batch: LanguageBatch) -> torch.Tensor:
         """Computes the logits at the answer row of every question: f32 [Q, V]."""
@@ -91,6 +98,8 @@ class LabLanguage(lightning.LightningModule):
             "letter": settings.letter_weight,
             "match": settings.match_weight,
             "end": settings.end_weight,
+            "third": settings.third_weight,
+            "clock": settings.third_weight,
         }
 
     def _losses(self, batch: LanguageBatch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -110,6 +119,12 @@ class LabLanguage(lightning.LightningModule):
             "match": cross_entropy(late, (~packed.fits).long()),
             "end": cross_entropy(ends, torch.full((len(ends),), self.end, device=ends.device)),
         }
+        if self.settings.third_weight:
+            losses["third"] = third_loss(network, packed, hidden[self.settings.third_layer + 1], self.zones)
+            if batch.clock is not None:
+                _, known = read(network, batch.clock.packed, self._oracle(batch.clock.objects))
+                place = known[self.settings.third_layer + 1]
+                losses["clock"] = third_loss(network, batch.clock.packed, place, self.zones)
         return losses, logits
 
     def on_before_optimizer_step(self, adam: torch.optim.Optimizer) -> None:
@@ -139,4 +154,5 @@ class LabLanguage(lightning.LightningModule):
             objects=batch.objects.to(device),
             kept=batch.kept.to(device),
             features=None if batch.features is None else batch.features.to(device),
+            clock=None if batch.clock is None else batch.clock.to(device),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from framework.lab.queries import DIRECTIONS, ZONES, Key, Query, Truth, truth
+from framework.lab.queries import COUNTS, DIRECTIONS, ZONES, Key, Query, Truth, truth
 from framework.lab.questions import LabQuestion, pose
 from framework.lab.tokenizer import LETTERS
 from framework.lab.world import COLOURS, SHAPES, SIZES
@@ -19,6 +19,7 @@ from framework.lab.world import COLOURS, SHAPES, SIZES
 TAIL = ("<|im_end|>", "<|im_start|>", "assistant")
 END = "<|im_end|>"
 NONE = "none"
+LONG, CLEAR = 32, 0.12  # ticks of a film; thirds: no careful viewer tells one side of a border from the other there
 TIMED = ("when", "order")
 OTHER_WORDINGS = {
     "shape": ("what is the color of the {} ?", "which color is the {} ?", "what color does the {} have ?"),
@@ -68,6 +69,7 @@ class Asker:
             "two_evidence": self._two_evidence,
             "when": self._when,
             "order": self._order,
+            "count": self._count,
         }
         if unknown := sorted(set(settings.splits) - set(self.pickers)):
             raise ValueError(
@@ -187,7 +189,8 @@ class Asker:
 
     def _when(self, generator, objects, ticks, total, absent):  # type: ignore[no-untyped-def]
         truths = {key: truth(Query("when", (key,)), objects, ticks, total) for key in _KEYS}
-        fitting = [k for k, t in truths.items() if t is not None and (t[0] is None) == absent]
+        clear = {k: t for k, t in truths.items() if t is not None and _clear(ticks[k.matches(objects)], total)}
+        fitting = [k for k, t in clear.items() if (t[0] is None) == absent]
         key = _pick(generator, fitting) or _pick(generator, [k for k, t in truths.items() if t is not None])
         if key is None:
             return self._attribute(generator, objects, ticks, total, absent)
@@ -206,6 +209,21 @@ class Asker:
         if answer is None:
             return self._attribute(generator, objects, ticks, total, absent)
         return query, answer, []
+
+    def _count(self, generator, objects, ticks, total, absent):  # type: ignore[no-untyped-def]
+        number = 0 if absent else int(generator.integers(len(COUNTS))) + 1
+        answers = {key: len(key.answers(objects)) for key in _KEYS}
+        nearest = sorted(_sample(generator, list(_KEYS), len(_KEYS)), key=lambda key: abs(answers[key] - number))
+        key = next((k for k in nearest if answers[k] <= len(COUNTS)), None)
+        if key is None:
+            return self._attribute(generator, objects, ticks, total, absent)
+        return Query("count", (key,)), truth(Query("count", (key,)), objects, ticks, total), []
+
+
+def _clear(ticks: np.ndarray, total: int) -> bool:
+    """Whether all ticks keep away from the borders between the thirds of a long film."""
+    place = (ticks + 0.5) / total * len(ZONES)
+    return total < LONG or bool((np.abs(place - np.clip(np.rint(place), 1, len(ZONES) - 1)) > CLEAR).all())
 
 
 _KEYS = tuple(Key("shape", i) for i in range(len(SHAPES))) + tuple(Key("colour", i) for i in range(len(COLOURS)))
@@ -238,6 +256,8 @@ def _answer_words(question: LabQuestion) -> list[str]:
     query = question.query
     if query.split == "when":
         return [NONE if question.truth[0] is None else ZONES[question.truth[0]]]
+    if query.split == "count":
+        return [NONE if question.truth[0] is None else COUNTS[question.truth[0]]]
     if query.split == "direction":
         return [NONE if question.truth[0] is None else DIRECTIONS[question.truth[0]]]
     if query.split == "order":

@@ -22,7 +22,7 @@ from transformers import AutoConfig, PreTrainedTokenizerFast, Qwen2_5_VLForCondi
 from framework.backbones import equal_chunk_attention, loading
 from framework.core.errors import UsageError
 from framework.lab.features import NeedleFeatures, NeedleSettings
-from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
+from framework.lab.model import SLIDING_WINDOW, Shape, build_model, save_checkpoint
 from framework.lab.training.batches import LanguageSettings, language_batch, vision_batch, vocabulary_of
 from framework.lab.training.clips import ClipSettings
 from framework.lab.training.language import LabLanguage, LossSettings
@@ -54,8 +54,8 @@ class VisionSettings:
 class Phase:
     """Describes one phase of the recipe.
 
-    A vision phase has `vision` and `clips`. A language phase has `questions` and `losses`, and either `clips` with
-    `batches` or `needles` with `subsets`.
+    A vision phase has `vision` and `clips`. A language phase has `questions` and `losses`,
+    and either `clips` with `batches` or `needles` with `subsets`.
     """
 
     schedule: Schedule
@@ -94,6 +94,7 @@ class LabRecipe(TrainingRecipe):
     phases: Mapping[str, Phase]
     start: str | None = None
     rope_theta: float | None = None
+    shape: Shape | None = None  # of a fresh model
 
     def train(self, workshop: Workshop) -> Path:
         """Runs every phase that is not finished. Returns the folder of the resulting checkpoint."""
@@ -104,7 +105,9 @@ def train(recipe: LabRecipe, seed: int, running: Running) -> Path:
     """Runs every phase that is not finished. Returns the folder of the resulting checkpoint."""
     torch.set_num_threads(running.threads)
     lightning.seed_everything(seed, verbose=False)
-    model, tokenizer = build_model(seed) if recipe.start is None else load(recipe.start, recipe.rope_theta)
+    model, tokenizer = (
+        build_model(seed, recipe.shape) if recipe.start is None else load(recipe.start, recipe.rope_theta)
+    )
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     so_far: dict[str, Any] = {"seed": seed, "start": recipe.start, "rope_theta": recipe.rope_theta}
     for number, (name, phase) in enumerate(recipe.phases.items()):
@@ -136,8 +139,8 @@ def _fit(
     """One phase, continued from its last checkpoint if there is one."""
     features = {name: NeedleFeatures(s, model, running.cache) for name, s in (phase.needles or {}).items()}
     make = batch_maker(phase, tokenizer, features.get("train"))
-    oracle = phase.batches is not None and phase.batches.oracle
-    model.model.visual.requires_grad_(not oracle and phase.subsets is None)
+    pixels = phase.vision is not None or (phase.batches is not None and not phase.batches.oracle)
+    model.model.visual.requires_grad_(pixels)
     module: lightning.LightningModule
     measure: Measure | None = None
     if phase.vision is not None:

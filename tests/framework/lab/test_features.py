@@ -21,6 +21,7 @@ SETTINGS = NeedleSettings(
         {"split": "two_evidence", "opacity": 1.0, "videos": 1},
         {"split": "order", "opacity": 1.0, "videos": 1},
         {"split": "direction", "opacity": 1.0, "videos": 1},
+        {"split": "count", "opacity": 1.0, "videos": 3},
     ],
     frames=64,
     questions=2,
@@ -39,7 +40,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> NeedleFeatures:
 
 
 def test_features_are_what_the_tower_sees(features: NeedleFeatures) -> None:
-    assert len(features) == 5 and features.shape == (5, 128, 128)
+    assert len(features) == 8 and features.shape == (8, 128, 128)
     scene, questions = features.draw(1)
     with torch.no_grad():
         seen = encode(build_model(0)[0], torch.from_numpy(render(scene, 0, 64))[None])[0]
@@ -74,6 +75,21 @@ def test_targets_are_honest(features: NeedleFeatures) -> None:
     both = np.sort(np.concatenate([first, needle_tokens(order.evidence[1])]))
     asked = pose_again(generator, order, both, 4)
     assert asked.options[asked.right or 0] == order.options[order.right or 0]
+
+
+def test_what_is_not_shown_is_not_counted(features: NeedleFeatures) -> None:
+    generator, counted = np.random.default_rng(0), set()
+    for question in (q for video in (5, 6, 7) for q in features[video].questions):
+        needles = [needle_tokens(needle) for needle in question.evidence]
+        shown = np.arange(features.tokens)
+        for left in range(len(needles), 0, -1):
+            asked = pose_again(generator, question, shown, 4)
+            assert asked.right is not None and asked.options[asked.right] == str(left)
+            counted.add(left)
+            shown = np.setdiff1d(shown, needles[left - 1])
+        assert pose_again(generator, question, shown, 4).target == (0.25,) * 4
+        assert pose_again(generator, question, needles[0][2:3], 4).target.count(1.0) == 1  # one tick of one is enough
+    assert len(counted) > 2
 
 
 def test_a_direction_needs_two_ticks_of_its_needle(features: NeedleFeatures) -> None:

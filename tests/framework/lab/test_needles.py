@@ -44,6 +44,10 @@ def consistent(question, objects, ticks) -> list[str]:  # type: ignore[no-untype
     if text.startswith("when"):
         thirds = {("start", "middle", "end")[3 * tick // ticks] for tick, *_ in named(text, objects)}
         return [option for option in question.options if {option} == thirds]
+    if text.startswith("how many"):
+        other = 2 if set(text.split()) & set(SHAPES) else 1  # objects differ in what their name does not say
+        number = len({thing[other] for thing in named(text, objects)})
+        return [option for option in question.options if option == str(number)]
     if text.startswith("where"):
         return []  # see test_a_needle_moves_as_its_question_says
     if text.startswith("which is first"):
@@ -103,6 +107,24 @@ def test_needles_live_whole_ticks_and_two_needles_are_far_apart(seed: int) -> No
             one, two = sorted(needle.start for needle in question.evidence)
             assert one % 2 == two % 2 == 0 and two - one >= scene.frames // 5
             assert all(needle.length == 8 for needle in question.evidence)
+
+
+@EXAMPLES
+@given(st.integers(0, 10_000), st.sampled_from([4, 8]))
+def test_what_is_counted_is_spread_over_the_video(seed: int, span: int) -> None:
+    """One to four needles with different answers, each in a part of its own; four options, whatever is right."""
+    scene, questions = make("count", seed, span, 5)
+    for question in questions:
+        assert set(question.options) == set("1234") and question.bare.startswith("how many ")
+        number = len(question.evidence)
+        assert question.options[question.right] == str(number) and question.truth == (number - 1,)
+        middles = [needle.start + span / 2 for needle in question.evidence]
+        assert [int(middle * number / scene.frames) for middle in middles] == list(range(number))
+
+
+def test_all_counts_occur() -> None:
+    numbers = Counter(len(q.evidence) for seed in range(40) for q in make("count", seed, 4, 5)[1])
+    assert set(numbers) == {1, 2, 3, 4} and min(numbers.values()) > 30  # of 200; 50 expected
 
 
 def test_a_conjunction_has_a_twin_that_tempts() -> None:
@@ -195,6 +217,7 @@ def test_scenes_stay_what_they_were(split: str) -> None:
         (("attribute", 320, 1, 3), "span_frames=3"),
         (("attribute", 321, 1, 8), "frames=321"),
         (("order", 16, 1, 8), "no room for a needle"),
+        (("count", 16, 5, 8), "no room for a needle"),
         (("direction", 320, 1, 2), "needs two ticks"),
     ],
 )

@@ -15,6 +15,21 @@ SHARES = ("accuracy", "auroc", "top-k on needle", "oracle group", "empty below .
 RECIPE = Path(__file__).parents[4] / "conf" / "recipe" / "lab.yaml"
 
 
+def test_a_recipe_without_clips_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "--checkpoint",
+        str(ASSETS / "lab"),
+        "--recipe",
+        str(RECIPE.with_name("lab_wide.yaml")),
+        "--splits",
+        "wide",
+    ]
+    monkeypatch.setattr(sys, "argv", ["evaluation_tables", *words])
+    with pytest.raises(SystemExit):
+        evaluation_tables.main()
+    assert "lab_wide.yaml has no phase that asks about clips" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("table", ["short", "layers", "long"])
 def test_a_table(table: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(evaluation_tables, "BATCHES", 1)

@@ -15,7 +15,7 @@ from framework.lab.tokenizer import LETTERS, build_tokenizer
 from framework.lab.training.questions import Asker, QuestionSettings
 from framework.lab.world import COLOURS, SHAPES
 
-SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order")  # a clip's objects don't tell a direction
+SPLITS = ("attribute", "conjunction", "two_evidence", "when", "order", "count")  # a clip's objects tell no direction
 TOKENIZER = build_tokenizer()
 VOCABULARY = TOKENIZER.get_vocab()
 WORDS = {index: word for word, index in VOCABULARY.items()}
@@ -60,6 +60,10 @@ def test_targets_are_honest(seed: int, split: str) -> None:
         option, key = words[letter + 1], next(w for w in words if w in (*SHAPES, *COLOURS))
         pairs = {(SHAPES[s], COLOURS[c]) for s, c, _ in objects}
         assert (key, option) in pairs or (option, key) in pairs
+    elif question.split == "count":
+        option, key = words[words.index(LETTERS[question.right]) + 1], words[2]
+        assert words[:2] == ["how", "many"]
+        assert option == str(len({(s, c) for s, c, _ in objects.tolist() if key in (SHAPES[s], COLOURS[c])}))
 
 
 @settings(max_examples=50, deadline=None)
@@ -88,6 +92,61 @@ def test_training_reads_exactly_what_a_user_sends() -> None:
     after_video = TOKENIZER.encode(sent.split("<|vision_end|>")[1], add_special_tokens=False)
     trained = Asker(PLAIN, VOCABULARY).encode(generator, posed)
     assert trained.ids[: trained.answer_row + 1] == after_video
+
+
+def test_a_count_comes_with_its_number() -> None:
+    posed = pose(np.random.default_rng(0), Query("count", (Key("shape", 2),)), (2,), 4)
+    assert sorted(posed.options) == ["1", "2", "3", "4"] and posed.right is not None
+    encoded = Asker(PLAIN, VOCABULARY).encode(np.random.default_rng(0), posed)
+    words = [WORDS[i] for i in encoded.ids]
+    assert words[:6] == ["how", "many", "star", "are", "shown", "?"]
+    assert words[words.index(LETTERS[posed.right]) + 1] == "3" and WORDS[encoded.words[0][1]] == "3"
+    nothing = pose(np.random.default_rng(0), Query("count", (Key("shape", 2),)), (None,), 4)
+    assert nothing.target == (0.25,) * 4
+    encoded = Asker(PLAIN, VOCABULARY).encode(np.random.default_rng(0), nothing)
+    assert WORDS[encoded.words[0][1]] == "none" and not any(fits for _, _, fits in encoded.letters)
+
+
+def test_what_is_counted_is_drawn_evenly_where_it_is_there() -> None:
+    """Stars of four colours, hearts of three, bars of two, a moon; and of every colour there are fewer."""
+    shapes = [2] * 4 + [5] * 3 + [6] * 2 + [7]
+    objects = np.array([(shape, place % 4, 0) for place, shape in enumerate(shapes)], np.int8)
+    objects[:4, 1], objects[4:7, 1], objects[7:9, 1], objects[9, 1] = range(4), range(4, 7), (7, 0), 1
+    asker, ticks = Asker(replace(PLAIN, splits={"count": 1.0}, absent_share=0.2), VOCABULARY), np.zeros(10, np.int64)
+    generator, found = np.random.default_rng(0), []
+    for _ in range(400):
+        question = asker.ask(generator, objects, ticks, 8, True)
+        words = [WORDS[i] for i in question.ids]
+        found.append(0 if question.right is None else int(words[words.index(LETTERS[question.right]) + 1]))
+    counts = np.bincount(found, minlength=5)
+    assert len(counts) == 5 and (abs(counts - 80) < 40).all()  # five standard deviations of a share of .2
+
+
+def test_more_than_four_cannot_be_counted() -> None:
+    crowd = np.array([(shape, colour, 0) for shape in range(8) for colour in range(8)], np.int8)
+    ticks = np.zeros(len(crowd), np.int64)
+    star = Query("count", (Key("shape", 2),))
+    assert truth(star, crowd, ticks, 8) is None
+    assert truth(star, crowd[crowd[:, 1] < 4], ticks[:32], 8) == (3,)
+    assert truth(star, np.concatenate([crowd[16:17]] * 3), ticks[:3], 8) == (0,)  # the same thing again
+    asked = Asker(replace(PLAIN, splits={"count": 1.0}), VOCABULARY).ask(
+        np.random.default_rng(0), crowd, ticks, 8, True
+    )
+    assert asked.split == "attribute"  # as where there is nothing else to ask
+
+
+@pytest.mark.parametrize(("total", "unclear"), [(300, {90, 100, 110, 190, 210}), (30, set())])
+def test_no_one_is_asked_when_near_a_border_of_a_long_film(total: int, unclear: set[int]) -> None:
+    """A star at one tick, a heart far from any border: `when` asks for the star where it is .12 thirds off a border.
+
+    Of 300 ticks the thirds are 100 long, so 12 ticks on both sides of 100 and 200 are unclear.
+    """
+    asker = Asker(replace(PLAIN, splits={"when": 1.0}, absent_share=0.0), VOCABULARY)
+    objects = np.array([(2, 0, 0), (5, 1, 0)], np.int8)
+    for tick in (0, 50, 80, 90, 100, 110, 120, 150, 190, 210, 230, 299):
+        generator, ticks = np.random.default_rng(0), np.array([tick * total // 300, total // 2])
+        asked = {WORDS[asker.ask(generator, objects, ticks, total, True).ids[3]] for _ in range(40)}
+        assert asked == ({"heart", "green"} if tick in unclear else {"star", "red", "heart", "green"}), tick
 
 
 def test_half_the_evidence_leaves_two_options() -> None:

@@ -41,17 +41,27 @@ def tiny(name: str, steps: int) -> LabRecipe:
         phase["schedule"].update(steps=steps, warmup=1)
         if "vision" in phase:
             phase["vision"] = {"clips": 1, "frames": 8}
+        elif "subsets" in phase:
+            kinds = [{"split": split, "opacity": 1.0, "videos": 1} for split in ("when", "count")]
+            for needles in phase["needles"].values():
+                needles.update(kinds=kinds, frames=160, questions=2)
+            phase["subsets"].update(batch_tokens=64, most_videos=2)
         else:
             phase["batches"].update(clips=2, questions=3, frames=[[0, 8]])
+            if "clock" in phase["batches"]:
+                phase["batches"]["clock"].update(films=2, tokens=[4, 8])
     return built(node)
 
 
 def test_shipped_recipes() -> None:
-    lab, hard = built(shipped("lab")), built(shipped("lab_hard"))
-    assert list(lab.phases) == ["vision", "language", "joint"]
+    lab, hard = built(shipped("lab_long")), built(shipped("lab_hard"))
+    assert list(lab.phases) == ["vision", "language", "hard_language", "joint", "subsets"]
     assert list(hard.phases) == ["vision", "language", "hard_language", "joint", "time"]
-    first = ("vision", "language")
-    assert [hard.phases[name] for name in first] == [lab.phases[name] for name in first]  # one may serve the other
+    assert hard.phases["vision"] == lab.phases["vision"]  # one may serve the other
+    told = {name: part.length_told for name, phase in lab.phases.items() if (part := phase.batches or phase.subsets)}
+    assert told == dict.fromkeys(("language", "hard_language", "joint", "subsets"), True)
+    beside = [phase.batches.clock for phase in lab.phases.values() if phase.batches is not None]
+    assert all(clock is not None and clock.farthest == 6000 for clock in beside) and len(beside) == 3
     (wide,) = built(shipped("lab_wide")).phases.values()
     assert wide.subsets is not None and tuple(wide.subsets.size) == (16, 64)  # as the comparison on wide videos wants
     assert lab.phases["vision"].clips is not None and lab.phases["vision"].clips.noise == (0.01, 0.15)
@@ -71,6 +81,10 @@ def test_mistakes_name_the_key() -> None:
     del node["phases"]["joint"]["batches"]
     with pytest.raises(ConfigError, match=r"recipe\.phases\.joint: a phase has.*got clips, losses, questions"):
         built(node)
+    node = shipped("lab_long")
+    del node["phases"]["joint"]["batches"]["clock"]["films"]
+    with pytest.raises(ConfigError, match=r"recipe\.phases\.joint\.batches\.clock\.films is missing"):
+        built(node)
 
 
 def running(folder: Path, save_every: int = 2) -> Running:
@@ -89,7 +103,7 @@ def running(folder: Path, save_every: int = 2) -> Running:
 
 
 def test_every_phase_trains_its_parts(tmp_path: Path) -> None:
-    made = tiny("lab_hard", steps=2)  # its first phases are those of lab
+    made = tiny("lab_long", steps=2)
     folder = train(made, 0, running(tmp_path))
     fresh, tokenizer = build_model(seed=0)
     before = dict(fresh.named_parameters())
@@ -104,17 +118,20 @@ def test_every_phase_trains_its_parts(tmp_path: Path) -> None:
         assert all(bool(torch.isfinite(value).all()) for value in new.values())
         moved = {k for k in new if not torch.equal(old[k], new[k])}
         vision = {k for k in new if ".visual." in k}
-        oracle = phase.batches is not None and phase.batches.oracle
+        pixels = phase.batches is not None and not phase.batches.oracle
+        expected = vision if phase.vision else set(new) if pixels else set(new) - vision
         # what carries no gradient: the key bias, to which softmax attention is blind but for rotation
-        expected = vision if phase.vision else set(new) - vision if oracle else set(new)
         assert moved <= expected and len(expected - moved) == 0
-        if oracle:
+        if not pixels:
             embedding = "model.language_model.embed_tokens.weight"
             assert torch.equal(old[embedding][rows], new[embedding][rows])
     loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder)
     assert torch.equal(loaded.lm_head.weight, states[-1]["model.language_model.embed_tokens.weight"])
-    measured = [json.loads(line) for line in (tmp_path / "joint" / "measured.jsonl").read_text().splitlines()]
-    assert measured[-1]["step"] == 2 and measured[-1]["attribute"]["questions"] > 0
+    for phase, splits in (("language", {"attribute"}), ("subsets", {"when", "count"})):
+        measured = [json.loads(line) for line in (tmp_path / phase / "measured.jsonl").read_text().splitlines()]
+        assert measured[-1]["step"] == 2
+        assert {name for name, row in measured[-1].items() if isinstance(row, dict) and row["questions"]} <= splits
+        assert any(isinstance(row, dict) and row["questions"] > 0 for row in measured[-1].values())
 
 
 class Interrupt(Callback):
