@@ -125,12 +125,13 @@ def compose_root(overrides: Sequence[str]) -> DictConfig:
     return compose(config_name="config", overrides=list(overrides))
 
 
-def run(overrides: Sequence[str], title: str, record: bool = False) -> Path:
+def run(overrides: Sequence[str], title: str, record: bool = False, composed: DictConfig | None = None) -> Path:
     """Runs one row, or goes on with it, and returns its folder: the one that `sieve eval OVERRIDES` uses.
 
-    With `record` the probes of all groups are kept, for `replay`. SystemExit where a question failed.
+    With `record` the probes of all groups are kept, for `replay`. `composed` is the configuration where it is not what
+    the overrides compose to. SystemExit where a question failed.
     """
-    cfg = compose_root(overrides)
+    cfg = compose_root(overrides) if composed is None else composed
     folder = OUTPUTS / cfg.benchmark.name / identity(cfg)
     recorder = Recorder(folder / PROBES)
     pipeline = replace(build_pipeline(cfg), open_session=recorder.open) if record else build_pipeline(cfg)
@@ -138,13 +139,15 @@ def run(overrides: Sequence[str], title: str, record: bool = False) -> Path:
     return _conduct(cfg, overrides, replace(runner, settled=recorder.settled) if record else runner, title)
 
 
-def replay(recording: Path, overrides: Sequence[str], title: str) -> Path:
+def replay(recording: Path, overrides: Sequence[str], title: str, composed: DictConfig | None = None) -> Path:
     """Runs one row on the probes that the run in `recording` kept, and returns the folder that `sieve replay` uses.
+
+    `composed` as in `run`.
 
     A larger budget than the recorded one works as long as all tokens that it wants were kept. In the lab's groups,
     which have 32 tokens, they were. Reading tokens that were not kept is an error.
     """
-    cfg = compose_root(overrides)
+    cfg = compose_root(overrides) if composed is None else composed
     check_same(recording, cfg)
     recordings = Recordings(recording / PROBES)
     benchmark = _benchmark(cfg)

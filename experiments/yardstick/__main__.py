@@ -1,0 +1,146 @@
+"""Which way of choosing tokens is better? All methods by one protocol, each as published and tuned.
+
+    python -m experiments.yardstick parts=tune
+    python -m experiments.yardstick parts=thresholds,splits,parts,cost
+    python -m experiments.yardstick parts=report
+
+Every method tries the same number of settings on calibration videos; the best is frozen in experiments/yardstick/tuned
+before any test video is rendered. Then all answer the same questions with the same number of tokens. A run that is
+there already is not run again, so the same command goes on after a kill. A new method is one file in
+experiments/yardstick/methods. `report` needs what the other parts made; it writes docs/results/yardstick*.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.common import RESULTS, arguments, composing, numbers, write
+from experiments.yardstick.cost import cost
+from experiments.yardstick.method import TUNED, methods
+from experiments.yardstick.protocol import OTHER_SPLITS, Protocol, rows, taken_away
+from experiments.yardstick.report import report
+from experiments.yardstick.tables import part_rows, split_rows, threshold_rows
+from experiments.yardstick.tuning import Calibration, apart, tune, tuned
+from framework.core.errors import UsageError
+
+ALL = ("tune", "thresholds", "splits", "parts", "cost", "report")
+DEFAULTS = {
+    "parts": ",".join(ALL),
+    "methods": "",
+    "backbone": "lab",
+    "frames": "256,1024,4096",
+    "budgets": "16,64,256",
+    "opacities": "0.03,0.045,0.06,0.08,0.1,0.15",
+    "videos": "40",
+    "seeds": "200",
+    "calibration": "100",
+    "calibration_videos": "20",
+    "calibration_frames": "1024",
+    "calibration_opacities": "0.05,0.08",
+    "splits": ",".join(OTHER_SPLITS),
+    "tuned": str(TUNED),
+    "results": str(RESULTS),
+}
+MEANINGS = {
+    "parts": f"what is done, in this order: {', '.join(ALL)}",
+    "methods": "names of files in experiments/yardstick/methods; empty: all",
+    "frames": "lengths of the videos",
+    "budgets": "visual tokens kept in total; the tables of splits and parts take the middle one",
+    "opacities": "opacities of the needles, at least 3, ascending",
+    "seeds": "seeds of the test videos: replicates",
+    "calibration": "seeds of the videos that methods are tuned on, never those of a test",
+    "calibration_videos": "number of these videos",
+    "calibration_frames": "frames of these videos",
+    "calibration_opacities": "opacities of their needles, near the thresholds",
+    "splits": "the other kinds of questions, with opaque needles",
+    "tuned": "folder of the frozen settings",
+}
+
+
+def main(given: Sequence[str]) -> None:
+    """Runs the parts that are asked for. Raises UsageError, before any model is loaded, for what cannot be compared."""
+    chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
+    torch.set_num_threads(1)
+    asked = chosen["parts"].split(",")
+    if unknown := [part for part in asked if part not in ALL]:
+        raise UsageError(f"parts: got {unknown[0]!r}, expected some of {', '.join(ALL)}")
+    protocol, compared = _protocol(chosen), methods([name for name in chosen["methods"].split(",") if name])
+    apart(protocol.calibration, protocol.seeds)
+    folder, results = Path(chosen["tuned"]), Path(chosen["results"])
+    with composing():
+        if "tune" in asked:
+            for method in compared:
+                if method.settings and not method.control:
+                    print(f"{method.name}: {', '.join(tuned_words(tune(method, protocol.calibration, folder)))}")
+        if set(asked) == {"tune"}:
+            return
+        words = rows(compared, protocol.calibration, folder)
+        middle = sorted(protocol.budgets)[len(protocol.budgets) // 2]
+        if "thresholds" in asked:
+            write(results / "yardstick_thresholds.csv", threshold_rows(protocol, words))
+        if "splits" in asked:
+            write(results / "yardstick_splits.csv", split_rows(protocol, words, chosen["splits"].split(","), middle))
+        if "parts" in asked:
+            best = next(method for method in compared if method.name == "adapttoken")
+            taken = taken_away(best.words(tuned(best, protocol.calibration, folder)))
+            write(results / "yardstick_parts.csv", part_rows(protocol, taken, middle))
+        if "cost" in asked:
+            write(results / "yardstick_cost.csv", _costs(protocol, words))
+        if "report" in asked:
+            report(results)
+
+
+def tuned_words(file: Path) -> list[str]:
+    """Returns the words of a frozen setting."""
+    from omegaconf import OmegaConf
+
+    return [str(word) for word in OmegaConf.load(file).words]
+
+
+def _costs(protocol: Protocol, words: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """One row per length, budget and method, measured side by side, one after another in this process."""
+    found = []
+    for frames in protocol.frames:
+        cell = protocol.cell(frames, "attribute", protocol.opacities[-1], protocol.seeds[0])
+        for budget in protocol.budgets:
+            for name, mine in words.items():
+                one = cost(mine, cell, budget)
+                found.append({"frames": frames, "budget": budget, "method": name, **vars(one)})
+    return found
+
+
+def _protocol(chosen: Mapping[str, str]) -> Protocol:
+    common = (f"backbone={chosen['backbone']}", "benchmark=needle")
+    calibration = Calibration(
+        seeds=tuple(numbers(chosen["calibration"])),
+        videos=int(chosen["calibration_videos"]),
+        frames=int(chosen["calibration_frames"]),
+        opacities=_shares(chosen["calibration_opacities"]),
+        budget=sorted(numbers(chosen["budgets"]))[len(chosen["budgets"].split(",")) // 2],
+        common=common,
+    )
+    return Protocol(
+        frames=tuple(numbers(chosen["frames"])),
+        budgets=tuple(numbers(chosen["budgets"])),
+        opacities=_shares(chosen["opacities"]),
+        videos=int(chosen["videos"]),
+        seeds=tuple(numbers(chosen["seeds"])),
+        calibration=calibration,
+        common=common,
+    )
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in text.split(","))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UsageError as error:
+        raise SystemExit(str(error)) from error

@@ -1,0 +1,59 @@
+"""Runs one method in one cell: on probes that were recorded for all methods that look alike, or live.
+
+What a method sees of a group does not depend on what it decides afterwards. So all that look alike share one recording,
+made once with every group visited and every token kept that any budget may want.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from experiments.common import compose_root, replay, run
+from framework.config.parts import build_strategies
+
+CANONICAL = ("preset=adapttoken", "stopping=never")  # visits every group, and reads logits as every relevance does
+LOOK = ("splitter", "scorer", "backbone", "qtsplus", "autogaze", "overlay")  # what says how groups are looked at
+_composed = lru_cache(maxsize=256)(compose_root)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Names the questions that methods are compared on, and the most tokens that any of them keeps.
+
+    `common` are words of `sieve eval`, the same in every cell. `values` are those of the keys that differ.
+    """
+
+    common: tuple[str, ...]
+    values: Mapping[str, Any]
+    most: int  # tokens kept in total, by any method in this cell
+    title: str
+
+    def answered(self, name: str, words: Sequence[str], budget: int) -> Path:
+        """Answers every question by one method with `budget` tokens; returns the folder of its run."""
+        cfg = self.composed(words, budget)
+        title = f"{self.title}  {name}  {budget}"
+        if not any(part.needs.probe for part in build_strategies(cfg).values()):
+            return run(words, title, composed=cfg)  # nothing to share: the model runs for the answer alone
+        return replay(self._looked(cfg, title), words, title, composed=cfg)
+
+    def composed(self, words: Sequence[str], budget: int) -> DictConfig:
+        """Composes what `sieve eval` would, with these words and the cell's."""
+        cfg = deepcopy(_composed((*words, *self.common)))
+        for key, value in {**self.values, "budget": budget}.items():
+            OmegaConf.update(cfg, key, value)
+        return cfg
+
+    def _looked(self, cfg: DictConfig, title: str) -> Path:
+        """The recording that this method and all that look alike replay."""
+        looked = self.composed(CANONICAL, self.most)
+        with open_dict(looked):
+            for key in LOOK:
+                looked[key] = cfg[key]
+        return run(CANONICAL, f"{title}, recorded", record=True, composed=looked)

@@ -1,0 +1,130 @@
+"""The comparison as tables and as one picture, from the numbers on disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.common import Row, interval, markdown, read, save
+from framework.evaluation.threshold import Found
+from framework.report.threshold import found_text
+
+MARKERS = "osD^vPX*<>hdp8"
+
+
+def report(results: Path) -> None:
+    """Prints every table whose numbers are in `results`, and draws the frontier into yardstick.png there."""
+    files = {name: results / f"yardstick_{name}.csv" for name in ("thresholds", "splits", "parts", "cost")}
+    found = {name: read(file) for name, file in files.items() if file.is_file()}
+    if "thresholds" in found:
+        rows = found["thresholds"]
+        for budget in sorted({row["budget"] for row in rows}):
+            print(f"\nThresholds, {budget} tokens\n")
+            print(threshold_table([row for row in rows if row["budget"] == budget]))
+    if "parts" in found:
+        print("\nAdaptToken's parts: ratio of the threshold to that of all of it\n")
+        print(threshold_table(found["parts"], "ratio"))
+    if "splits" in found:
+        print("\nAccuracy on the other splits\n")
+        print(split_table(found["splits"]))
+    if "cost" in found:
+        print("\nOperations of a question that comes alone\n")
+        print(cost_table(found["cost"]))
+    if {"thresholds", "cost"} <= set(found):
+        frontier(results / "yardstick.png", found["thresholds"], found["cost"])
+
+
+def threshold_table(rows: Sequence[Row], value: str = "threshold") -> str:
+    """Returns a table with a row per method and a column per length."""
+    lengths = sorted({row["frames"] for row in rows})
+    names = dict.fromkeys(row["method"] for row in rows)
+    cells = {(row["method"], row["frames"]): _text(row, value) for row in rows}
+    return markdown(
+        ["method", *(f"{length:,} frames" for length in lengths)],
+        [[name, *(cells.get((name, length), "") for length in lengths)] for name in names],
+    )
+
+
+def split_table(rows: Sequence[Row]) -> str:
+    """Returns a table with a row per method and split, and a column per length."""
+    lengths = sorted({row["frames"] for row in rows})
+    keys = dict.fromkeys((row["split"], row["method"]) for row in rows)
+    cells = {(row["split"], row["method"], row["frames"]): interval(row) for row in rows}
+    return markdown(
+        ["split", "method", *(f"{length:,} frames" for length in lengths)],
+        [[*key, *(cells.get((*key, length), "") for length in lengths)] for key in keys],
+    )
+
+
+def cost_table(rows: Sequence[Row]) -> str:
+    """Returns a table with a row per method, and operations, passes and seconds per length at the middle budget."""
+    budgets = sorted({row["budget"] for row in rows})
+    middle = [row for row in rows if row["budget"] == budgets[len(budgets) // 2]]
+    lengths = sorted({row["frames"] for row in middle})
+    cells = {(row["method"], row["frames"]): row for row in middle}
+    names = dict.fromkeys(row["method"] for row in middle)
+    return markdown(
+        ["method", *(f"{length:,} frames: GFLOP, passes, s" for length in lengths)],
+        [[name, *(_cost(cells.get((name, length))) for length in lengths)] for name in names],
+    )
+
+
+def frontier(path: Path, thresholds: Sequence[Row], costs: Sequence[Row]) -> None:
+    """Draws threshold against operations, a panel per length at the middle budget, the frontier as a line."""
+    budgets = sorted({row["budget"] for row in thresholds})
+    budget = budgets[len(budgets) // 2]
+    lengths = sorted({row["frames"] for row in thresholds})
+    price = {(row["frames"], row["budget"], row["method"]): row["operations"] for row in costs}
+    figure = Figure(figsize=(5 * len(lengths), 5.5), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(lengths), sharey=True, squeeze=False)[0]
+    names = list(dict.fromkeys(row["method"] for row in thresholds))
+    for axes, length in zip(panels, lengths, strict=True):
+        rows = [row for row in thresholds if (row["frames"], row["budget"]) == (length, budget)]
+        _panel(axes, rows, {row["method"]: price.get((length, budget, row["method"])) for row in rows}, names)
+        axes.set_title(f"{length:,} frames, {budget} tokens", fontsize=9)
+    panels[0].set_ylabel("threshold: opacity of the needles (lower is better)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7)
+    save(figure, path)
+
+
+def _panel(axes: Axes, rows: Sequence[Row], price: Mapping[str, float | None], names: Sequence[str]) -> None:
+    points = []
+    for row in rows:
+        at, value = price[row["method"]], _value(row)
+        if at is None:
+            continue
+        place = names.index(row["method"])
+        axes.plot([at], [value], MARKERS[place % len(MARKERS)], color=f"C{place % 10}", ms=6, label=row["method"])
+        if math.isfinite(row["threshold_low"] or math.nan) and math.isfinite(row["threshold_high"] or math.nan):
+            axes.vlines([at], row["threshold_low"], row["threshold_high"], color=f"C{place % 10}", lw=0.8, alpha=0.6)
+        points.append((at, value))
+    best, line = math.inf, []
+    for at, value in sorted(points):
+        if value < best:
+            best = value
+            line.append((at, value))
+    if line:
+        axes.step(*zip(*line, strict=True), where="post", color="#444444", lw=1, ls="--", zorder=0)
+    axes.set(xscale="log", yscale="log", xlabel="operations of a question that comes alone")
+
+
+def _value(row: Row) -> float:
+    """A threshold as a height: one beyond the scale stands at the scale's end."""
+    least, most = float(row["threshold_least"]), float(row["threshold_most"])
+    return most if least == 0 else least
+
+
+def _text(row: Row, name: str) -> str:
+    ends = [row[f"{name}_{end}"] for end in ("least", "most", "low", "high")]
+    if ends[0] is None:
+        return "1"
+    return found_text(Found(*(math.nan if end is None else float(end) for end in ends)))
+
+
+def _cost(row: Row | None) -> str:
+    return "" if row is None else f"{row['operations'] / 1e9:.3g}, {row['passes']:.3g}, {row['seconds']:.2f}"

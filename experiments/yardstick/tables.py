@@ -1,0 +1,106 @@
+"""From runs to rows: thresholds over lengths and budgets, accuracy on the other splits, AdaptToken's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.yardstick.protocol import Protocol
+from framework.evaluation.metrics import known_mean
+from framework.evaluation.runs import load
+from framework.evaluation.scale import measure
+from framework.evaluation.statistics import holm, mean_interval
+from framework.evaluation.threshold import Found
+from framework.evaluation.versus import versus
+
+REFERENCE = "adapttoken"
+RESAMPLES = 2_000
+Words = Mapping[str, Sequence[str]]
+
+
+def threshold_rows(protocol: Protocol, words: Words, budgets: Sequence[int] = ()) -> list[dict[str, Any]]:
+    """Returns one row per length, budget and method: threshold, ratio to the reference, accuracy at each opacity."""
+    found = []
+    for frames in protocol.frames:
+        folders: dict[int, dict[str, dict[float, list[Path]]]] = {}
+        for seed in protocol.seeds:
+            for opacity in protocol.opacities:
+                cell = protocol.cell(frames, "attribute", opacity, seed)
+                for name, mine in words.items():
+                    for budget in budgets or protocol.budgets:
+                        run = cell.answered(name, mine, budget)
+                        folders.setdefault(budget, {}).setdefault(name, {}).setdefault(opacity, []).append(run)
+        for budget, scale in folders.items():
+            found += [{"frames": frames, "budget": budget, **row} for row in _scale(scale)]
+    return found
+
+
+def part_rows(protocol: Protocol, words: Words, budget: int) -> list[dict[str, Any]]:
+    """Returns threshold rows of AdaptToken with each of its parts taken away; ratios are to all of it."""
+    return threshold_rows(protocol, words, [budget])
+
+
+def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: int) -> list[dict[str, Any]]:
+    """Returns one row per split, length and method: accuracy on opaque needles, paired with the reference.
+
+    The p-value flips whole videos; Holm's correction is over the whole table.
+    """
+    found = []
+    for split in splits:
+        for frames in protocol.frames:
+            cells = [protocol.cell(frames, split, 1.0, seed) for seed in protocol.seeds]
+            runs = {name: [c.answered(name, mine, budget) for c in cells] for name, mine in words.items()}
+            lines = {
+                name: {line["id"]: line for run in same for line in load(run).lines.values()}
+                for name, same in runs.items()
+            }
+            reference = REFERENCE if REFERENCE in lines else next(iter(lines))
+            theirs = list(lines[reference].values())
+            videos = [str(line["video"]) for line in theirs]
+            for name, mine in lines.items():
+                ours = [mine[line["id"]] for line in theirs]
+                accuracy = mean_interval([line["correct"] for line in ours], videos)
+                against = versus(ours, theirs, videos) if name != reference else None
+                found.append(
+                    {
+                        "split": split,
+                        "frames": frames,
+                        "budget": budget,
+                        "method": name,
+                        "n": len(ours),
+                        "accuracy": accuracy.value,
+                        "low": accuracy.low,
+                        "high": accuracy.high,
+                        "difference": against.difference.value if against else None,
+                        "difference_low": against.difference.low if against else None,
+                        "difference_high": against.difference.high if against else None,
+                        "p": against.p_videos if against else None,
+                        "evidence_kept": known_mean(ours, "evidence_kept"),
+                    }
+                )
+    corrected = iter(holm([row["p"] for row in found if row["p"] is not None]))
+    return [{**row, "p_holm": next(corrected) if row["p"] is not None else None} for row in found]
+
+
+def _scale(scale: Mapping[str, Mapping[float, Sequence[Path]]]) -> list[dict[str, Any]]:
+    """Rows of all methods at one length and budget; the reference stands first, so that ratios are to it."""
+    first = REFERENCE if REFERENCE in scale else next(iter(scale))
+    ordered = {name: scale[name] for name in (first, *(name for name in scale if name != first))}
+    return [
+        {
+            "method": method.name,
+            "n": method.n,
+            "videos": method.videos,
+            **_found("threshold", method.threshold.value),
+            **_found("ratio", method.threshold.ratio),
+            **{f"accuracy_{cell.opacity:g}": cell.accuracy.value for cell in method.cells},
+            **{f"kept_{cell.opacity:g}": cell.evidence_kept for cell in method.cells},
+        }
+        for method in measure(ordered, RESAMPLES)
+    ]
+
+
+def _found(name: str, found: Found | None) -> dict[str, Any]:
+    ends = ("least", "most", "low", "high")
+    return {f"{name}_{end}": None if found is None else getattr(found, end) for end in ends}

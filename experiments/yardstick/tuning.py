@@ -1,0 +1,137 @@
+"""The same effort for every method: all its settings on calibration videos, the best frozen before any test video."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from experiments.common import commits, compose_root, lines
+from experiments.yardstick.answering import Cell
+from experiments.yardstick.cost import cost
+from experiments.yardstick.method import TUNED, Method
+from framework.backbones.loading import locate_checkpoint
+from framework.config.identity import whole
+from framework.core.errors import UsageError
+
+KEYS = {"words", "accuracy", "operations", "tried", "commit"}
+KEYS |= {
+    "weights",
+    "benchmark",
+    "seeds",
+    "frames",
+    "opacities",
+    "budget",
+}  # the conditions, which a comparison must share
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Says what methods are tuned on: made videos whose seeds are never tested."""
+
+    seeds: tuple[int, ...]
+    videos: int
+    frames: int
+    opacities: tuple[float, ...]
+    budget: int
+    common: tuple[str, ...]  # words of every run: the benchmark, the backbone
+
+    def cells(self) -> list[Cell]:
+        """Lists one cell per seed and opacity."""
+        size = {"benchmark.videos": self.videos, "benchmark.frames": self.frames}
+        return [
+            Cell(
+                self.common,
+                {**size, "benchmark.opacity": opacity, "seed": seed},
+                self.budget,
+                f"calibration {opacity:g} seed {seed}",
+            )
+            for seed in self.seeds
+            for opacity in self.opacities
+        ]
+
+
+def tune(method: Method, calibration: Calibration, folder: Path = TUNED) -> Path:
+    """Runs every setting of a method and freezes the most accurate; of equal ones the cheapest.
+
+    Nothing is tried where the method was tuned on the same before. Returns the file.
+    """
+    file = folder / f"{method.name}.yaml"
+    if file.is_file():
+        tuned(method, calibration, folder)
+        return file
+    found = []
+    for setting in method.candidates():
+        runs = [cell.answered(method.name, method.words(setting), calibration.budget) for cell in calibration.cells()]
+        right = [line["correct"] for run in runs for line in lines(run)]
+        found.append((sum(right) / len(right), setting, runs))
+    best = max(accuracy for accuracy, _, _ in found)
+    prices = [
+        (cost(method.words(setting), calibration.cells()[0], calibration.budget).operations, setting)
+        for accuracy, setting, _ in found
+        if accuracy == best
+    ]
+    operations, setting = min(prices, key=lambda price: price[0])
+    table = {
+        "words": list(setting),
+        "accuracy": round(best, 4),
+        "operations": float(f"{operations:.4g}"),
+        "tried": len(found),
+        **_conditions(calibration),
+        "commit": commits(found[0][2]),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    about = f"# {method.name}, tuned: python -m experiments.yardstick parts=tune methods={method.name}\n"
+    whole(file, about + OmegaConf.to_yaml(OmegaConf.create(table)))
+    return file
+
+
+def _conditions(calibration: Calibration) -> dict[str, Any]:
+    """What a setting was tuned on, and for which model."""
+    cfg = compose_root([*calibration.common])
+    place, _ = locate_checkpoint(cfg.backbone.adapter.checkpoint, "qwen2_5_vl")
+    weights = b"".join(file.read_bytes() for file in sorted(Path(place).glob("*.safetensors")))
+    return {
+        "weights": hashlib.sha256(weights).hexdigest()[:12],
+        "benchmark": f"{cfg.benchmark.name} {cfg.benchmark.split}, {calibration.videos} videos",
+        "seeds": list(calibration.seeds),
+        "frames": calibration.frames,
+        "opacities": list(calibration.opacities),
+        "budget": calibration.budget,
+    }
+
+
+def tuned(method: Method, calibration: Calibration, folder: Path = TUNED) -> tuple[str, ...]:
+    """Returns the frozen setting of a method.
+
+    Raises UsageError where there is none, or where it was tuned on something else than `calibration`.
+    """
+    file = folder / f"{method.name}.yaml"
+    if not file.is_file():
+        raise UsageError(
+            f"{file}: {method.name} has no recorded setting; tune it first: python -m experiments.yardstick parts=tune "
+            f"methods={method.name}"
+        )
+    given: Any = OmegaConf.to_container(OmegaConf.load(file))
+    if not isinstance(given, dict) or set(given) != KEYS:
+        raise UsageError(f"{file}: expected the keys {', '.join(sorted(KEYS))}; delete the file and tune again")
+    for key, wanted in _conditions(calibration).items():
+        if given[key] != wanted:
+            raise UsageError(
+                f"{file}: tuned with {key}={given[key]}, but this comparison has {key}={wanted}; delete the file and "
+                "tune again, or compare on what it was tuned for"
+            )
+    return tuple(given["words"])
+
+
+def apart(calibration: Calibration, seeds: Sequence[int]) -> None:
+    """Checks that no seed is both tuned on and tested on. Raises UsageError that names it."""
+    if both := sorted(set(calibration.seeds) & set(seeds)):
+        raise UsageError(
+            f"seeds: got {both[0]}, on which methods are tuned; expected seeds other than calibration="
+            f"{','.join(map(str, calibration.seeds))}"
+        )

@@ -1,0 +1,47 @@
+"""Methods as their files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.common import compose_root, composing
+from experiments.yardstick import method as module
+from experiments.yardstick.method import MOST, Method, methods
+from framework.config.parts import build_strategies
+from framework.core.errors import UsageError
+
+
+def test_every_shipped_method_composes_with_every_setting() -> None:
+    found = methods()
+    names = [one.name for one in found]
+    assert names == sorted(names) and {"uniform", "oracle", "no_video", "flexselect", "adapttoken", "vote"} <= set(
+        names
+    )
+    with composing():
+        for one in found:
+            tried = {one.candidates()[0], one.candidates()[-1]} if one.settings else set()
+            for setting in tried | ({one.published} if one.published or not tried else set()):
+                build_strategies(compose_root([*one.words(setting), "backbone=lab_subsets", "benchmark=needle"]))
+
+
+def test_settings_are_a_product() -> None:
+    one = Method("x", "flexselect", settings={"a": [1, 2], "b": ["c"]})
+    assert one.candidates() == [("a=1", "b=c"), ("a=2", "b=c")] and Method("x", "uniform").candidates() == [()]
+    assert one.words(("a=1",)) == ["preset=flexselect", "a=1"]
+
+
+def test_no_method_tries_more_than_any_other_may() -> None:
+    Method("x", "flexselect", settings={"a": list(range(MOST))})
+    with pytest.raises(UsageError, match=r"x\.yaml: settings make 17 candidates, expected at most 16"):
+        Method("x", "flexselect", settings={"a": list(range(MOST + 1))})
+
+
+def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="methods: got 'best', expected names out of adapttoken"):
+        methods(["best"])
+    monkeypatch.setattr(module, "METHODS", tmp_path)
+    (tmp_path / "odd.yaml").write_text("preset: uniform\nsetting: {a: [1]}\n")
+    with pytest.raises(UsageError, match=r"odd\.yaml: got keys preset, setting, expected preset and some of"):
+        methods()
