@@ -21,7 +21,7 @@ import torch
 
 from experiments.common import RESULTS, arguments, composing, numbers, write
 from experiments.yardstick.cost import cost
-from experiments.yardstick.method import TUNED, methods
+from experiments.yardstick.method import METHODS, TUNED, Method, methods
 from experiments.yardstick.protocol import OTHER_SPLITS, Protocol, rows, taken_away
 from experiments.yardstick.report import report
 from experiments.yardstick.tables import part_rows, split_rows, threshold_rows
@@ -32,6 +32,7 @@ ALL = ("tune", "thresholds", "splits", "parts", "cost", "report")
 DEFAULTS = {
     "parts": ",".join(ALL),
     "methods": "",
+    "source": str(METHODS),
     "backbone": "lab",
     "frames": "256,1024,4096",
     "budgets": "16,64,256",
@@ -48,7 +49,8 @@ DEFAULTS = {
 }
 MEANINGS = {
     "parts": f"what is done, in this order: {', '.join(ALL)}",
-    "methods": "names of files in experiments/yardstick/methods; empty: all",
+    "methods": "names of files in the source; empty: all",
+    "source": "folder of the methods: a file each; experiments/yardstick/ideas has what was tried",
     "frames": "lengths of the videos",
     "budgets": "visual tokens kept in total; the tables of splits and parts take the middle one",
     "opacities": "opacities of the needles, at least 3, ascending",
@@ -69,7 +71,7 @@ def main(given: Sequence[str]) -> None:
     asked = chosen["parts"].split(",")
     if unknown := [part for part in asked if part not in ALL]:
         raise UsageError(f"parts: got {unknown[0]!r}, expected some of {', '.join(ALL)}")
-    protocol, compared = _protocol(chosen), methods([name for name in chosen["methods"].split(",") if name])
+    protocol, compared = _protocol(chosen), _compared(chosen)
     apart(protocol.calibration, protocol.seeds)
     folder, results = Path(chosen["tuned"]), Path(chosen["results"])
     with composing():
@@ -93,6 +95,10 @@ def main(given: Sequence[str]) -> None:
             write(results / "yardstick_cost.csv", _costs(protocol, words))
         if "report" in asked:
             report(results)
+
+
+def _compared(chosen: Mapping[str, str]) -> list[Method]:
+    return methods([name for name in chosen["methods"].split(",") if name], Path(chosen["source"]))
 
 
 def tuned_words(file: Path) -> list[str]:

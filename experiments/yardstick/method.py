@@ -7,7 +7,7 @@
     control: false                   # a control has nothing to tune and nothing published
     splits: true                     # whether it stands in the tables of every split, too
 
-A new method is a new file there.
+A new method is a new file there. What was tried for a preset of our own stands beside them in `ideas/`.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class Method:
         return [f"preset={self.preset}", *setting]
 
 
-def methods(names: Sequence[str] = ()) -> list[Method]:
-    """Reads the named methods, or all, in alphabetical order.
+def methods(names: Sequence[str] = (), folder: Path = METHODS) -> list[Method]:
+    """Reads the named methods of a folder, or all, in alphabetical order.
 
     Raises UsageError for a name without a file, and for a file that describes no method.
     """
-    known = {path.stem: path for path in sorted(METHODS.glob("*.yaml"))}
+    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"methods: got {unknown[0]!r}, expected names out of {', '.join(known)}")
     return [_read(known[name]) for name in (names or known)]

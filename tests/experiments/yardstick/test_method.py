@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 from experiments.common import compose_root, composing
-from experiments.yardstick import method as module
-from experiments.yardstick.method import MOST, Method, methods
+from experiments.yardstick.method import METHODS, MOST, Method, methods
 from framework.config.parts import build_strategies
 from framework.core.errors import UsageError
 
 
 def test_every_shipped_method_composes_with_every_setting() -> None:
     found = methods()
+    ideas = methods(folder=METHODS.parent / "ideas")
+    assert not [one.name for one in ideas if one.control or not one.settings]
     names = [one.name for one in found]
     assert names == sorted(names) and {"uniform", "oracle", "no_video", "flexselect", "adapttoken", "vote"} <= set(
         names
     )
     with composing():
-        for one in found:
+        for one in [*found, *ideas]:
             tried = {one.candidates()[0], one.candidates()[-1]} if one.settings else set()
             for setting in tried | ({one.published} if one.published or not tried else set()):
                 build_strategies(compose_root([*one.words(setting), "backbone=lab_subsets", "benchmark=needle"]))
@@ -38,10 +39,9 @@ def test_no_method_tries_more_than_any_other_may() -> None:
         Method("x", "flexselect", settings={"a": list(range(MOST + 1))})
 
 
-def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="methods: got 'best', expected names out of adapttoken"):
         methods(["best"])
-    monkeypatch.setattr(module, "METHODS", tmp_path)
     (tmp_path / "odd.yaml").write_text("preset: uniform\nsetting: {a: [1]}\n")
     with pytest.raises(UsageError, match=r"odd\.yaml: got keys preset, setting, expected preset and some of"):
-        methods()
+        methods(folder=tmp_path)
