@@ -34,14 +34,18 @@ def cosine_blocks(
 class LivingNeighbours:
     """Tracks which of n tokens are most similar to each other while tokens are removed. Memory is O(n).
 
-    `blocks(rows)` compares the tokens `rows` i64 [m] with all others. Every token remembers its most similar neighbours
+    `blocks(rows)` compares the tokens `rows` i64 [m] with all others. `alive` bool [n] says which are there at first;
+    None: all. Every token remembers its most similar neighbours
     and is compared again only when none of these is left.
     """
 
-    def __init__(self, n: int, blocks: Callable[[Tensor], Blocks]) -> None:
+    def __init__(self, n: int, blocks: Callable[[Tensor], Blocks], alive: np.ndarray | None = None) -> None:
         self._blocks = blocks
-        self.alive = np.ones(n, dtype=bool)
-        self._values, self._indices = self._look(np.arange(n))  # f32 and i64 [n, LISTED], best first
+        self.alive = np.ones(n, dtype=bool) if alive is None else alive
+        living = np.flatnonzero(self.alive)
+        self._values = np.full((n, LISTED), -np.inf, np.float32)  # best first
+        self._indices = np.zeros((n, LISTED), np.int64)
+        self._values[living], self._indices[living] = self._look(living)
         self.similarity = self._values[:, 0].copy()  # f32 [n], to the partner; -inf: no partner, or removed
         self.partner = np.where(self.similarity > -np.inf, self._indices[:, 0], -1)  # i64 [n]; -1: none
 

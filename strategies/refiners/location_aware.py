@@ -29,9 +29,11 @@ from torch.nn.functional import normalize
 from framework.core.interfaces import TokenRefiner
 from framework.core.types import Candidates, Question, Selection, Tokens
 from framework.ops.apportion import worth
+from framework.ops.removal import exponential, remove_closest
 from framework.ops.similarity import LivingNeighbours, cosine_blocks
 
 FAR = 5.0  # sigmas: exp(-5) < 0.7 %, where the band of very many candidates ends
+NEAR = 0.5  # sigmas: where the band begins; changes the speed alone
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,14 @@ class LocationAware(TokenRefiner):
         sigma = self.sigma_seconds or max(candidates.stride_seconds, 1e-6)
         unit = normalize(tokens.embeddings.float(), dim=-1)
         look = partial(self._similarities, tokens, unit, torch.from_numpy(rank).to(unit.device), sigma)
-        near = LivingNeighbours(len(order), look)
-        partner = near.partner.copy()
+        span = float(tokens.seconds[-1] - tokens.seconds[0])
+        widest = self.window_seconds or (FAR * sigma if len(order) > self.dense_limit else span)
         if self.iterative:
-            for _ in range(len(order) - budget):
-                closest = near.closest()
-                victim = int(closest[rank[closest].argmax()])
-                partner[victim] = near.partner[victim]
-                near.remove(victim)
-            alive = near.alive
+            first = widest if self.kernel == "add" else NEAR * sigma  # a sum has no such bound
+            alive, partner = remove_closest(rank, len(order) - budget, look, first, widest, exponential(sigma))
         else:
-            alive = np.ones(len(order), dtype=bool)
+            near = LivingNeighbours(len(order), lambda rows: look(rows, widest))
+            alive, partner = np.ones(len(order), dtype=bool), near.partner
             alive[np.lexsort((-rank, -near.similarity))[: len(order) - budget]] = False
         if self.operation == "merge":
             tokens = _merged(tokens, np.flatnonzero(~alive)[np.argsort(-rank[~alive])], partner)
@@ -96,10 +95,9 @@ class LocationAware(TokenRefiner):
         return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.end_seconds, candidates.end_tick)
 
     def _similarities(
-        self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor
+        self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor, reach: float
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Blocks of `rows` [r], columns [c] and their similarities f32 [r, c], -inf where unrelated."""
-        reach = self.window_seconds or (FAR * sigma if len(tokens) > self.dense_limit else math.inf)
         for part, columns, cosine, gap in cosine_blocks(unit, tokens.seconds, rows.to(rank.device), reach):
             rise = tokens.row[part, None] - tokens.row[columns]
             run = tokens.column[part, None] - tokens.column[columns]
