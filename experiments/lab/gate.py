@@ -1,6 +1,6 @@
 """Can a lab model read whatever a selector keeps, at any length? The gate before methods are compared with it.
 
-    python -m experiments.lab.gate backbone=lab_subsets frames=256,1024,4096,10000 kept=32,64 videos=40 seed=9000
+    python -m experiments.lab.gate backbone=lab_long frames=256,1024,4096,10000 kept=32,64 videos=40 seed=9000
 
 Every question about a made video is asked twice. Once about the tokens that show its needles, filled up with random
 others to the number kept; once about random others alone, which decide nothing. Both at original times. A cell passes
@@ -34,11 +34,11 @@ from framework.lab.scene import Scene
 from framework.lab.world import FRAMES_PER_SECOND, FRAMES_PER_TICK
 
 DEFAULTS = {
-    "backbone": "lab_subsets",
+    "backbone": "lab_long",
     "checkpoint": "",
     "frames": "256,1024,4096,10000",
     "kept": "32,64",
-    "splits": "attribute,conjunction,two_evidence,when,order",
+    "splits": "attribute,conjunction,two_evidence,when,order,count",
     "videos": "40",
     "seed": "9000",
 }

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
 from experiments.common import RESULTS, arguments, composing, numbers, write
 from experiments.yardstick.cost import cost
@@ -40,8 +41,8 @@ DEFAULTS = {
     "videos": "40",
     "seeds": "200",
     "calibration": "100",
-    "calibration_videos": "20",
-    "calibration_frames": "1024",
+    "calibration_videos": "12",
+    "calibration_frames": "512",
     "calibration_opacities": "0.05,0.08",
     "splits": ",".join(OTHER_SPLITS),
     "tuned": str(TUNED),
@@ -103,8 +104,6 @@ def _compared(chosen: Mapping[str, str]) -> list[Method]:
 
 def tuned_words(file: Path) -> list[str]:
     """Returns the words of a frozen setting."""
-    from omegaconf import OmegaConf
-
     return [str(word) for word in OmegaConf.load(file).words]
 
 

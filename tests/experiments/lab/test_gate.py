@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from experiments.common import composing
 from experiments.lab.gate import Cell, Reader, cell, main
 
 
@@ -14,6 +15,15 @@ def test_the_shipped_model_reads_one_attribute_at_any_length(capsys: pytest.Capt
     assert {line[-1] for line in lines} == {"yes"} and all(float(line[3].split()[0]) == 1 for line in lines)
 
 
+def test_the_model_for_comparisons_reads_every_split_of_films_of_any_length() -> None:
+    with composing():
+        reader = Reader.of({"backbone": "lab_long", "checkpoint": ""})
+    for split in ("attribute", "conjunction", "two_evidence", "when", "order"):
+        for frames in (256, 10_000):
+            found = cell(reader, split, frames, 32, 3, 11)
+            assert sum(found.right) >= 14 and found.with_needles < 0.2 and found.without > 0.85  # of 15 questions
+
+
 def test_what_was_never_taught_does_not_pass(gate_reader: Reader) -> None:
     found = cell(gate_reader, "order", 256, 32, 2, 1)
     assert not found.passed and len(found.right) == 10 and found.videos == ["0"] * 5 + ["1"] * 5
@@ -22,8 +32,6 @@ def test_what_was_never_taught_does_not_pass(gate_reader: Reader) -> None:
 
 @pytest.fixture(scope="module")
 def gate_reader() -> Reader:
-    from experiments.common import composing
-
     with composing():
         return Reader.of({"backbone": "lab", "checkpoint": ""})
 

@@ -26,6 +26,7 @@ CONF = Path(framework.__file__).parents[1] / "conf" / "recipe"
 EARLIER = dict.fromkeys(("lab", "lab_hard", "lab_wide"), Shape(6, 1e6, (4, 6, 6)))
 SHIPPED = [
     ("lab", {"attribute": 0.93}),
+    ("lab_long", {"attribute": 0.93, "conjunction": 0.9, "two_evidence": 0.8, "when": 0.8, "order": 0.8}),
     ("lab_hard", {"attribute": 0.9, "conjunction": 0.8, "two_evidence": 0.8, "when": 0.65, "order": 0.8}),
 ]
 
@@ -39,7 +40,8 @@ def measured(name: str, splits: list[str], questions: int):  # type: ignore[no-u
     module = LabLanguage(model, tokenizer, phase.schedule, phase.losses).eval()
     plain = QuestionSettings(dict.fromkeys(splits, 1.0), 0.35, 0.6, 0.0, 0.0, 0.0, 0.0)
     clear = ClipSettings((0.1, 0.45), (2, 8), 0.5, 1.0, 0.3, 0.0, 1.0, (0.03, 0.06), 0.0)
-    batches = LanguageSettings(False, 8, 4, [(0, 16)], 0.0, 6000, 0.0, (8, 32), 8)
+    told = name not in EARLIER  # when the film ends
+    batches = LanguageSettings(False, 8, 4, [(0, 16)], 0.0, 6000, 0.0, (8, 32), 8, length_told=told)
     asker = Asker(plain, tokenizer.get_vocab())
     steps = range(questions // 32)
     drawn = (language_batch(np.random.default_rng([77, s]), 0, batches, clear, asker, SLIDING_WINDOW) for s in steps)
