@@ -66,9 +66,16 @@ MEANINGS = {
 
 
 def main(given: Sequence[str]) -> None:
-    """Runs the parts that are asked for. Raises UsageError, before any model is loaded, for what cannot be compared."""
+    """Runs the parts that are asked for. SystemExit, before any model is loaded, for what cannot be compared."""
     chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
     torch.set_num_threads(1)
+    try:
+        _run(chosen)
+    except UsageError as error:
+        raise SystemExit(str(error)) from error
+
+
+def _run(chosen: Mapping[str, str]) -> None:
     asked = chosen["parts"].split(",")
     if unknown := [part for part in asked if part not in ALL]:
         raise UsageError(f"parts: got {unknown[0]!r}, expected some of {', '.join(ALL)}")
@@ -145,7 +152,4 @@ def _shares(text: str) -> tuple[float, ...]:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UsageError as error:
-        raise SystemExit(str(error)) from error
+    main(sys.argv[1:])
