@@ -30,9 +30,9 @@ from framework.config.parts import build_pipeline
 from framework.evaluation.journal import Journal
 from framework.evaluation.lock import hold
 from framework.evaluation.runner import Runner, Status
-from framework.evaluation.runs import load
+from framework.evaluation.runs import Line, load
 from framework.evaluation.statistics import holm, mean_interval
-from framework.evaluation.versus import versus
+from framework.evaluation.versus import Versus, versus
 from framework.recording.origin import check_same
 from framework.recording.recording_session import FOLDER as PROBES
 from framework.recording.recording_session import Recorder
@@ -212,7 +212,6 @@ def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list
         if one.lines.keys() != runs[reference].lines.keys():
             raise SystemExit(f"{one.folder} and {runs[reference].folder} have not answered the same questions")
         ours = [one.lines[line["id"]] for line in theirs]
-        accuracy = mean_interval([line["correct"] for line in ours], videos)
         against = versus(ours, theirs, videos) if name != reference else None
         rows.append(
             {
@@ -220,12 +219,7 @@ def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list
                 "run": name,
                 "n": len(ours),
                 "videos": len(set(videos)),
-                "accuracy": accuracy.value,
-                "low": accuracy.low,
-                "high": accuracy.high,
-                "difference": against.difference.value if against else None,
-                "difference_low": against.difference.low if against else None,
-                "difference_high": against.difference.high if against else None,
+                **accuracies(ours, videos, against),
                 "p": against.p_mcnemar if against else None,
                 "groups_visited": _mean([line["groups_visited"] / line["groups_total"] for line in ours]),
                 "tokens_kept": _mean([line["tokens_kept"] for line in ours]),
@@ -234,6 +228,19 @@ def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list
             }
         )
     return rows
+
+
+def accuracies(ours: Sequence[Line], videos: Sequence[str], against: Versus | None) -> dict[str, float | None]:
+    """Returns the columns of a row for accuracy and its paired difference, each with its 95 % interval."""
+    accuracy = mean_interval([line["correct"] for line in ours], videos)
+    return {
+        "accuracy": accuracy.value,
+        "low": accuracy.low,
+        "high": accuracy.high,
+        "difference": against.difference.value if against else None,
+        "difference_low": against.difference.low if against else None,
+        "difference_high": against.difference.high if against else None,
+    }
 
 
 def _mean(values: Sequence[float]) -> float | None:

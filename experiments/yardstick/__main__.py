@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from experiments.common import RESULTS, arguments, composing, numbers, write
 from experiments.yardstick.cost import cost
-from experiments.yardstick.method import METHODS, TUNED, Method, methods
-from experiments.yardstick.protocol import OTHER_SPLITS, Protocol, rows, taken_away
+from experiments.yardstick.method import METHODS, TUNED, methods
+from experiments.yardstick.protocol import OTHER_SPLITS, Protocol, middle, rows, taken_away
 from experiments.yardstick.report import report
-from experiments.yardstick.tables import part_rows, split_rows, threshold_rows
+from experiments.yardstick.tables import REFERENCE, split_rows, threshold_rows
 from experiments.yardstick.tuning import Calibration, apart, tune, tuned
+from framework.commands.threshold import checked_opacities
 from framework.core.errors import UsageError
 
 ALL = ("tune", "thresholds", "splits", "parts", "cost", "report")
@@ -34,7 +34,7 @@ DEFAULTS = {
     "parts": ",".join(ALL),
     "methods": "",
     "source": str(METHODS),
-    "backbone": "lab",
+    "backbone": "lab_long",
     "frames": "256,1024,4096",
     "budgets": "16,64,256",
     "opacities": "0.03,0.045,0.06,0.08,0.1,0.15",
@@ -79,39 +79,33 @@ def _run(chosen: Mapping[str, str]) -> None:
     asked = chosen["parts"].split(",")
     if unknown := [part for part in asked if part not in ALL]:
         raise UsageError(f"parts: got {unknown[0]!r}, expected some of {', '.join(ALL)}")
-    protocol, compared = _protocol(chosen), _compared(chosen)
+    protocol, source = _protocol(chosen), Path(chosen["source"])
+    compared = methods([name for name in chosen["methods"].split(",") if name], source)
+    (best,) = methods([REFERENCE], source) if "parts" in asked else (None,)
     apart(protocol.calibration, protocol.seeds)
     folder, results = Path(chosen["tuned"]), Path(chosen["results"])
     with composing():
         if "tune" in asked:
             for method in compared:
                 if method.settings and not method.control:
-                    print(f"{method.name}: {', '.join(tuned_words(tune(method, protocol.calibration, folder)))}")
+                    print(f"{method.name}: {', '.join(tune(method, protocol.calibration, folder))}")
         if set(asked) == {"tune"}:
             return
         words = rows(compared, protocol.calibration, folder)
-        middle = sorted(protocol.budgets)[len(protocol.budgets) // 2]
         if "thresholds" in asked:
-            write(results / "yardstick_thresholds.csv", threshold_rows(protocol, words))
+            write(results / "yardstick_thresholds.csv", threshold_rows(protocol, words, protocol.budgets))
         if "splits" in asked:
-            write(results / "yardstick_splits.csv", split_rows(protocol, words, chosen["splits"].split(","), middle))
-        if "parts" in asked:
-            best = next(method for method in compared if method.name == "adapttoken")
+            write(
+                results / "yardstick_splits.csv",
+                split_rows(protocol, words, chosen["splits"].split(","), protocol.middle),
+            )
+        if best is not None:
             taken = taken_away(best.words(tuned(best, protocol.calibration, folder)))
-            write(results / "yardstick_parts.csv", part_rows(protocol, taken, middle))
+            write(results / "yardstick_parts.csv", threshold_rows(protocol, taken, [protocol.middle]))
         if "cost" in asked:
             write(results / "yardstick_cost.csv", _costs(protocol, words))
         if "report" in asked:
             report(results)
-
-
-def _compared(chosen: Mapping[str, str]) -> list[Method]:
-    return methods([name for name in chosen["methods"].split(",") if name], Path(chosen["source"]))
-
-
-def tuned_words(file: Path) -> list[str]:
-    """Returns the words of a frozen setting."""
-    return [str(word) for word in OmegaConf.load(file).words]
 
 
 def _costs(protocol: Protocol, words: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -133,13 +127,13 @@ def _protocol(chosen: Mapping[str, str]) -> Protocol:
         videos=int(chosen["calibration_videos"]),
         frames=int(chosen["calibration_frames"]),
         opacities=_shares(chosen["calibration_opacities"]),
-        budget=sorted(numbers(chosen["budgets"]))[len(chosen["budgets"].split(",")) // 2],
+        budget=middle(numbers(chosen["budgets"])),
         common=common,
     )
     return Protocol(
         frames=tuple(numbers(chosen["frames"])),
         budgets=tuple(numbers(chosen["budgets"])),
-        opacities=_shares(chosen["opacities"]),
+        opacities=tuple(checked_opacities(_shares(chosen["opacities"]), chosen["opacities"])),
         videos=int(chosen["videos"]),
         seeds=tuple(numbers(chosen["seeds"])),
         calibration=calibration,

@@ -36,8 +36,7 @@ class Oracle(TokenScorer):
         """Returns a permutation of 1..N, raised by N for the needles' tokens."""
         spans, cells = self._needles[view.question.id]
         layout = view.layout
-        ticks = {int(tick): float(at) for tick, at in zip(view.group.ticks, view.seconds, strict=True)}
-        seconds = torch.tensor([ticks[int(tick)] for tick in layout.tick])
+        seconds = view.seconds[torch.searchsorted(view.group.ticks, layout.tick)]
         place = layout.row * GRID + layout.column
         shown = torch.zeros(len(layout), dtype=torch.bool)
         for (start, end), cell in zip(spans, cells, strict=True):

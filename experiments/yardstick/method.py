@@ -4,8 +4,7 @@
     published: [backbone.group_ticks=64]   # what its paper or code says, where the lab has that
     settings:                        # tuned over the product of these, at most MOST
       backbone.group_ticks: [8, 16, 32, 64]
-    control: false                   # a control has nothing to tune and nothing published
-    splits: true                     # whether it stands in the tables of every split, too
+    control: false                   # a control has one row, as `published` says, and nothing to tune
 
 A new method is a new file there. What was tried for a preset of our own stands beside them in `ideas/`.
 """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.common import compose_root
 from experiments.yardstick.answering import Cell
 from experiments.yardstick.method import TUNED, Method
 from experiments.yardstick.tuning import Calibration, tuned
+from framework.config.parts import build_strategies
 
-OTHER_SPLITS = ("conjunction", "two_evidence", "when", "order", "count")
+OTHER_SPLITS = ("conjunction", "two_evidence", "when", "order")  # count: the model does not pass the gate there
 PARTS = {
     "all of it": "",
     "no certainty between groups": "relevance=constant",
@@ -32,6 +34,11 @@ class Protocol:
     calibration: Calibration
     common: tuple[str, ...]
 
+    @property
+    def middle(self) -> int:
+        """Returns the budget of the tables that have one alone."""
+        return middle(self.budgets)
+
     def cell(self, frames: int, split: str, opacity: float, seed: int) -> Cell:
         """Returns the questions about one split of videos of one length, at one opacity."""
         values = {
@@ -42,6 +49,11 @@ class Protocol:
             "seed": seed,
         }
         return Cell(self.common, values, max(self.budgets), f"{split} {frames} {opacity:g} seed {seed}")
+
+
+def middle(budgets: Collection[int]) -> int:
+    """Returns the budget in the middle."""
+    return sorted(budgets)[len(budgets) // 2]
 
 
 def taken_away(setting: Sequence[str]) -> dict[str, list[str]]:
@@ -57,7 +69,8 @@ def taken_away(setting: Sequence[str]) -> dict[str, list[str]]:
 def rows(methods: Sequence[Method], calibration: Calibration, folder: Path = TUNED) -> dict[str, list[str]]:
     """Returns the words of every row: each method as published, where that is known, and tuned, where it can be.
 
-    Raises UsageError where a method has no setting that was tuned under these conditions.
+    Raises UsageError where a method has no setting that was tuned under these conditions, and where its strategies
+    cannot be built from its words: no row may fail hours after the first.
     """
     found: dict[str, list[str]] = {}
     for method in methods:
@@ -67,4 +80,6 @@ def rows(methods: Sequence[Method], calibration: Calibration, folder: Path = TUN
         if method.published:
             found[f"{method.name}, published"] = method.words(method.published)
         found[method.name] = method.words(tuned(method, calibration, folder))
+    for words in found.values():
+        build_strategies(compose_root([*words, *calibration.common]))
     return found

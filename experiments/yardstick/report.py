@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.common import Row, interval, markdown, read, save
+from experiments.yardstick.protocol import middle
 from framework.evaluation.threshold import Found
 from framework.report.threshold import found_text
 
@@ -62,11 +63,11 @@ def split_table(rows: Sequence[Row]) -> str:
 
 def cost_table(rows: Sequence[Row]) -> str:
     """Returns a table with a row per method, and operations, passes and seconds per length at the middle budget."""
-    budgets = sorted({row["budget"] for row in rows})
-    middle = [row for row in rows if row["budget"] == budgets[len(budgets) // 2]]
-    lengths = sorted({row["frames"] for row in middle})
-    cells = {(row["method"], row["frames"]): row for row in middle}
-    names = dict.fromkeys(row["method"] for row in middle)
+    budget = middle({row["budget"] for row in rows})
+    shown = [row for row in rows if row["budget"] == budget]
+    lengths = sorted({row["frames"] for row in shown})
+    cells = {(row["method"], row["frames"]): row for row in shown}
+    names = dict.fromkeys(row["method"] for row in shown)
     return markdown(
         ["method", *(f"{length:,} frames: GFLOP, passes, s" for length in lengths)],
         [[name, *(_cost(cells.get((name, length))) for length in lengths)] for name in names],
@@ -75,8 +76,7 @@ def cost_table(rows: Sequence[Row]) -> str:
 
 def frontier(path: Path, thresholds: Sequence[Row], costs: Sequence[Row]) -> None:
     """Draws threshold against operations, a panel per length at the middle budget, the frontier as a line."""
-    budgets = sorted({row["budget"] for row in thresholds})
-    budget = budgets[len(budgets) // 2]
+    budget = middle({row["budget"] for row in thresholds})
     lengths = sorted({row["frames"] for row in thresholds})
     price = {(row["frames"], row["budget"], row["method"]): row["operations"] for row in costs}
     figure = Figure(figsize=(5 * len(lengths), 5.5), dpi=110, layout="constrained")

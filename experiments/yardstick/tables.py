@@ -1,4 +1,4 @@
-"""From runs to rows: thresholds over lengths and budgets, accuracy on the other splits, AdaptToken's parts."""
+"""From runs to rows: thresholds over lengths and budgets, accuracy on the other splits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.common import accuracies, with_holm
 from experiments.yardstick.protocol import Protocol
 from framework.evaluation.metrics import known_mean
 from framework.evaluation.runs import load
 from framework.evaluation.scale import measure
-from framework.evaluation.statistics import holm, mean_interval
 from framework.evaluation.threshold import Found
 from framework.evaluation.versus import versus
 
@@ -19,8 +19,11 @@ RESAMPLES = 2_000
 Words = Mapping[str, Sequence[str]]
 
 
-def threshold_rows(protocol: Protocol, words: Words, budgets: Sequence[int] = ()) -> list[dict[str, Any]]:
-    """Returns one row per length, budget and method: threshold, ratio to the reference, accuracy at each opacity."""
+def threshold_rows(protocol: Protocol, words: Words, budgets: Sequence[int]) -> list[dict[str, Any]]:
+    """Returns one row per length, budget and method: threshold, ratio to the reference, accuracy at each opacity.
+
+    Without the reference ratios are to the first method.
+    """
     found = []
     for frames in protocol.frames:
         folders: dict[int, dict[str, dict[float, list[Path]]]] = {}
@@ -28,17 +31,12 @@ def threshold_rows(protocol: Protocol, words: Words, budgets: Sequence[int] = ()
             for opacity in protocol.opacities:
                 cell = protocol.cell(frames, "attribute", opacity, seed)
                 for name, mine in words.items():
-                    for budget in budgets or protocol.budgets:
+                    for budget in budgets:
                         run = cell.answered(name, mine, budget)
                         folders.setdefault(budget, {}).setdefault(name, {}).setdefault(opacity, []).append(run)
         for budget, scale in folders.items():
             found += [{"frames": frames, "budget": budget, **row} for row in _scale(scale)]
     return found
-
-
-def part_rows(protocol: Protocol, words: Words, budget: int) -> list[dict[str, Any]]:
-    """Returns threshold rows of AdaptToken with each of its parts taken away; ratios are to all of it."""
-    return threshold_rows(protocol, words, [budget])
 
 
 def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: int) -> list[dict[str, Any]]:
@@ -60,7 +58,6 @@ def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: 
             videos = [str(line["video"]) for line in theirs]
             for name, mine in lines.items():
                 ours = [mine[line["id"]] for line in theirs]
-                accuracy = mean_interval([line["correct"] for line in ours], videos)
                 against = versus(ours, theirs, videos) if name != reference else None
                 found.append(
                     {
@@ -69,18 +66,12 @@ def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: 
                         "budget": budget,
                         "method": name,
                         "n": len(ours),
-                        "accuracy": accuracy.value,
-                        "low": accuracy.low,
-                        "high": accuracy.high,
-                        "difference": against.difference.value if against else None,
-                        "difference_low": against.difference.low if against else None,
-                        "difference_high": against.difference.high if against else None,
+                        **accuracies(ours, videos, against),
                         "p": against.p_videos if against else None,
                         "evidence_kept": known_mean(ours, "evidence_kept"),
                     }
                 )
-    corrected = iter(holm([row["p"] for row in found if row["p"] is not None]))
-    return [{**row, "p_holm": next(corrected) if row["p"] is not None else None} for row in found]
+    return with_holm(found)
 
 
 def _scale(scale: Mapping[str, Mapping[float, Sequence[Path]]]) -> list[dict[str, Any]]:

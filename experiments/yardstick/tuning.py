@@ -18,15 +18,8 @@ from framework.backbones.loading import locate_checkpoint
 from framework.config.identity import whole
 from framework.core.errors import UsageError
 
-KEYS = {"words", "accuracy", "operations", "tried", "commit"}
-KEYS |= {
-    "weights",
-    "benchmark",
-    "seeds",
-    "frames",
-    "opacities",
-    "budget",
-}  # the conditions, which a comparison must share
+CONDITIONS = ("weights", "benchmark", "seeds", "frames", "opacities", "budget")  # which a comparison must share
+KEYS = {"words", "accuracy", "operations", "tried", "commit", *CONDITIONS}
 
 
 @dataclass(frozen=True)
@@ -55,15 +48,14 @@ class Calibration:
         ]
 
 
-def tune(method: Method, calibration: Calibration, folder: Path = TUNED) -> Path:
+def tune(method: Method, calibration: Calibration, folder: Path = TUNED) -> tuple[str, ...]:
     """Runs every setting of a method and freezes the most accurate; of equal ones the cheapest.
 
-    Nothing is tried where the method was tuned on the same before. Returns the file.
+    Nothing is tried where the method was tuned on the same before. Returns the setting.
     """
     file = folder / f"{method.name}.yaml"
     if file.is_file():
-        tuned(method, calibration, folder)
-        return file
+        return tuned(method, calibration, folder)
     found = []
     for setting in method.candidates():
         runs = [cell.answered(method.name, method.words(setting), calibration.budget) for cell in calibration.cells()]
@@ -87,12 +79,12 @@ def tune(method: Method, calibration: Calibration, folder: Path = TUNED) -> Path
     folder.mkdir(parents=True, exist_ok=True)
     about = f"# {method.name}, tuned: python -m experiments.yardstick parts=tune methods={method.name}\n"
     whole(file, about + OmegaConf.to_yaml(OmegaConf.create(table)))
-    return file
+    return setting
 
 
 def _conditions(calibration: Calibration) -> dict[str, Any]:
     """What a setting was tuned on, and for which model."""
-    cfg = compose_root([*calibration.common])
+    cfg = compose_root(calibration.common)
     place, _ = locate_checkpoint(cfg.backbone.adapter.checkpoint, "qwen2_5_vl")
     weights = b"".join(file.read_bytes() for file in sorted(Path(place).glob("*.safetensors")))
     return {

@@ -60,6 +60,7 @@ class ChatText:
         self.tail = after.partition(USER)[2]
         self.told = told
         self.split = lru_cache(REMEMBERED)(self._split)
+        self.before = lru_cache(REMEMBERED)(self._before)
 
     def _rendered(self, content: list[dict[str, str]]) -> str:
         text = self.tokenizer.apply_chat_template(
@@ -80,8 +81,8 @@ class ChatText:
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
         return encoded["input_ids"], encoded["offset_mapping"]
 
-    def before(self, video: bool, seconds: float) -> Tensor:
-        """Returns the ids before the visual tokens, i64 [P]; with a video, they say that it ends at `seconds`."""
+    def _before(self, video: bool, seconds: float) -> Tensor:
+        """The ids before the visual tokens, i64 [P]; with a video, they say that it ends at `seconds`. Remembered."""
         return torch.tensor(self.ids(self.head[video].replace(TOLD, self.told.format(seconds=seconds))))
 
     def _split(self, question: Question, video: bool) -> Prompt:

@@ -52,7 +52,8 @@ def run(cfg: DictConfig) -> Path:
 
     Raises UsageError, before a model is loaded, for what cannot be measured. Raises RunError where a question failed.
     """
-    opacities, seeds = _opacities(cfg.opacities), _seeds(cfg.seeds)
+    listed = list(cfg.opacities) if isinstance(cfg.opacities, ListConfig) else []
+    opacities, seeds = checked_opacities(listed, cfg.opacities), _seeds(cfg.seeds)
     if not (isinstance(cfg.resamples, int) and cfg.resamples >= 100):
         raise UsageError(f"resamples: got {cfg.resamples!r}, expected a whole number >= 100")
     if "opacity" not in cfg.benchmark:
@@ -73,9 +74,11 @@ def _key(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
 
 
-def _opacities(given: Any) -> list[float]:
-    """UsageError unless they are at least three, ascending, above 0 and up to 1."""
-    values = list(given) if isinstance(given, ListConfig) else []
+def checked_opacities(values: Sequence[Any], given: Any) -> list[float]:
+    """Returns `values` as numbers.
+
+    Raises UsageError, saying what was `given`, unless they are at least three, ascending, above 0 and up to 1.
+    """
     plain = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     if len(values) < FEWEST or not plain:
         raise UsageError(f"opacities: got {given}, expected a list of at least {FEWEST} numbers")

@@ -32,13 +32,17 @@ def remove_closest(
     most `reach` seconds away; `bound(reach)` is the most that a pair farther apart can have. The band begins at
     `reach` and doubles up to `widest`, beyond which nothing is related. A partner is -1 where there was none.
     """
+
+    def within(reach: float) -> Callable[[Tensor], Blocks]:
+        return lambda rows: compare(rows, reach)
+
     reach = min(reach, widest)
-    near = LivingNeighbours(len(rank), lambda rows: compare(rows, reach))
+    near = LivingNeighbours(len(rank), within(reach))
     partner = near.partner.copy()
     while count > 0:
         if reach < widest and not near.similarity.max() > bound(reach) * SLACK:
             reach = min(2 * reach, widest)
-            near = LivingNeighbours(len(rank), lambda rows, reach=reach: compare(rows, reach), near.alive)  # type: ignore[misc]
+            near = LivingNeighbours(len(rank), within(reach), near.alive)
             continue
         closest = near.closest()
         victim = int(closest[rank[closest].argmax()])

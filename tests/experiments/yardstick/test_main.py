@@ -58,5 +58,11 @@ def test_what_cannot_be_compared_is_refused_before_a_model_is_loaded(tmp_path: P
         main(["seeds=100"])
     with pytest.raises(SystemExit, match="parts: got 'all'"):
         main(["parts=all"])
+    with pytest.raises(SystemExit, match=r"opacities: got 0.1,0.05,0.2, expected numbers that ascend"):
+        main(["opacities=0.1,0.05,0.2"])
+    with pytest.raises(SystemExit, match=r"qtsplus\.checkpoint"):
+        main([*SMALL, "methods=qtsplus", "parts=thresholds", "backbone=lab"])
+    with pytest.raises(SystemExit, match="methods: got 'adapttoken', expected names out of coarse_to_fine"):
+        main(["parts=parts", "methods=floor", "source=experiments/yardstick/ideas"])
     with pytest.raises(SystemExit, match="adapttoken has no recorded setting"):
         main([*SMALL, "methods=adapttoken", "parts=thresholds", f"tuned={tmp_path}"])

@@ -41,9 +41,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 
 def test_the_most_accurate_is_frozen_and_of_equal_ones_the_cheapest(answers: list[Any], tmp_path: Path) -> None:
-    file = tune(METHOD, CALIBRATION, tmp_path)
+    assert tune(METHOD, CALIBRATION, tmp_path) == ("backbone.group_ticks=32",)
     assert len(answers) == 6 and {opacity for opacity, _, _ in answers} == {0.05, 0.1}
-    frozen: Any = OmegaConf.to_container(OmegaConf.load(file))
+    frozen: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "m.yaml"))
     assert frozen["words"] == ["backbone.group_ticks=32"] and (frozen["accuracy"], frozen["tried"]) == (1.0, 3)
     assert tuned(METHOD, CALIBRATION, tmp_path) == ("backbone.group_ticks=32",)
     tune(METHOD, CALIBRATION, tmp_path)

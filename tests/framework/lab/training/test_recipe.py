@@ -54,13 +54,16 @@ def tiny(name: str, steps: int) -> LabRecipe:
 
 
 def test_shipped_recipes() -> None:
-    lab, hard = built(shipped("lab_long")), built(shipped("lab_hard"))
-    assert list(lab.phases) == ["vision", "language", "hard_language", "joint", "subsets", "more_subsets"]
+    lab, hard, long = built(shipped("lab")), built(shipped("lab_hard")), built(shipped("lab_long"))
+    assert list(lab.phases) == ["vision", "language", "joint"]
     assert list(hard.phases) == ["vision", "language", "hard_language", "joint", "time"]
-    assert hard.phases["vision"] == lab.phases["vision"]  # one may serve the other
-    told = {name: part.length_told for name, phase in lab.phases.items() if (part := phase.batches or phase.subsets)}
+    first = ("vision", "language")
+    assert [hard.phases[name] for name in first] == [lab.phases[name] for name in first]  # one may serve the other
+    assert list(long.phases) == ["vision", "language", "hard_language", "joint", "subsets", "more_subsets"]
+    assert long.phases["vision"] == lab.phases["vision"]
+    told = {name: part.length_told for name, phase in long.phases.items() if (part := phase.batches or phase.subsets)}
     assert told == dict.fromkeys(("language", "hard_language", "joint", "subsets", "more_subsets"), True)
-    beside = [phase.batches.clock for phase in lab.phases.values() if phase.batches is not None]
+    beside = [phase.batches.clock for phase in long.phases.values() if phase.batches is not None]
     assert all(clock is not None and clock.farthest == 6000 for clock in beside) and len(beside) == 3
     (wide,) = built(shipped("lab_wide")).phases.values()
     assert wide.subsets is not None and tuple(wide.subsets.size) == (16, 64)  # as the comparison on wide videos wants
