@@ -36,8 +36,8 @@ format: $(STAMP)  ## let ruff rewrite the files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## the table of docs/results/needle.md, again (hours)
-	$(BIN)/python -m experiments.adapttoken.needle
+bench: $(STAMP)  ## all methods by one protocol, docs/results/yardstick.md again (hours)
+	$(BIN)/python -m experiments.yardstick
 
 clean:  ## remove the environment and caches; results in outputs/ stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from framework.config import plugins
 from framework.config.build import build
 from framework.config.identity import claim, identity, register_resolvers, whole
 from framework.config.parts import build_pipeline
+from framework.engine.session import OpenSession
 from framework.evaluation.journal import Journal
 from framework.evaluation.lock import hold
 from framework.evaluation.runner import Runner, Status
@@ -42,16 +43,6 @@ from framework.trackers import NoTracker
 
 OUTPUTS = Path("outputs")
 RESULTS = Path("docs/results")
-CHANCE = 0.25  # four options
-STYLES = {
-    "uniform": ("#999999", "s", "-"),
-    "random": ("#bbaa33", "v", "-"),
-    "flexselect": ("#4477aa", "D", "-"),
-    "high_entropy": ("#aa3377", "^", "-"),
-    "vote": ("#ee6677", "P", ":"),
-    "adapttoken": ("#1b7f5c", "o", "-"),
-    "adapttoken_agreement": ("#66ccee", "X", "--"),
-}  # colour, marker and line of a preset, the same in every figure
 MEANINGS = {
     "backbone": "which backbone: an option of conf/backbone",
     "cache": "folder in which encoded videos are kept",
@@ -125,16 +116,24 @@ def compose_root(overrides: Sequence[str]) -> DictConfig:
     return compose(config_name="config", overrides=list(overrides))
 
 
-def run(overrides: Sequence[str], title: str, record: bool = False, composed: DictConfig | None = None) -> Path:
+def run(
+    overrides: Sequence[str],
+    title: str,
+    record: bool = False,
+    composed: DictConfig | None = None,
+    around: Callable[[OpenSession], OpenSession] | None = None,
+) -> Path:
     """Runs one row, or goes on with it, and returns its folder: the one that `sieve eval OVERRIDES` uses.
 
     With `record` the probes of all groups are kept, for `replay`. `composed` is the configuration where it is not what
-    the overrides compose to. SystemExit where a question failed.
+    the overrides compose to. `around` changes how videos are opened. SystemExit where a question failed.
     """
     cfg = compose_root(overrides) if composed is None else composed
     folder = OUTPUTS / cfg.benchmark.name / identity(cfg)
     recorder = Recorder(folder / PROBES)
     pipeline = replace(build_pipeline(cfg), open_session=recorder.open) if record else build_pipeline(cfg)
+    if around is not None:
+        pipeline = replace(pipeline, open_session=around(pipeline.open_session))
     runner = Runner(pipeline, _benchmark(cfg), folder, NoTracker())
     return _conduct(cfg, overrides, replace(runner, settled=recorder.settled) if record else runner, title)
 
@@ -302,16 +301,7 @@ def commits(folders: Sequence[Path]) -> str:
     return ", ".join(sorted({load(folder).versions.get("commit", "unknown") for folder in folders}))
 
 
-def curve(axes: Axes, rows: Sequence[Row], x: str, preset: str) -> None:
-    """Draws the accuracy of a preset's `rows` over their column `x`, its 95 % interval shaded."""
-    color, marker, line = STYLES[preset]
-    ordered = sorted(rows, key=lambda row: row[x])
-    places, middle, low, high = ([row[key] for row in ordered] for key in (x, "accuracy", "low", "high"))
-    axes.plot(places, middle, color=color, marker=marker, linestyle=line, markersize=5, label=preset)
-    axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
-
-
-def chance_line(axes: Axes, chance: float = CHANCE) -> None:
+def chance_line(axes: Axes, chance: float) -> None:
     """Draws the accuracy that guessing among the options gives."""
     axes.axhline(chance, color="#444444", linestyle=":", linewidth=1, label=f"chance, {chance:.2f}")
 

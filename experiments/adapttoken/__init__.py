@@ -1,1 +1,1 @@
-"""What AdaptToken finds, on the lab model: accuracy, budgets, entropy, early stopping."""
+"""What AdaptToken's certainty knows, on the lab model: entropy of answers and of groups."""

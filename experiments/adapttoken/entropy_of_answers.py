@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.adapttoken.probed_groups import Probed, record_run, row
+from experiments.adapttoken.probes import Probed, record_run, row
 from experiments.common import (
     RESULTS,
     Row,

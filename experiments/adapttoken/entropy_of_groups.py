@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.adapttoken.probed_groups import SIGNALS, Probed, record_run, row
+from experiments.adapttoken.probes import SIGNALS, Probed, record_run, row
 from experiments.common import (
     RESULTS,
     Row,

@@ -1,6 +1,6 @@
 """Does a frozen vision tower tell which way a needle drifts inside its cell? A linear probe on its tokens.
 
-    python -m experiments.lab.direction_probe train=80,400 test=40 checkpoint=asset:lab_hard
+    python -m experiments.lab.direction_probe train=80,400 test=40 checkpoint=asset:lab
 
 Videos of the split `direction`, five needles each: one token per tick, at four places at most two pixels off the middle
 of the cell. Ridge regression on the four directions; its penalty is chosen on a fifth of the training videos. `mean`
@@ -21,7 +21,7 @@ from framework.evaluation.statistics import mean_interval
 from framework.lab.features import NeedleFeatures, NeedleSettings, needle_tokens
 from framework.lab.training.recipe import load
 
-DEFAULTS = {"train": "80,400", "test": "40", "checkpoint": "asset:lab_hard", "cache": "~/.cache/tokensieve/features"}
+DEFAULTS = {"train": "80,400", "test": "40", "checkpoint": "asset:lab", "cache": "~/.cache/tokensieve/features"}
 MEANINGS = {
     "train": "numbers of videos that the probe learns from, one table row for each",
     "test": "number of other videos that it is tested on",

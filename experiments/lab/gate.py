@@ -1,6 +1,6 @@
 """Can a lab model read whatever a selector keeps, at any length? The gate before methods are compared with it.
 
-    python -m experiments.lab.gate backbone=lab_long frames=256,1024,4096,10000 kept=32,64 videos=40 seed=9000
+    python -m experiments.lab.gate backbone=lab frames=256,1024,4096,10000 kept=32,64 videos=40 seed=9000
 
 Every question about a made video is asked twice. Once about the tokens that show its needles, filled up with random
 others to the number kept; once about random others alone, which decide nothing. Both at original times. A cell passes
@@ -34,7 +34,7 @@ from framework.lab.scene import Scene
 from framework.lab.world import FRAMES_PER_SECOND, FRAMES_PER_TICK
 
 DEFAULTS = {
-    "backbone": "lab_long",
+    "backbone": "lab",
     "checkpoint": "",
     "frames": "256,1024,4096,10000",
     "kept": "32,64",

@@ -18,7 +18,7 @@ from experiments.common import arguments
 from framework.config.identity import whole
 
 FOLDER = Path("outputs/qtsplus")
-DEFAULTS = {"backbone": "lab_subsets", "only": "", "words": "", "folder": str(FOLDER)}
+DEFAULTS = {"backbone": "lab", "only": "", "words": "", "folder": str(FOLDER)}
 MEANINGS = {
     "only": "arms that are trained, with semicolons between them; empty: all",
     "folder": "folder in which the trained arms are kept",

@@ -69,7 +69,7 @@ MEANINGS = {
 
 def build_ways(kept: float) -> dict[str, Pipeline]:
     """Builds the pipeline of every way, all with one backbone; their budgets are still to come."""
-    common = ["backbone=lab_subsets", "backbone.adapter.device=cpu", "answer_positions=original", "splitter=whole"]
+    common = ["backbone=lab", "backbone.adapter.device=cpu", "answer_positions=original", "splitter=whole"]
     learned = ["preset=qtsplus", f"qtsplus.rho={kept}"]
     words = {
         ALL: ["preset=random"],
@@ -84,7 +84,7 @@ def build_ways(kept: float) -> dict[str, Pipeline]:
 def video(frames: int, seed: int) -> VideoItem:
     """Renders a needle video with its questions; it has SHORTEST frames where fewer are asked for."""
     length = f"benchmark.frames={max(frames, SHORTEST)}"
-    cfg = compose_root(["backbone=lab_subsets", "benchmark=needle", length, f"seed={seed}"])
+    cfg = compose_root(["backbone=lab", "benchmark=needle", length, f"seed={seed}"])
     return build(cfg.benchmark, Benchmark, "benchmark")[0]  # type: ignore[type-abstract]
 
 

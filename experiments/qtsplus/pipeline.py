@@ -42,7 +42,7 @@ DEFAULTS = {
     "splits": "attribute,conjunction,two_evidence",
     "videos": "40",
     "seed": "5",
-    "backbone": "lab_subsets",
+    "backbone": "lab",
     "folder": str(RESULTS),
 }
 MEANINGS = {

@@ -34,7 +34,7 @@ DEFAULTS = {
     "parts": ",".join(ALL),
     "methods": "",
     "source": str(METHODS),
-    "backbone": "lab_long",
+    "backbone": "lab",
     "frames": "256,1024,4096",
     "budgets": "16,64,256",
     "opacities": "0.03,0.045,0.06,0.08,0.1,0.15",

@@ -1,7 +1,7 @@
 """Runs one method in one cell: on probes that were recorded for all methods that look alike, or live.
 
 What a method sees of a group does not depend on what it decides afterwards. So all that look alike share one recording,
-made once with every group visited and every token kept that any budget may want.
+made once with every group visited and every token kept that any budget may want. Recordings share encoded videos.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments.common import compose_root, replay, run
+from experiments.common import OUTPUTS, compose_root, replay, run
+from experiments.yardstick.encodings import Encodings
 from framework.config.parts import build_strategies
 
 CANONICAL = ("preset=adapttoken", "stopping=never")  # visits every group, and reads logits as every relevance does
 LOOK = ("splitter", "scorer", "backbone", "qtsplus", "autogaze", "overlay")  # what says how groups are looked at
+ENCODINGS = Encodings(OUTPUTS / "encodings")
 _composed = lru_cache(maxsize=256)(compose_root)
 
 
@@ -40,7 +42,7 @@ class Cell:
         cfg = self.composed(words, budget)
         title = f"{self.title}  {name}  {budget}"
         if not any(part.needs.probe for part in build_strategies(cfg).values()):
-            return run(words, title, composed=cfg)  # nothing to share: the model runs for the answer alone
+            return run(words, title, composed=cfg, around=ENCODINGS.around)
         return replay(self._looked(cfg, title), words, title, composed=cfg)
 
     def composed(self, words: Sequence[str], budget: int) -> DictConfig:
@@ -56,4 +58,4 @@ class Cell:
         with open_dict(looked):
             for key in LOOK:
                 looked[key] = cfg[key]
-        return run(CANONICAL, f"{title}, recorded", record=True, composed=looked)
+        return run(CANONICAL, f"{title}, recorded", record=True, composed=looked, around=ENCODINGS.around)

@@ -7,8 +7,6 @@ large models. It knows nothing of the tasks that the model is trained on.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,35 +17,26 @@ from framework.lab.tokenizer import build_tokenizer
 from framework.lab.world import CELL, COLOURS, SHAPES, SIDE, SIZES, WIDE
 
 HIDDEN = 128
+LAYERS = 7
 SLIDING_LAYERS = 2
 SLIDING_WINDOW = 8
+ROPE_THETA = 2e5  # the slowest frequency of time turns once in 27,700 ids, which are 13,850 ticks
+MROPE_SECTION = (12, 2, 2)  # frequencies of time, row and column, the fastest first
 PATCH = 14
 MERGE = 2
 IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
 IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Describes what differs between lab models.
-
-    By default the slowest frequency of time turns once in 27,700 ids, which are 13,850 ticks.
-    """
-
-    layers: int = 7
-    rope_theta: float = 2e5
-    mrope_section: Sequence[int] = (12, 2, 2)  # frequencies of time, row and column, the fastest first
-
-
-def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape) -> Qwen2_5_VLConfig:
-    """Builds the architecture of a lab model. The ids of special tokens come from the tokenizer."""
+def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+    """Builds the architecture of the lab model. The ids of special tokens come from the tokenizer."""
     token = tokenizer.convert_tokens_to_ids
     config = Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
             "hidden_size": HIDDEN,
             "intermediate_size": 2 * HIDDEN,
-            "num_hidden_layers": shape.layers,
+            "num_hidden_layers": LAYERS,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "max_position_embeddings": 32768,
@@ -55,12 +44,11 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape) -> Qwen2_5_VL
             "use_sliding_window": True,
             "sliding_window": SLIDING_WINDOW,
             "max_window_layers": 0,
-            "layer_types": ["sliding_attention"] * SLIDING_LAYERS
-            + ["full_attention"] * (shape.layers - SLIDING_LAYERS),
+            "layer_types": ["sliding_attention"] * SLIDING_LAYERS + ["full_attention"] * (LAYERS - SLIDING_LAYERS),
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": shape.rope_theta,
-                "mrope_section": list(shape.mrope_section),
+                "rope_theta": ROPE_THETA,
+                "mrope_section": list(MROPE_SECTION),
             },
             "bos_token_id": None,
             "eos_token_id": token("<|im_end|>"),
@@ -90,14 +78,12 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape) -> Qwen2_5_VL
     return config
 
 
-def build_model(
-    seed: int, shape: Shape | None = None
-) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+def build_model(seed: int) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """Builds a fresh model and its tokenizer. The rows of object words start at unit length, nearly orthogonal."""
     tokenizer = build_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen2_5_VLForConditionalGeneration(build_config(tokenizer, shape or Shape()))
+        model = Qwen2_5_VLForConditionalGeneration(build_config(tokenizer))
     rows = np.random.default_rng(seed).standard_normal((len(object_words()), HIDDEN)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     ids = tokenizer.convert_tokens_to_ids(list(object_words()))

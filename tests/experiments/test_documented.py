@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from experiments.adapttoken import budget, entropy_of_answers, entropy_of_groups, frames, lite_share
+from experiments.adapttoken import entropy_of_answers, entropy_of_groups
 from experiments.autogaze import __main__ as autogaze
 from experiments.autogaze import accuracy as autogaze_accuracy
 from experiments.autogaze import cost as autogaze_cost
@@ -25,9 +25,6 @@ FOLDER = Path(__file__).parents[2] / RESULTS
 PAGES = {
     entropy_of_answers: "entropy",
     entropy_of_groups: "entropy",
-    frames: "frames",
-    budget: "budget",
-    lite_share: "lite",
     qtsplus: "qtsplus",
     qtsplus_cost: "qtsplus_cost",
     qtsplus_pipeline: "qtsplus",
@@ -50,12 +47,6 @@ def _tables(module: ModuleType) -> list[str]:
     if module is entropy_of_groups:
         thresholds = read(FOLDER / f"{module.NAME}_threshold.csv")
         return [entropy_of_groups.signal_table(rows), entropy_of_groups.threshold_table(thresholds)]
-    if module is frames:
-        return [frames.table(rows), frames.differences(rows)]
-    if module is budget:
-        return [budget.table(rows, opacity) for opacity in {row["opacity"] for row in rows}]
-    if module is lite_share:
-        return [lite_share.table(rows, setting) for setting in {row["setting"] for row in rows}]
     if module is qtsplus_cost:
         return qtsplus_cost.tables(rows, read(FOLDER / f"{qtsplus_cost.COMPUTED}.csv"))
     if module is qtsplus:

@@ -17,12 +17,12 @@ from typing import Any
 import lightning
 import torch
 from safetensors.torch import load_model, save_model
-from transformers import AutoConfig, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import equal_chunk_attention, loading
 from framework.core.errors import UsageError
 from framework.lab.features import NeedleFeatures, NeedleSettings
-from framework.lab.model import SLIDING_WINDOW, Shape, build_model, save_checkpoint
+from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
 from framework.lab.training.batches import LanguageSettings, language_batch, vision_batch, vocabulary_of
 from framework.lab.training.clips import ClipSettings
 from framework.lab.training.language import LabLanguage, LossSettings
@@ -84,17 +84,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class LabRecipe(TrainingRecipe):
-    """Trains a lab model: phases in order, from a fresh model or from the checkpoint `start`.
-
-    `rope_theta`, if given, replaces the checkpoint's: the larger, the longer the videos in which a time-position is
-    unlike every other.
-    """
+    """Trains a lab model: phases in order, from a fresh model or from the checkpoint `start`."""
 
     name: str
     phases: Mapping[str, Phase]
     start: str | None = None
-    rope_theta: float | None = None
-    shape: Shape | None = None  # of a fresh model
 
     def train(self, workshop: Workshop) -> Path:
         """Runs every phase that is not finished. Returns the folder of the resulting checkpoint."""
@@ -105,11 +99,9 @@ def train(recipe: LabRecipe, seed: int, running: Running) -> Path:
     """Runs every phase that is not finished. Returns the folder of the resulting checkpoint."""
     torch.set_num_threads(running.threads)
     lightning.seed_everything(seed, verbose=False)
-    model, tokenizer = (
-        build_model(seed, recipe.shape) if recipe.start is None else load(recipe.start, recipe.rope_theta)
-    )
+    model, tokenizer = build_model(seed) if recipe.start is None else load(recipe.start)
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
-    so_far: dict[str, Any] = {"seed": seed, "start": recipe.start, "rope_theta": recipe.rope_theta}
+    so_far: dict[str, Any] = {"seed": seed, "start": recipe.start}
     for number, (name, phase) in enumerate(recipe.phases.items()):
         so_far[name] = asdict(phase)
         own = replace(running, folder=running.folder / name)
@@ -165,22 +157,15 @@ def measurement(make: Make, step: int, batches: int, seeds: tuple[int, ...]) -> 
     return measure
 
 
-def load(
-    checkpoint: str, rope_theta: float | None = None
-) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    """Loads a lab model in fp32 and its tokenizer. `checkpoint` as in conf/backbone; `rope_theta` replaces its own.
+def load(checkpoint: str) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+    """Loads a lab model in fp32 and its tokenizer. `checkpoint` as in conf/backbone.
 
     Raises UsageError that names `recipe.start` where the checkpoint cannot be used, as a backbone's would be refused.
     """
     cpu = torch.device("cpu")
     try:
         place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
-        config = AutoConfig.from_pretrained(place, local_files_only=local)
-        if rope_theta is not None:
-            config.text_config.rope_parameters["rope_theta"] = rope_theta
-        return loading.load(
-            Qwen2_5_VLForConditionalGeneration, place, local, "float32", cpu, None, "sdpa", config=config
-        )
+        return loading.load(Qwen2_5_VLForConditionalGeneration, place, local, "float32", cpu, None, "sdpa")
     except ValueError as error:
         raise UsageError(str(error).replace(f"{loading.KEY}.checkpoint", "recipe.start")) from error
 

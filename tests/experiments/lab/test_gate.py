@@ -17,7 +17,7 @@ def test_the_shipped_model_reads_one_attribute_at_any_length(capsys: pytest.Capt
 
 def test_the_model_for_comparisons_reads_every_split_of_films_of_any_length() -> None:
     with composing():
-        reader = Reader.of({"backbone": "lab_long", "checkpoint": ""})
+        reader = Reader.of({"backbone": "lab", "checkpoint": ""})
     for split in ("attribute", "conjunction", "two_evidence", "when", "order"):
         for frames in (256, 10_000):
             found = cell(reader, split, frames, 32, 3, 11)
@@ -25,9 +25,9 @@ def test_the_model_for_comparisons_reads_every_split_of_films_of_any_length() ->
 
 
 def test_what_was_never_taught_does_not_pass(gate_reader: Reader) -> None:
-    found = cell(gate_reader, "order", 256, 32, 2, 1)
+    found = cell(gate_reader, "direction", 256, 32, 2, 1)
     assert not found.passed and len(found.right) == 10 and found.videos == ["0"] * 5 + ["1"] * 5
-    assert found.without > 0.5
+    assert found.without > 0.0
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def inside(command: list[str], check: bool) -> None:
 
 
 def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["kept=6,52", "videos=2", "splits=when", "backbone=lab_subsets", f"results={here}", f"words={TOY}"]
+    words = ["kept=6,52", "videos=2", "splits=when", "backbone=lab", f"results={here}", f"words={TOY}"]
     qtsplus.main([*words, "arms=official Gumbel gate;learned ratio"])
     said, rows = capsys.readouterr().out, read(here / "qtsplus.csv")
     names = [
@@ -81,7 +81,7 @@ def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_when(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qtsplus_when, "STAGES", {2: ("time, kept", qtsplus_when.CONTROL)})
-    qtsplus_when.main(["kept=6", "videos=2", "backbone=lab_hard", f"results={here}", f"words={TOY}"])
+    qtsplus_when.main(["kept=6", "videos=2", "backbone=lab", f"results={here}", f"words={TOY}"])
     rows = read(here / "qtsplus_when.csv")
     assert [(row["arm"], row["tokens"]) for row in rows] == [
         ("language model alone, kept", "given"),

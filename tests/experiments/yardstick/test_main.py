@@ -44,7 +44,7 @@ def test_a_small_comparison(
     assert [row["p"] is None for row in splits] == [row["method"] == "adapttoken" for row in splits]
     costs = {row["method"]: row for row in read(Path("results/yardstick_cost.csv")) if row["budget"] == 8}
     assert costs["uniform"]["passes"] == 0 < costs["adapttoken"]["passes"]
-    assert costs["uniform"]["operations"] < costs["random"]["operations"] * 1.01 < costs["adapttoken"]["operations"]
+    assert max(costs[name]["operations"] for name in ("uniform", "random")) < costs["adapttoken"]["operations"]
     assert Path("results/yardstick.png").stat().st_size > 10_000
     said = capsys.readouterr().out
     assert "Thresholds, 4 tokens" in said and "| adapttoken |" in said and "Accuracy on the other splits" in said
@@ -61,7 +61,7 @@ def test_what_cannot_be_compared_is_refused_before_a_model_is_loaded(tmp_path: P
     with pytest.raises(SystemExit, match=r"opacities: got 0.1,0.05,0.2, expected numbers that ascend"):
         main(["opacities=0.1,0.05,0.2"])
     with pytest.raises(SystemExit, match=r"qtsplus\.checkpoint"):
-        main([*SMALL, "methods=qtsplus", "parts=thresholds", "backbone=lab"])
+        main([*SMALL, "methods=qtsplus", "parts=thresholds", "backbone=qwen2_5_vl_3b"])
     with pytest.raises(SystemExit, match="methods: got 'adapttoken', expected names out of coarse_to_fine"):
         main(["parts=parts", "methods=floor", "source=experiments/yardstick/ideas"])
     with pytest.raises(SystemExit, match="adapttoken has no recorded setting"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from experiments.yardstick.cost import Cost
 from experiments.yardstick.method import Method
 from experiments.yardstick.tuning import Calibration, apart, tune, tuned
 from framework.core.errors import UsageError
+from framework.core.model_files import ASSETS
 
 CALIBRATION = Calibration((7,), 2, 256, (0.05, 0.1), 16, ("backbone=lab", "benchmark=needle"))
 METHOD = Method("m", "flexselect", settings={"backbone.group_ticks": [8, 16, 32]})
@@ -60,7 +63,6 @@ def test_a_method_without_a_recorded_setting_is_refused(tmp_path: Path) -> None:
     [
         ({"seeds": (8,)}, r"tuned with seeds=\[7\], but this comparison has seeds=\[8\]"),
         ({"budget": 64}, "tuned with budget=16"),
-        ({"common": ("backbone=lab_subsets", "benchmark=needle")}, "tuned with weights="),
         ({"common": ("backbone=lab", "benchmark=needle_faint")}, "tuned with benchmark="),
     ],
 )
@@ -69,6 +71,16 @@ def test_what_was_tuned_on_something_else_is_refused(other: dict[str, Any], name
     changed = Calibration(**{**vars(CALIBRATION), **other})
     with pytest.raises(UsageError, match=named):
         tuned(METHOD, changed, tmp_path)
+
+
+def test_what_was_tuned_on_other_weights_is_refused(tmp_path: Path) -> None:
+    tune(METHOD, CALIBRATION, tmp_path)
+    shutil.copytree(ASSETS / "lab", tmp_path / "other")
+    weights = tmp_path / "other" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    other = replace(CALIBRATION, common=(f"backbone.adapter.checkpoint={weights.parent}", *CALIBRATION.common))
+    with pytest.raises(UsageError, match="tuned with weights="):
+        tuned(METHOD, other, tmp_path)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

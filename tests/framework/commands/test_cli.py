@@ -385,13 +385,13 @@ def test_a_failing_cell_does_not_stop_the_others(sieve: Callable[..., Ran], mode
 
 
 def test_probe_layers_names_a_layer(sieve: Callable[..., Ran], model: list[str], tmp_path: Path) -> None:
-    from framework.lab.model import Shape
+    from framework.lab.model import LAYERS
 
     ran = sieve("probe-layers", *model, "benchmark.videos=1", "hydra.run.dir=here")
     assert ran.status == 0, ran.err
     data = json.loads((tmp_path / "here" / "profile.json").read_text())
     assert f"backbone.reference_layer: {data['best']['layer']}" in ran.out
-    assert {point["layer"] for point in data["points"]} == set(range(Shape().layers)) and data["probes"] == 5
+    assert {point["layer"] for point in data["points"]} == set(range(LAYERS)) and data["probes"] == 5
     assert Image.open(tmp_path / "here" / "profile.png").width > 1000
 
 

@@ -33,7 +33,7 @@ def test_what_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", None)  # no network is asked
     there, said = look("me/tiny")
     assert not there and f"not in the cache ({tmp_path}); `hf download me/tiny` fetches it" in said
-    assert look("asset:nothing")[0] is False and "asset:lab_hard" in look("asset:nothing")[1]
+    assert look("asset:nothing")[0] is False and "asset:lab" in look("asset:nothing")[1]
     assert look("nowhere") == (
         False,
         "backbone.adapter.checkpoint: no folder 'nowhere', and no Hub id either (owner/name)",

@@ -21,10 +21,10 @@ from tests.fixtures.command_line import sieve
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A random model of the real layout on two short videos."""
-    from framework.lab.model import Shape, build_model, save_checkpoint
+    from framework.lab.model import build_model, save_checkpoint
 
     model = tmp_path_factory.mktemp("random_model")
-    save_checkpoint(*build_model(0, Shape(6, 1e6, (4, 6, 6))), model)
+    save_checkpoint(*build_model(0), model)
     size = ["benchmark.videos=2", "benchmark.frames=64", "benchmark.questions=2", "backbone.group_ticks=4"]
     return [f"backbone.adapter.checkpoint={model}", f"benchmark.folder={tmp_path_factory.mktemp('rendered')}", *size]
 

@@ -92,10 +92,10 @@ def test_a_recording_must_be_named(tmp_path: Path) -> None:
     [
         ("splitter=contiguous", "splitter._target_", "Contiguous", "Interleaved"),
         ("scorer.rows=all", "scorer.rows", "'all'", "'question_end'"),
-        ("backbone=lab_hard", "backbone.adapter.checkpoint", "lab_hard", "asset:lab"),
+        ("backbone.adapter.checkpoint=asset:other", "backbone.adapter.checkpoint", "asset:other", "asset:lab"),
         ("backbone.adapter.dtype=bfloat16", "backbone.adapter.dtype", "bfloat16", "float32"),
         ("backbone.adapter.probe_positions=original", "backbone.adapter.probe_positions", "original", "compact"),
-        ("backbone.adapter.told='{seconds} s'", "backbone.adapter.told", "{seconds} s", ""),
+        ("backbone.adapter.told='{seconds} s'", "backbone.adapter.told", "{seconds} s", "seconds"),
         ("backbone.sampling.fps=1", "backbone.sampling.fps", "1", "None"),
         ("frames=64", "backbone.sampling.max_frames", "64", "10000"),
         ("benchmark.videos=7", "benchmark.videos", "7", r"\d+"),

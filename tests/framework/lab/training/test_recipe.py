@@ -18,7 +18,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from framework.config.build import ConfigError, build
 from framework.core.errors import UsageError
 from framework.lab.model import build_model, object_words, save_checkpoint
-from framework.lab.training.recipe import LabRecipe, load, train
+from framework.lab.training.recipe import LabRecipe, train
 from framework.training.main import LOGGERS
 from framework.training.running import Running
 
@@ -53,23 +53,18 @@ def tiny(name: str, steps: int) -> LabRecipe:
     return built(node)
 
 
-def test_shipped_recipes() -> None:
-    lab, hard, long = built(shipped("lab")), built(shipped("lab_hard")), built(shipped("lab_long"))
-    assert list(lab.phases) == ["vision", "language", "joint"]
-    assert list(hard.phases) == ["vision", "language", "hard_language", "joint", "time"]
-    first = ("vision", "language")
-    assert [hard.phases[name] for name in first] == [lab.phases[name] for name in first]  # one may serve the other
-    assert list(long.phases) == ["vision", "language", "hard_language", "joint", "subsets", "more_subsets"]
-    assert long.phases["vision"] == lab.phases["vision"]
-    told = {name: part.length_told for name, phase in long.phases.items() if (part := phase.batches or phase.subsets)}
-    assert told == dict.fromkeys(("language", "hard_language", "joint", "subsets", "more_subsets"), True)
-    beside = [phase.batches.clock for phase in long.phases.values() if phase.batches is not None]
-    assert all(clock is not None and clock.farthest == 6000 for clock in beside) and len(beside) == 3
-    (wide,) = built(shipped("lab_wide")).phases.values()
-    assert wide.subsets is not None and tuple(wide.subsets.size) == (16, 64)  # as the comparison on wide videos wants
+def test_the_shipped_recipe() -> None:
+    lab = built(shipped("lab"))
+    phases = ["vision", "language", "hard_language", "joint", "subsets", "more_subsets", "faint", "faint_subsets"]
+    assert list(lab.phases) == phases
+    told = {name: part.length_told for name, phase in lab.phases.items() if (part := phase.batches or phase.subsets)}
+    assert told == dict.fromkeys(phases[1:], True)
+    beside = [phase.batches.clock for phase in lab.phases.values() if phase.batches is not None]
+    assert all(clock is not None and clock.farthest == 6000 for clock in beside) and len(beside) == 4
     assert lab.phases["vision"].clips is not None and lab.phases["vision"].clips.noise == (0.01, 0.15)
-    (subsets,) = built(shipped("lab_subsets")).phases.values()
-    assert subsets.needles is not None and subsets.needles["measure"].seed == 2000
+    seeds = {(name, use, one.seed) for name, p in lab.phases.items() for use, one in (p.needles or {}).items()}
+    assert {seed for _, use, seed in seeds if use == "measure"} == {2000}
+    assert sorted(seed for _, use, seed in seeds if use == "train") == [1000, 3000, 4000]
 
 
 def test_mistakes_name_the_key() -> None:
@@ -84,7 +79,7 @@ def test_mistakes_name_the_key() -> None:
     del node["phases"]["joint"]["batches"]
     with pytest.raises(ConfigError, match=r"recipe\.phases\.joint: a phase has.*got clips, losses, questions"):
         built(node)
-    node = shipped("lab_long")
+    node = shipped("lab")
     del node["phases"]["joint"]["batches"]["clock"]["films"]
     with pytest.raises(ConfigError, match=r"recipe\.phases\.joint\.batches\.clock\.films is missing"):
         built(node)
@@ -106,7 +101,7 @@ def running(folder: Path, save_every: int = 2) -> Running:
 
 
 def test_every_phase_trains_its_parts(tmp_path: Path) -> None:
-    made = tiny("lab_long", steps=2)
+    made = tiny("lab", steps=2)
     folder = train(made, 0, running(tmp_path))
     fresh, tokenizer = build_model(seed=0)
     before = dict(fresh.named_parameters())
@@ -176,15 +171,3 @@ def test_a_start_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^recipe\.start: .* lacks 1 weights"):
         train(recipe, 0, running)
     assert not running.folder.exists()
-
-
-def test_a_checkpoint_with_another_rotary_base(tmp_path: Path) -> None:
-    plain, _ = load("asset:lab_hard")
-    model, tokenizer = load("asset:lab_hard", rope_theta=1e9)
-    kept, slowest = (m.model.language_model.rotary_emb.inv_freq for m in (plain, model))
-    pairs = model.config.text_config.hidden_size // model.config.text_config.num_attention_heads // 2
-    assert torch.allclose(slowest, 1e9 ** (-torch.arange(pairs) / pairs)) and not torch.allclose(slowest, kept)
-    # the slowest of the four frequencies of time: half a turn must be longer than the 254 positions of 128 ticks
-    assert torch.pi / float(slowest[3]) > 150 > torch.pi / float(kept[3])
-    again, _ = load(str(save_checkpoint(model, tokenizer, tmp_path)))
-    assert again.config.text_config.rope_parameters["rope_theta"] == 1e9

@@ -158,7 +158,7 @@ def test_the_documented_command_composes(composed: Compose) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ((), r"qtsplus\.checkpoint is not set.*`sieve train recipe=qtsplus`"),
+        (("qtsplus.checkpoint=null",), r"qtsplus\.checkpoint is not set.*`sieve train recipe=qtsplus`"),
         (("qtsplus.checkpoint=nowhere",), r"qtsplus\.checkpoint: there is no nowhere"),
         (("qtsplus.checkpoint=random:0", "qtsplus.rho=0"), r"qtsplus\.rho must be learned, or a number"),
         (("qtsplus.checkpoint=random:0", "qtsplus.rho=much"), r"scorer\.rho: got 'much'"),

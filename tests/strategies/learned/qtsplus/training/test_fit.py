@@ -121,7 +121,7 @@ def test_mistakes_are_said_before_training(fit: Any) -> None:
         ({"recipe__network__rho_min": 0.6}, ValueError, "rho_min=0.6 and rho_max=0.5"),
         ({"recipe__training__most": 0}, ConfigError, "recipe.training.most must be at least 1"),
         ({"recipe__draw__rho": "[0.5,0.1]"}, UsageError, "recipe.draw.rho"),
-        ({"recipe__start__scoring_layer": 9}, ValueError, "recipe.start.scoring_layer must lie within 0..5"),
+        ({"recipe__start__scoring_layer": 9}, ValueError, "recipe.start.scoring_layer must lie within 0..6"),
     ):
         with pytest.raises(error, match=said):
             fit("mistake", **changes)

@@ -20,7 +20,7 @@ def started(backbone: Qwen25VL, quiet: bool, layer: int | None = 3, blocks: int 
 def test_attention_is_copied_from_the_layers(backbone: Qwen25VL) -> None:
     selector, layers = started(backbone, quiet=False, blocks=7), backbone.decoder.layers
     pairs = [(block, layers[3]) for block in selector.scoring_layers]
-    pairs += [(block, layers[number % 6]) for number, block in enumerate(selector.reencode_layers)]
+    pairs += [(block, layers[number % 7]) for number, block in enumerate(selector.reencode_layers)]
     for block, layer in pairs:
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
             if hasattr(block, name):

@@ -1,4 +1,4 @@
-"""The shipped selector on the shipped model that reads subsets: what docs/results/qtsplus.md says, on fresh videos."""
+"""The shipped selector on the shipped model: what docs/results/qtsplus.md says, on fresh videos."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ KINDS = [
 def test_a_tenth_of_the_tokens(tmp_path: Path, prompt: PromptTemplate) -> None:
     torch.set_num_threads(1)
     node = {**yaml.safe_load((CONF / "backbone" / "lab.yaml").read_text())["adapter"], "device": "cpu"}
-    node |= {"checkpoint": "asset:lab_subsets", "overlay": None, "answer_positions": "original"}
+    node |= {"overlay": None, "answer_positions": "original"}
     backbone = build_plain(node, Qwen25VL, "adapter")
     features = NeedleFeatures(NeedleSettings(KINDS, 256, 4, 8, 0.05, 0.25, 0.0, 99), backbone.model, tmp_path)
-    selector, about = checkpoint.load(ASSETS / "qtsplus_lab_subsets")
+    selector, about = checkpoint.load(ASSETS / "qtsplus_lab")
     assert (about.rho, about.positions) == ("drawn", "kept")
 
     def accuracy(pick) -> dict[str, float]:  # type: ignore[no-untyped-def]
