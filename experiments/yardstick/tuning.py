@@ -18,7 +18,7 @@ from framework.backbones.loading import locate_checkpoint
 from framework.config.identity import whole
 from framework.core.errors import UsageError
 
-CONDITIONS = ("weights", "benchmark", "seeds", "frames", "opacities", "budget")  # which a comparison must share
+CONDITIONS = ("weights", "benchmark", "seeds", "frames", "opacities", "budgets")  # which a comparison must share
 KEYS = {"words", "accuracy", "operations", "tried", "commit", *CONDITIONS}
 
 
@@ -30,7 +30,7 @@ class Calibration:
     videos: int
     frames: int
     opacities: tuple[float, ...]
-    budget: int
+    budgets: tuple[int, ...]
     common: tuple[str, ...]  # words of every run: the benchmark, the backbone
 
     def cells(self) -> list[Cell]:
@@ -40,7 +40,7 @@ class Calibration:
             Cell(
                 self.common,
                 {**size, "benchmark.opacity": opacity, "seed": seed},
-                self.budget,
+                max(self.budgets),
                 f"calibration {opacity:g} seed {seed}",
             )
             for seed in self.seeds
@@ -58,12 +58,13 @@ def tune(method: Method, calibration: Calibration, folder: Path = TUNED) -> tupl
         return tuned(method, calibration, folder)
     found = []
     for setting in method.candidates():
-        runs = [cell.answered(method.name, method.words(setting), calibration.budget) for cell in calibration.cells()]
+        words = method.words(setting)
+        runs = [cell.answered(method.name, words, b) for cell in calibration.cells() for b in calibration.budgets]
         right = [line["correct"] for run in runs for line in lines(run)]
         found.append((sum(right) / len(right), setting, runs))
     best = max(accuracy for accuracy, _, _ in found)
     prices = [
-        (cost(method.words(setting), calibration.cells()[0], calibration.budget).operations, setting)
+        (cost(method.words(setting), calibration.cells()[0], max(calibration.budgets)).operations, setting)
         for accuracy, setting, _ in found
         if accuracy == best
     ]
@@ -93,7 +94,7 @@ def _conditions(calibration: Calibration) -> dict[str, Any]:
         "seeds": list(calibration.seeds),
         "frames": calibration.frames,
         "opacities": list(calibration.opacities),
-        "budget": calibration.budget,
+        "budgets": list(calibration.budgets),
     }
 
 

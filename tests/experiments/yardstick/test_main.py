@@ -20,6 +20,7 @@ SMALL = [
     "calibration_videos=2",
     "calibration_frames=64",
     "calibration_opacities=0.3",
+    "calibration_budgets=8",
 ]
 
 

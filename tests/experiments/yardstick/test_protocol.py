@@ -32,7 +32,7 @@ def test_a_part_goes_with_its_keys_and_nothing_else() -> None:
 
 
 def test_cells_differ_in_what_they_say_alone() -> None:
-    calibration = Calibration((100,), 2, 256, (0.05,), 16, COMMON)
+    calibration = Calibration((100,), 2, 256, (0.05,), (16,), COMMON)
     protocol = Protocol((256,), (16, 64), (0.05, 0.1), 40, (200,), calibration, COMMON)
     cell = protocol.cell(256, "when", 0.1, 200)
     assert cell.most == 64 and cell.common == COMMON

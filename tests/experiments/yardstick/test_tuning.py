@@ -20,7 +20,7 @@ from experiments.yardstick.tuning import Calibration, apart, tune, tuned
 from framework.core.errors import UsageError
 from framework.core.model_files import ASSETS
 
-CALIBRATION = Calibration((7,), 2, 256, (0.05, 0.1), 16, ("backbone=lab", "benchmark=needle"))
+CALIBRATION = Calibration((7,), 2, 256, (0.05, 0.1), (8, 16), ("backbone=lab", "benchmark=needle"))
 METHOD = Method("m", "flexselect", settings={"backbone.group_ticks": [8, 16, 32]})
 RIGHT = {"8": 1, "16": 2, "32": 2}  # of two questions
 PRICE = {"8": 1.0, "16": 9.0, "32": 5.0}
@@ -45,12 +45,12 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 def test_the_most_accurate_is_frozen_and_of_equal_ones_the_cheapest(answers: list[Any], tmp_path: Path) -> None:
     assert tune(METHOD, CALIBRATION, tmp_path) == ("backbone.group_ticks=32",)
-    assert len(answers) == 6 and {opacity for opacity, _, _ in answers} == {0.05, 0.1}
+    assert len(answers) == 12 and {(o, b) for o, _, b in answers} == {(o, b) for o in (0.05, 0.1) for b in (8, 16)}
     frozen: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "m.yaml"))
     assert frozen["words"] == ["backbone.group_ticks=32"] and (frozen["accuracy"], frozen["tried"]) == (1.0, 3)
     assert tuned(METHOD, CALIBRATION, tmp_path) == ("backbone.group_ticks=32",)
     tune(METHOD, CALIBRATION, tmp_path)
-    assert len(answers) == 6  # it was frozen: nothing is tried twice
+    assert len(answers) == 12  # it was frozen: nothing is tried twice
 
 
 def test_a_method_without_a_recorded_setting_is_refused(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_method_without_a_recorded_setting_is_refused(tmp_path: Path) -> None:
     ("other", "named"),
     [
         ({"seeds": (8,)}, r"tuned with seeds=\[7\], but this comparison has seeds=\[8\]"),
-        ({"budget": 64}, "tuned with budget=16"),
+        ({"budgets": (16, 64)}, r"tuned with budgets=\[8, 16\]"),
         ({"common": ("backbone=lab", "benchmark=needle_faint")}, "tuned with benchmark="),
     ],
 )
