@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from framework.core.types import Frames, Group, Layout, Question, Tokens
+from framework.core.types import Frames, Group, Layout, Question, Scores, Tokens
 from framework.core.value import Value
 
 
@@ -39,6 +39,7 @@ class Needs:
     pixels: bool = False
     query: bool = False  # raw embeddings of the bare question
     prior: bool = False  # a probe of the question without any video
+    scores: bool = False  # what the scorer made of the group; for relevance estimators
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -107,6 +108,7 @@ class GroupView(Value):
     shown_probe: Probe | None = None
     shown_query: Tensor | None = None
     shown_prior: Probe | None = None
+    shown_scores: Scores | None = None
 
     def _shown(self, value: Any, name: str, need: str) -> Any:
         if value is None:
@@ -137,3 +139,8 @@ class GroupView(Value):
     def prior(self) -> Probe:
         """Returns a probe of the question without video. Ask for it with `Needs(prior=True)`."""
         return self._shown(self.shown_prior, "prior", "prior=True")
+
+    @property
+    def scores(self) -> Scores:
+        """Returns what the scorer made of the group. Relevance estimators ask for it with `Needs(scores=True)`."""
+        return self._shown(self.shown_scores, "scores", "scores=True")

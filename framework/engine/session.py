@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -118,6 +118,8 @@ class Session(ABC):
         When logits were probed, it adds signals and the group's own answer.
         """
         probed = probe is not None and probe.response_logits is not None
+        if self.setup.needs.scores:
+            view = replace(view, shown_scores=scores)
         with shown_to(self.setup.relevance):
             relevance = self.setup.relevance.relevance(view)
         return ScoredGroup(

@@ -97,6 +97,7 @@ def check_scorer(scorer: TokenScorer) -> None:
 
     The scorer reads only what it needs, and its errors come down as far as it says.
     """
+    _hold(not scorer.needs.scores, scorer, "scores are what it makes: it cannot need them")
     late = [name for name in ("attention", "logits", "tokens", "prior") if getattr(scorer.needs, name)]
     _hold(
         not (scorer.before_tower and late),

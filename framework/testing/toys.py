@@ -15,6 +15,7 @@ from framework.core.types import (
     Question,
     Relevance,
     ScoredGroup,
+    Scores,
     Timeline,
     Tokens,
 )
@@ -89,6 +90,7 @@ def view(
         shown_probe=probe(needs, len(grid), question, seed, certainty) if needs.probe else None,
         shown_query=torch.randn(4, WIDTH, generator=noise) if needs.query else None,
         shown_prior=probe(Needs(logits=True), 0, question, seed + 1) if needs.prior else None,
+        shown_scores=Scores(torch.rand(len(grid), generator=noise)) if needs.scores else None,
     )
 
 
