@@ -1,6 +1,6 @@
 """What QTSplus keeps of a video and what it is worth: accuracy against tokens kept, for every arm and split.
 
-    python -m experiments.qtsplus kept=6,11,26,52,57,128,256 videos=200 questions=2 seed=7200 backbone=lab
+    python -m experiments.qtsplus kept=6,11,26,52,57,128,256 videos=200 questions=2 seed=7200
 
 Videos of 256 frames are 512 visual tokens, and 57 of them the 89 % compression of the paper (arXiv 2511.11910). Trains
 the arms that are missing (experiments/qtsplus/arms.py), encodes videos that no arm was trained on, lets every row

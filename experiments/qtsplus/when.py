@@ -1,6 +1,6 @@
 """Whether kept tokens still say when something happened: time in the re-encoder or not, their positions kept or not.
 
-    python -m experiments.qtsplus.when kept=26,52 videos=200 questions=2 seed=7200 backbone=lab
+    python -m experiments.qtsplus.when kept=26,52 videos=200 questions=2 seed=7200
 
 Split `when` (start, middle or end of the video). With positions `kept` the language model sees the tokens at their
 original times; `sequential` numbers them like text, and absolute time can only come from the re-encoder. `stage 1`
