@@ -21,6 +21,7 @@ from framework.config.parts import build_strategies
 
 CANONICAL = ("preset=adapttoken", "stopping=never")  # visits every group, and reads logits as every relevance does
 LOOK = ("splitter", "scorer", "backbone", "qtsplus", "autogaze", "overlay")  # what says how groups are looked at
+LATER = ("temperature", "stop", "budget")  # of the backbone's keys: read after looking
 ENCODINGS = Encodings(OUTPUTS / "encodings")
 _composed = lru_cache(maxsize=256)(compose_root)
 
@@ -56,6 +57,8 @@ class Cell:
         """The recording that this method and all that look alike replay."""
         looked = self.composed(CANONICAL, self.most)
         with open_dict(looked):
+            same = {key: looked.backbone[key] for key in LATER}
             for key in LOOK:
                 looked[key] = cfg[key]
+            looked.backbone = {**cfg.backbone, **same}
         return run(CANONICAL, f"{title}, recorded", record=True, composed=looked, around=ENCODINGS.around)
