@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,36 +18,68 @@ from framework.report.threshold import found_text
 MARKERS = "osD^vPX*<>hdp8"
 
 
+NAMES = ("thresholds", "splits", "parts", "cost")
+
+
 def report(results: Path) -> None:
     """Prints every table whose numbers are in `results`, and draws the frontier into yardstick.png there."""
-    files = {name: results / f"yardstick_{name}.csv" for name in ("thresholds", "splits", "parts", "cost")}
-    found = {name: read(file) for name, file in files.items() if file.is_file()}
-    if "thresholds" in found:
-        rows = found["thresholds"]
-        for budget in sorted({row["budget"] for row in rows}):
-            print(f"\nThresholds, {budget} tokens\n")
-            print(threshold_table([row for row in rows if row["budget"] == budget]))
-    if "parts" in found:
-        print("\nAdaptToken's parts: ratio of the threshold to that of all of it\n")
-        print(threshold_table(found["parts"], "ratio"))
-    if "splits" in found:
-        print("\nAccuracy on the other splits\n")
-        print(split_table(found["splits"]))
-    if "cost" in found:
-        print("\nOperations of a question that comes alone\n")
-        print(cost_table(found["cost"]))
+    for title, table in sections(results).items():
+        print(f"\n{title}\n\n{table}")
+    found = _found(results)
     if {"thresholds", "cost"} <= set(found):
         frontier(results / "yardstick.png", found["thresholds"], found["cost"])
 
 
-def threshold_table(rows: Sequence[Row], value: str = "threshold") -> str:
-    """Returns a table with a row per method and a column per length."""
-    lengths = sorted({row["frames"] for row in rows})
+def sections(results: Path) -> dict[str, str]:
+    """Returns every table whose numbers are in `results`, by its title."""
+    found, tables = _found(results), {}
+    if "thresholds" in found:
+        rows, costs = found["thresholds"], found.get("cost", [])
+        lengths = sorted({row["frames"] for row in rows})
+        tables |= {
+            f"Thresholds, {length:,} frames": threshold_table([row for row in rows if row["frames"] == length], costs)
+            for length in lengths
+        }
+        budget = middle({row["budget"] for row in rows})
+        tables[f"Threshold over that of the reference, {budget} tokens"] = ratio_table(
+            [row for row in rows if row["budget"] == budget]
+        )
+    if "parts" in found:
+        tables["AdaptToken's parts: threshold over that of all of it"] = ratio_table(found["parts"])
+    if "splits" in found:
+        tables["Accuracy on the other splits"] = split_table(found["splits"])
+    if "cost" in found:
+        tables["A question that comes alone"] = cost_table(found["cost"])
+    return tables
+
+
+def _found(results: Path) -> dict[str, list[dict[str, Any]]]:
+    files = {name: results / f"yardstick_{name}.csv" for name in NAMES}
+    return {name: read(file) for name, file in files.items() if file.is_file()}
+
+
+def threshold_table(rows: Sequence[Row], costs: Sequence[Row]) -> str:
+    """Returns a table of one length: a row per method, a column per budget, and operations at the middle budget."""
+    budgets = sorted({row["budget"] for row in rows})
+    cells = {(row["method"], row["budget"]): _text(row, "threshold") for row in rows}
+    price = {row["method"]: row["operations"] for row in costs if row["frames"] == rows[0]["frames"]}
     names = dict.fromkeys(row["method"] for row in rows)
-    cells = {(row["method"], row["frames"]): _text(row, value) for row in rows}
+    return markdown(
+        ["method", *(f"{budget} tokens" for budget in budgets), "GFLOP"],
+        [[name, *(cells[name, budget] for budget in budgets), _giga(price.get(name))] for name in names],
+    )
+
+
+def ratio_table(rows: Sequence[Row]) -> str:
+    """Returns a table with a row per method and a column per length: thresholds over the reference's."""
+    lengths = sorted({row["frames"] for row in rows})
+    cells = {(row["method"], row["frames"]): _text(row, "ratio") for row in rows}
     return markdown(
         ["method", *(f"{length:,} frames" for length in lengths)],
-        [[name, *(cells.get((name, length), "") for length in lengths)] for name in names],
+        [
+            [name, *(cells.get((name, length), "") for length in lengths)]
+            for name in dict.fromkeys(row["method"] for row in rows)
+        ],
     )
 
 
@@ -124,6 +157,10 @@ def _text(row: Row, name: str) -> str:
     if ends[0] is None:
         return "1"
     return found_text(Found(*(math.nan if end is None else float(end) for end in ends)))
+
+
+def _giga(operations: float | None) -> str:
+    return "" if operations is None else f"{operations / 1e9:.3g}"
 
 
 def _cost(row: Row | None) -> str:

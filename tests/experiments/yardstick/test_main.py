@@ -48,7 +48,7 @@ def test_a_small_comparison(
     assert max(costs[name]["operations"] for name in ("uniform", "random")) < costs["adapttoken"]["operations"]
     assert Path("results/yardstick.png").stat().st_size > 10_000
     said = capsys.readouterr().out
-    assert "Thresholds, 4 tokens" in said and "| adapttoken |" in said and "Accuracy on the other splits" in said
+    assert "Thresholds, 128 frames" in said and "| adapttoken |" in said and "Accuracy on the other splits" in said
     before = {file: file.stat().st_mtime_ns for file in Path("outputs").rglob("questions.jsonl")}
     main([*words, "parts=thresholds"])
     assert {file: file.stat().st_mtime_ns for file in Path("outputs").rglob("questions.jsonl")} == before

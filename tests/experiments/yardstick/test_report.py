@@ -1,0 +1,61 @@
+"""Tables by hand: what is written of thresholds, of ratios and of what is beyond the scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from experiments.common import write
+from experiments.yardstick.report import report, sections
+
+ENDS = ("least", "most", "low", "high")
+
+
+def row(method: str, budget: int, threshold: tuple[float, ...], ratio: tuple[float, ...] | None) -> dict[str, Any]:
+    ratios = ratio or (None,) * 4
+    return {
+        "frames": 256,
+        "budget": budget,
+        "method": method,
+        **{f"threshold_{end}": value for end, value in zip(ENDS, threshold, strict=True)},
+        **{f"ratio_{end}": value for end, value in zip(ENDS, ratios, strict=True)},
+    }
+
+
+def test_what_the_tables_say(tmp_path: Path) -> None:
+    nan = float("nan")
+    thresholds = [
+        row("adapttoken", 16, (0.05, 0.05, 0.04, 0.06), None),
+        row("uniform", 16, (0.1, float("inf"), nan, nan), (2.0, float("inf"), nan, nan)),
+        row("adapttoken", 64, (0.04, 0.04, 0.03, 0.05), None),
+        row("uniform", 64, (0.08, 0.08, 0.07, 0.09), (2.0, 2.0, 1.5, 2.5)),
+    ]
+    write(tmp_path / "yardstick_thresholds.csv", thresholds)
+    costs = [
+        {"frames": 256, "budget": 64, "method": name, "operations": cost, "seconds": 0.5, "passes": passes}
+        for name, cost, passes in (("adapttoken", 3.21e9, 4), ("uniform", 4.0e8, 0))
+    ]
+    write(tmp_path / "yardstick_cost.csv", costs)
+    found = sections(tmp_path)
+    assert list(found) == [
+        "Thresholds, 256 frames",
+        "Threshold over that of the reference, 64 tokens",
+        "A question that comes alone",
+    ]
+    lines = found["Thresholds, 256 frames"].splitlines()
+    assert lines[0] == "| method | 16 tokens | 64 tokens | GFLOP |"
+    assert lines[2] == "| adapttoken | 0.05 [0.04, 0.06] | 0.04 [0.03, 0.05] | 3.21 |"
+    assert lines[3] == "| uniform | > 0.1 | 0.08 [0.07, 0.09] | 0.4 |"
+    ratios = found["Threshold over that of the reference, 64 tokens"].splitlines()
+    assert ratios[2:] == ["| adapttoken | 1 |", "| uniform | 2 [1.5, 2.5] |"]
+    assert found["A question that comes alone"].splitlines()[2] == "| adapttoken | 3.21, 4, 0.50 |"
+
+
+def test_the_frontier_needs_thresholds_and_costs(tmp_path: Path) -> None:
+    write(tmp_path / "yardstick_thresholds.csv", [row("adapttoken", 16, (0.05, 0.05, 0.04, 0.06), None)])
+    report(tmp_path)
+    assert not (tmp_path / "yardstick.png").exists()
+    cost = {"frames": 256, "budget": 16, "method": "adapttoken", "operations": 1e9, "seconds": 0.5, "passes": 4}
+    write(tmp_path / "yardstick_cost.csv", [cost])
+    report(tmp_path)
+    assert (tmp_path / "yardstick.png").stat().st_size > 5_000
