@@ -37,7 +37,7 @@ DEFAULTS = {
     "backbone": "lab",
     "frames": "256,1024,4096",
     "budgets": "16,64,256",
-    "opacities": "0.035,0.05,0.07,0.1",
+    "opacities": "0.025,0.035,0.05,0.07,0.1",
     "videos": "20",
     "seeds": "200,201",
     "calibration": "100",
