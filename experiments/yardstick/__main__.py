@@ -108,7 +108,7 @@ def _run(chosen: Mapping[str, str]) -> None:
         if "cost" in asked:
             write(results / "yardstick_cost.csv", _costs(protocol, words))
         if "report" in asked:
-            report(results)
+            report(results, folder)
 
 
 def _costs(protocol: Protocol, words: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:

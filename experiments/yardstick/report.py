@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
 from experiments.common import Row, interval, markdown, read, save
 from experiments.yardstick.protocol import middle
@@ -21,18 +22,21 @@ MARKERS = "osD^vPX*<>hdp8"
 NAMES = ("thresholds", "splits", "parts", "cost")
 
 
-def report(results: Path) -> None:
-    """Prints every table whose numbers are in `results`, and draws the frontier into yardstick.png there."""
-    for title, table in sections(results).items():
+def report(results: Path, settings: Path) -> None:
+    """Prints every table whose numbers are in `results` and draws the frontier into yardstick.png there.
+
+    The first table is that of the frozen settings in the folder `settings`.
+    """
+    for title, table in sections(results, settings).items():
         print(f"\n{title}\n\n{table}")
     found = _found(results)
     if {"thresholds", "cost"} <= set(found):
         frontier(results / "yardstick.png", found["thresholds"], found["cost"])
 
 
-def sections(results: Path) -> dict[str, str]:
-    """Returns every table whose numbers are in `results`, by its title."""
-    found, tables = _found(results), {}
+def sections(results: Path, settings: Path) -> dict[str, str]:
+    """Returns the table of the frozen settings, and every table whose numbers are in `results`, by title."""
+    found, tables = _found(results), {"Frozen settings": settings_table(settings)}
     if "thresholds" in found:
         rows, costs = found["thresholds"], found.get("cost", [])
         lengths = sorted({row["frames"] for row in rows})
@@ -56,6 +60,18 @@ def sections(results: Path) -> dict[str, str]:
 def _found(results: Path) -> dict[str, list[dict[str, Any]]]:
     files = {name: results / f"yardstick_{name}.csv" for name in NAMES}
     return {name: read(file) for name, file in files.items() if file.is_file()}
+
+
+def settings_table(folder: Path) -> str:
+    """Returns a table with a row per frozen setting in `folder`: what was tried, what was best, and how good it was."""
+    found: dict[str, Any] = {file.stem: OmegaConf.load(file) for file in sorted(folder.glob("*.yaml"))}
+    return markdown(
+        ["method", "tried", "best setting", "accuracy", "GFLOP"],
+        [
+            [name, one.tried, f"`{' '.join(one.words)}`", f"{one.accuracy:.3f}", _giga(one.operations)]
+            for name, one in found.items()
+        ],
+    )
 
 
 def threshold_table(rows: Sequence[Row], costs: Sequence[Row]) -> str:

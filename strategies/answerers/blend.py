@@ -18,14 +18,14 @@ from scipy.special import softmax
 from framework.core.interfaces import Answerer
 from framework.core.types import Answer, ScoredGroup
 from framework.core.view import Needs
-from strategies.answerers.vote import Vote
+from framework.ops.voting import mixture, weights
 
 LEAST = 1e-9  # probability: nobody rules an option out alone
 
 
 @dataclass(frozen=True)
 class Blend(Answerer):
-    """Multiplies the options' probabilities of the last pass and of the vote, each to the power of its share.
+    """Answers with the product of the last pass's and the vote's probabilities, each to the power of its share.
 
     `temperature` is the vote's.
     """
@@ -34,7 +34,8 @@ class Blend(Answerer):
     share: float
 
     def __post_init__(self) -> None:
-        Vote(self.temperature)
+        if self.temperature <= 0:
+            raise ValueError(f"answerer.temperature must be > 0, got {self.temperature}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"answerer.share must lie within 0..1, got {self.share}")
 
@@ -48,8 +49,10 @@ class Blend(Answerer):
         last = final()
         if not last.probabilities:
             return last
-        voted = Vote(self.temperature).answer(groups, final)
-        mine, theirs = (np.log(np.maximum(one.probabilities, LEAST)) for one in (last, voted))
+        answers = [seen.answer.probabilities for seen in groups if seen.answer is not None]
+        assert len(answers) == len(groups), "groups that were probed with logits have an answer"
+        voted = mixture(weights([seen.relevance.value for seen in groups], self.temperature), answers)
+        mine, theirs = (np.log(np.maximum(one, LEAST)) for one in (last.probabilities, voted))
         mixed = softmax((1 - self.share) * mine + self.share * theirs)  # [O]
         choice = int(mixed.argmax())
         return Answer(chr(ord("A") + choice), choice, tuple(mixed.tolist()), last.entropy)

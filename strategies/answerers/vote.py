@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
 
 from framework.core.interfaces import Answerer
 from framework.core.types import Answer, ScoredGroup
 from framework.core.view import Needs
+from framework.ops.voting import mixture, weights
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,12 @@ class Vote(Answerer):
         Option probabilities sum to 1; an open-ended answer has none.
         """
         ordered = sorted(groups, key=lambda seen: seen.group.index)
-        weight = softmax([seen.relevance.value / self.temperature for seen in ordered])  # [G]
+        weight = weights([seen.relevance.value for seen in ordered], self.temperature)  # [G]
         answers = [seen.answer for seen in ordered if seen.answer is not None]
         assert len(answers) == len(ordered), "groups that were probed with logits have an answer"
         if not answers[0].probabilities:
             return Answer(_winner([" ".join(answer.text.casefold().split()) for answer in answers], weight, answers))
-        mixed = weight @ np.array([answer.probabilities for answer in answers])  # [O]
-        mixed /= mixed.sum()
+        mixed = mixture(weight, [answer.probabilities for answer in answers])  # [O]
         choice = int(mixed.argmax())
         return Answer(chr(ord("A") + choice), choice, tuple(mixed.tolist()))
 

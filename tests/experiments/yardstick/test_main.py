@@ -16,6 +16,7 @@ SMALL = [
     "budgets=4,8",
     "opacities=0.03,0.1,1.0",
     "videos=3",
+    "seeds=200",
     "splits=when",
     "calibration_videos=2",
     "calibration_frames=64",
@@ -63,7 +64,7 @@ def test_what_cannot_be_compared_is_refused_before_a_model_is_loaded(tmp_path: P
         main(["opacities=0.1,0.05,0.2"])
     with pytest.raises(SystemExit, match=r"qtsplus\.checkpoint"):
         main([*SMALL, "methods=qtsplus", "parts=thresholds", "backbone=qwen2_5_vl_3b"])
-    with pytest.raises(SystemExit, match="methods: got 'adapttoken', expected names out of coarse_to_fine"):
+    with pytest.raises(SystemExit, match="methods: got 'adapttoken', expected names out of blend, coarse_to_fine"):
         main(["parts=parts", "methods=floor", "source=experiments/yardstick/ideas"])
     with pytest.raises(SystemExit, match="adapttoken has no recorded setting"):
         main([*SMALL, "methods=adapttoken", "parts=thresholds", f"tuned={tmp_path}"])

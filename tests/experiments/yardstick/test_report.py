@@ -36,8 +36,11 @@ def test_what_the_tables_say(tmp_path: Path) -> None:
         for name, cost, passes in (("adapttoken", 3.21e9, 4), ("uniform", 4.0e8, 0))
     ]
     write(tmp_path / "yardstick_cost.csv", costs)
-    found = sections(tmp_path)
+    (tmp_path / "uniform.yaml").write_text("words: [scorer=x, a=1]\naccuracy: 0.5\noperations: 4.0e+8\ntried: 2\n")
+    found = sections(tmp_path, tmp_path)
+    assert found["Frozen settings"].splitlines()[2:] == ["| uniform | 2 | `scorer=x a=1` | 0.500 | 0.4 |"]
     assert list(found) == [
+        "Frozen settings",
         "Thresholds, 256 frames",
         "Threshold over that of the reference, 64 tokens",
         "A question that comes alone",
@@ -53,9 +56,9 @@ def test_what_the_tables_say(tmp_path: Path) -> None:
 
 def test_the_frontier_needs_thresholds_and_costs(tmp_path: Path) -> None:
     write(tmp_path / "yardstick_thresholds.csv", [row("adapttoken", 16, (0.05, 0.05, 0.04, 0.06), None)])
-    report(tmp_path)
+    report(tmp_path, tmp_path)
     assert not (tmp_path / "yardstick.png").exists()
     cost = {"frames": 256, "budget": 16, "method": "adapttoken", "operations": 1e9, "seconds": 0.5, "passes": 4}
     write(tmp_path / "yardstick_cost.csv", [cost])
-    report(tmp_path)
+    report(tmp_path, tmp_path)
     assert (tmp_path / "yardstick.png").stat().st_size > 5_000

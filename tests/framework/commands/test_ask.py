@@ -68,7 +68,7 @@ def test_what_ran_is_told(needle_video: VideoItem) -> None:
     assert (backbone["name"], backbone["checkpoint"]) == ("lab", "asset:lab") and data["preset"] == "adapttoken"
     assert backbone["bytes"] == 4 * backbone["parameters"]  # float32, in the file behind a header
     assert 0 < weights.stat().st_size - backbone["bytes"] < 20_000
-    assert ran.out.startswith("adapttoken · lab: asset:lab, 1.4 M parameters (5.7 MB)\n")
+    assert ran.out.startswith("adapttoken · lab: asset:lab, 1.6 M parameters (6.3 MB)\n")
     assert data["note"] is None and "toy model" not in ran.out
 
 

@@ -121,7 +121,7 @@ def test_a_selection_knows_where_its_video_ends(
 
 def test_flexselect_as_published_rounds_and_floors(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
     """128 ticks in 16 groups: 70 tokens are 72 of whole ticks of 4, and floor(72 / 16) = 4 a group."""
-    outcome = pipeline("preset=flexselect_published", "budget=70").answer(
+    outcome = pipeline("preset=flexselect_published", "backbone.group_ticks=8", "budget=70").answer(
         needle_video.path, [needle_video.items[0].question]
     )[0]
     assert [group.quota for group in outcome.trace.groups] == [4] * 16 and outcome.trace.tokens_kept == 64
@@ -139,7 +139,7 @@ def test_the_overshoot_once_or_of_every_group(pipeline: Callable[..., Pipeline],
     """32 tokens in 17 groups, equal: quotas of 2 and 1 overshoot to 3 and 2, 49 candidates; taken once, to 36."""
     question, given = needle_video.items[0].question, []
     for of in ("quota", "budget"):
-        made = pipeline("preset=adapttoken", "allocator=equal", f"refiner.overshoot_of={of}")
+        made = pipeline("preset=adapttoken", "backbone.group_ticks=8", "allocator=equal", f"refiner.overshoot_of={of}")
 
         class Counting(type(made.refiner)):  # type: ignore[misc]
             def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:

@@ -20,7 +20,7 @@ from framework.recording.replay_session import Recordings
 
 Ask = Callable[..., list[Outcome]]
 PRESET = "preset=adapttoken_reconstruction"
-CAPPED = (PRESET, "allocator=epsilon", "refiner=none", "budget=512")
+CAPPED = (PRESET, "backbone.group_ticks=8", "allocator=epsilon", "refiner=none", "budget=512")
 
 
 @pytest.fixture

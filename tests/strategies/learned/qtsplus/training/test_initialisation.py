@@ -71,8 +71,8 @@ def test_the_start_still_learns(backbone: Qwen25VL) -> None:
 
 
 def test_mistakes(backbone: Qwen25VL) -> None:
-    for layer in (-1, 6):
-        with pytest.raises(ValueError, match=rf"scoring_layer must lie within 0\.\.5, got {layer}"):
+    for layer in (-1, 7):
+        with pytest.raises(ValueError, match=rf"scoring_layer must lie within 0\.\.6, got {layer}"):
             started(backbone, True, layer)
     with pytest.raises(ValueError, match=r"q_proj is \(64, 64\), the language model's \(128, 128\)"):
         started(backbone, True, width=64)
