@@ -17,6 +17,7 @@ from framework.evaluation.threshold import Found
 from framework.report.threshold import found_text
 
 MARKERS = "osD^vPX*<>hdp8"
+LIMIT, NO_METHODS = "oracle", ("oracle", "no_video")  # controls are no points: nobody could choose them
 
 
 NAMES = ("thresholds", "splits", "parts", "cost")
@@ -124,15 +125,22 @@ def cost_table(rows: Sequence[Row]) -> str:
 
 
 def frontier(path: Path, thresholds: Sequence[Row], costs: Sequence[Row]) -> None:
-    """Draws threshold against operations, a panel per length at the middle budget, the frontier as a line."""
+    """Draws threshold against operations: a panel per length at the middle budget, the frontier as a line.
+
+    What the oracle reaches is a line, too: the reader's limit.
+    """
     budget = middle({row["budget"] for row in thresholds})
     lengths = sorted({row["frames"] for row in thresholds})
     price = {(row["frames"], row["budget"], row["method"]): row["operations"] for row in costs}
-    figure = Figure(figsize=(5 * len(lengths), 5.5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(max(8, 5 * len(lengths)), 5.5), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(lengths), sharey=True, squeeze=False)[0]
-    names = list(dict.fromkeys(row["method"] for row in thresholds))
+    names = list(dict.fromkeys(row["method"] for row in thresholds if row["method"] not in NO_METHODS))
     for axes, length in zip(panels, lengths, strict=True):
         rows = [row for row in thresholds if (row["frames"], row["budget"]) == (length, budget)]
+        for row in rows:
+            if row["method"] == LIMIT:
+                axes.axhline(_value(row), color="#444444", lw=1, ls=":", label="the reader's limit (oracle)")
+        rows = [row for row in rows if row["method"] in names]
         _panel(axes, rows, {row["method"]: price.get((length, budget, row["method"])) for row in rows}, names)
         axes.set_title(f"{length:,} frames, {budget} tokens", fontsize=9)
     panels[0].set_ylabel("threshold: opacity of the needles (lower is better)")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments.common import write
+from experiments.common import RESULTS, write
+from experiments.yardstick.method import TUNED
 from experiments.yardstick.report import report, sections
 
 ENDS = ("least", "most", "low", "high")
@@ -62,3 +63,12 @@ def test_the_frontier_needs_thresholds_and_costs(tmp_path: Path) -> None:
     write(tmp_path / "yardstick_cost.csv", [cost])
     report(tmp_path, tmp_path)
     assert (tmp_path / "yardstick.png").stat().st_size > 5_000
+
+
+def test_the_page_shows_the_numbers_on_disk() -> None:
+    root = Path(__file__).parents[3]
+    page = (root / RESULTS / "yardstick.md").read_text(encoding="utf-8")
+    found = sections(root / RESULTS, TUNED)
+    assert len(found) > 3
+    for title, table in found.items():
+        assert table in page, f"yardstick.md: not the table of {title}"
