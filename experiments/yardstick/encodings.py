@@ -6,7 +6,6 @@ video itself. Costs are never measured on remembered tokens (`cost.py`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
@@ -22,6 +21,7 @@ from framework.core.types import Frames, Group, Layout, Question, Timeline, Toke
 from framework.engine.ledger import Ledger
 from framework.engine.session import OpenSession, Session, Setup
 from framework.training.complete import complete_file
+from framework.training.running import features_name
 from framework.video.readers.base import Reader
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline
@@ -31,7 +31,7 @@ TICKS = 256  # encoded at a time
 
 @dataclass(frozen=True)
 class Encodings:
-    """Keeps the tokens of videos in `folder`, each under the names of its file and of the vision tower's weights."""
+    """Keeps the tokens of videos in `folder`, named after file, size and the vision tower's weights."""
 
     folder: Path
 
@@ -54,7 +54,7 @@ class Encodings:
         assert isinstance(backbone, DecoderBackbone)
         seen = timeline(path, setup.sampling, backbone.frames_per_tick, setup.reader)
         size = backbone.video_frame_size(info.height, info.width, len(seen) * backbone.frames_per_tick)
-        name = "-".join(map(str, (Path(path).stem, len(seen), *size, _weights(backbone))))
+        name = features_name(repr((Path(path).stem, len(seen), size)), backbone.tower.state_dict())
         file = self.folder / f"{name}.safetensors"
         if not file.exists():
             whole = _encoded(setup, seen, size)
@@ -74,15 +74,6 @@ def _encoded(setup: Setup, seen: Timeline, size: tuple[int, int]) -> Tokens:
             for group in groups
         ]
     return Tokens.cat(parts)
-
-
-def _weights(backbone: DecoderBackbone) -> str:
-    """Names the vision tower's weights."""
-    told = hashlib.sha256()
-    for name, value in sorted(backbone.tower.state_dict().items()):
-        told.update(name.encode())
-        told.update(value.cpu().numpy().tobytes())
-    return told.hexdigest()[:12]
 
 
 def _remembered(whole: Tokens, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:

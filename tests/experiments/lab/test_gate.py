@@ -8,14 +8,11 @@ from experiments.common import composing
 from experiments.lab.gate import Cell, Reader, cell, main
 
 
-def test_the_shipped_model_reads_one_attribute_at_any_length(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["backbone=lab", "splits=attribute", "frames=256,10000", "kept=8,32", "videos=2", "seed=1"])
+def test_the_shipped_model_reads_one_attribute(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["backbone=lab", "splits=attribute", "frames=256,4096", "kept=8,32", "videos=2", "seed=1"])
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.strip().splitlines()[2:]]
-    assert [line[:3] for line in lines] == [["attribute", n, k] for n in ("256", "10,000") for k in ("8", "32")]
-    assert all(float(line[3].split()[0]) == 1 for line in lines)
-    certain, doubt = ([float(line[place]) for line in lines] for place in (4, 5))
-    assert max(certain) <= 0.1 and min(doubt) >= 0.85  # of two videos each: the gate itself has ten
-    assert [line[-1] for line in lines] == ["yes" if value >= 0.9 else "no" for value in doubt]
+    assert [line[:3] for line in lines] == [["attribute", n, k] for n in ("256", "4,096") for k in ("8", "32")]
+    assert {line[-1] for line in lines} == {"yes"} and all(float(line[3].split()[0]) == 1 for line in lines)
 
 
 def test_the_model_for_comparisons_reads_every_split_of_films_of_any_length() -> None:
@@ -27,10 +24,10 @@ def test_the_model_for_comparisons_reads_every_split_of_films_of_any_length() ->
             assert sum(found.right) >= 14 and found.with_needles < 0.2 and found.without > 0.85  # of 15 questions
 
 
-def test_what_was_never_taught_does_not_pass(gate_reader: Reader) -> None:
-    found = cell(gate_reader, "direction", 256, 32, 2, 1)
+def test_what_was_not_learned_does_not_pass(gate_reader: Reader) -> None:
+    found = cell(gate_reader, "count", 256, 32, 2, 1)
     assert not found.passed and len(found.right) == 10 and found.videos == ["0"] * 5 + ["1"] * 5
-    assert found.without > 0.0
+    assert found.without > 0.5
 
 
 @pytest.fixture(scope="module")
