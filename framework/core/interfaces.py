@@ -70,13 +70,15 @@ class TokenScorer(Strategy):
 
     With `blind` the question changes nothing, and all questions about a group share its scores. With `before_tower` the
     scorer needs no more than pixels and the query. It is then asked before the vision tower, which skips the tokens
-    that it refuses. `explains` is the relative error that the `errors` of every group come down to. It is None for a
-    scorer that gives no errors.
+    that it refuses. With `before_probe` it is asked before the language model, of which it needs nothing; a question is
+    then probed on the tokens that are not refused for it. `explains` is the relative error that the `errors` of every
+    group come down to. It is None for a scorer that gives no errors.
     """
 
     comparable: bool = False
     blind: bool = False
     before_tower: bool = False
+    before_probe: bool = False
     explains: float | None = None
 
     @abstractmethod

@@ -134,10 +134,7 @@ class LiveSession(Session):
         if self.setup.needs.frames:
             shown.frames = self._decode(group, payers)
         if self.setup.scorer.before_tower:
-            early = [self.view(group, question, layout, shown.frames) for question in self.questions]
-            with self.ledger.stage("score", payers, len(layout), sum(map(self.setup.scorer.flops, early))):
-                for question, view in zip(self.questions, early, strict=True):
-                    shown.early[question.id] = self._scores(view, shown)
+            self._score_early(group, shown, payers)
         if shown.frames is not None:
             keep = torch.ones(len(layout), dtype=torch.bool)
             if shown.early:
@@ -149,10 +146,19 @@ class LiveSession(Session):
                 shown.tokens = self.setup.backbone.encode(shown.frames, layout, None if bool(keep.all()) else keep)
             shown.index = keep.nonzero()[:, 0]
             shown.encoded = len(shown.index)
+            if self.setup.scorer.before_probe and not shown.early:
+                self._score_early(group, shown, payers)
         return shown
 
+    def _score_early(self, group: Group, shown: _Shown, payers: Sequence[str]) -> None:
+        """Score a whole group for every question: before the vision tower, or between it and the language model."""
+        views = [self.view(group, question, shown.layout, shown.frames, shown.tokens) for question in self.questions]
+        with self.ledger.stage("score", payers, len(shown.layout), sum(map(self.setup.scorer.flops, views))):
+            for question, view in zip(self.questions, views, strict=True):
+                shown.early[question.id] = self._scores(view, shown)
+
     def _by_keep(self, shown: _Shown, asking: Sequence[Question]) -> list[list[Question]]:
-        """The questions, those together that refuse the same tokens before the vision tower."""
+        """The questions, those together that refuse the same tokens before the language model."""
         alike: dict[bytes, list[Question]] = {}
         for question in asking:
             early = shown.early.get(question.id)

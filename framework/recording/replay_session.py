@@ -87,7 +87,8 @@ class ReplaySession(Session):
         for question in asking:
             entry, vocabulary = self._entry(question, group), self.files[question.id].header["vocabulary"]
             probe = _probe(entry, vocabulary) if self.setup.needs.logits else None
-            probed = probe is not None and self.setup.scorer.before_tower
+            scorer = self.setup.scorer
+            probed = probe is not None and (scorer.before_tower or scorer.before_probe)
             usable = entry.scores.values > -torch.inf
             view = self.view(group, question, layout[usable] if probed else layout, probe=probe)
             with self.ledger.stage("score", [question.id], len(layout)):

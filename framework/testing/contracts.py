@@ -104,6 +104,11 @@ def check_scorer(scorer: TokenScorer) -> None:
         scorer,
         f"before_tower: it may need pixels and the query, nothing that comes after the tower; it needs {late}",
     )
+    _hold(
+        not (scorer.before_probe and scorer.needs.probe),
+        scorer,
+        "before_probe: it is asked before the language model, and may need neither attention nor logits",
+    )
     for ticks in (1, 2, 5):
         first, other = (toys.view(scorer.needs, seed=seed, ticks=ticks) for seed in (0, 1))
         with _within_needs(scorer):

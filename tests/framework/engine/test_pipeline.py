@@ -18,7 +18,7 @@ from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
 from framework.core.outcome import Outcome
 from framework.core.types import Candidates, Frames, Layout, Question, Scores, Selection, Tokens
-from framework.core.view import GroupView, Needs
+from framework.core.view import GroupView, Needs, Probe
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.pipeline import Pipeline
@@ -303,6 +303,47 @@ def test_a_pixel_scorer_drops_before_the_tower(pipeline: Callable[..., Pipeline]
     outcome = built.answer(needle_video.path, [needle_video.items[0].question])[0]
     assert outcome.trace.tokens_seen == 256
     assert outcome.selection is not None and set(outcome.selection.tokens.column.tolist()) == {0}
+
+
+class OwnColumn(TokenScorer):
+    """Lets every question have a column of its own, by what it asks; reads the encoded tokens."""
+
+    before_probe = True
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(tokens=True)
+
+    def score(self, view: GroupView) -> Scores:
+        assert len(view.tokens) == len(view.layout)
+        mine = int(view.question.id[-1]) % 2
+        return Scores(torch.where(view.layout.column == mine, 1.0, -torch.inf))
+
+
+def test_a_question_is_probed_on_what_is_not_refused_for_it(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = replace(pipeline("preset=adapttoken"), scorer=OwnColumn())
+    seen: list[tuple[set[str], set[int]]] = []
+    stock = built.backbone.probe
+
+    def probe(tokens: Tokens, questions: Sequence[Question], needs: Needs) -> Sequence[Probe]:
+        seen.append(({question.id for question in questions}, set(tokens.column.tolist())))
+        return stock(tokens, questions, needs)
+
+    monkeypatch.setattr(built.backbone, "probe", probe)
+    asked = [replace(item.question, id=f"q{i}") for i, item in enumerate(needle_video.items[:3])]
+    together = built.answer(needle_video.path, asked)
+    assert {(frozenset(ids), frozenset(columns)) for ids, columns in seen} == {
+        (frozenset({"q0", "q2"}), frozenset({0})),
+        (frozenset({"q1"}), frozenset({1})),
+    }
+    for question, outcome in zip(asked, together, strict=True):
+        assert outcome.selection is not None
+        assert set(outcome.selection.tokens.column.tolist()) == {int(question.id[-1]) % 2}
+        assert outcome.trace.tokens_seen == 512, "all went through the vision tower"
+        alone = built.answer(needle_video.path, [question])[0]
+        assert alone.answer.probabilities == pytest.approx(outcome.answer.probabilities, abs=1e-5)
 
 
 def test_the_prior_is_probed_once_per_question(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:

@@ -170,11 +170,13 @@ def test_recorded_one_by_one_equals_recorded_together(
     same(before, blind(live, tmp_path).answer(needle_video.path, questions))
 
 
-@pytest.mark.parametrize("preset", ["uniform", "flexselect", "high_entropy", "vote", "random"])
+@pytest.mark.parametrize(
+    "words", ["uniform", "flexselect", "high_entropy", "vote", "random", "adapttoken scorer=shortlist qtsplus.rho=0.5"]
+)
 def test_every_preset_replays_itself(
-    preset: str, pipeline: Build, needle_video: VideoItem, tmp_path: Path, blind: Callable[[Pipeline, Path], Pipeline]
+    words: str, pipeline: Build, needle_video: VideoItem, tmp_path: Path, blind: Callable[[Pipeline, Path], Pipeline]
 ) -> None:
-    live = pipeline(f"preset={preset}")
+    live = pipeline(*f"preset={words}".split())
     questions = asked(needle_video)[:2]
     before = replace(live, open_session=Recorder(tmp_path).open).answer(needle_video.path, questions)
     same(before, blind(live, tmp_path).answer(needle_video.path, questions))

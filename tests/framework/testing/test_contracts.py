@@ -31,12 +31,16 @@ class Scorer(TokenScorer):
         return self.breaks == "early"
 
     @property
+    def before_probe(self) -> bool:  # type: ignore[override]
+        return self.breaks == "late"
+
+    @property
     def blind(self) -> bool:  # type: ignore[override]
         return self.breaks == "blind"
 
     @property
     def needs(self) -> Needs:
-        return Needs(tokens=self.breaks == "early")
+        return Needs(tokens=self.breaks == "early", logits=self.breaks == "late")
 
     def score(self, view: GroupView) -> Any:
         values = torch.zeros(len(view.layout))
@@ -63,6 +67,7 @@ def test_a_good_scorer_passes() -> None:
         ("few", "one score per token"),
         ("refuses", "at least one token may be kept"),
         ("early", r"before_tower: .*it needs \['tokens'\]"),
+        ("late", "before_probe: it is asked before the language model"),
         ("blind", "another question changes nothing"),
     ],
 )

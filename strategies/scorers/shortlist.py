@@ -1,0 +1,72 @@
+"""The language model looks at a short list: the tokens of a group that another scorer finds best.
+
+    score_i = inner score_i where i is among the group's k best, else -inf
+
+A scorer that reads no pass of the language model chooses the list, such as QTSplus' trained cross-attention. A group is
+then probed on k tokens in place of all, so passes cost next to nothing, and what would distract is not read. Certainty
+is that of the very tokens that may be kept. Every question has a list of its own, so questions share the vision tower
+but not the passes. Ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from framework.core.interfaces import TokenScorer
+from framework.core.types import Scores
+from framework.core.view import GroupView, Needs
+
+
+@dataclass(frozen=True)
+class Shortlist(TokenScorer):
+    """Keeps the inner scores of a group's best tokens, f32 [N], and refuses all others."""
+
+    inner: TokenScorer
+    tokens: int
+
+    before_probe = True
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise ValueError(f"scorer.tokens must be >= 1, got {self.tokens}")
+        if self.inner.needs.probe:
+            raise ValueError(
+                f"scorer.inner={type(self.inner).__name__} reads a pass of the language model over all tokens, which a "
+                "short list saves: choose a scorer without one, such as scorer@scorer.inner=qtsplus"
+            )
+
+    @property
+    def blind(self) -> bool:  # type: ignore[override]
+        """Says whether the question changes nothing, as the inner scorer says."""
+        return self.inner.blind
+
+    @property
+    def comparable(self) -> bool:  # type: ignore[override]
+        """Says whether scores compare across groups, as the inner scorer says."""
+        return self.inner.comparable
+
+    @property
+    def before_tower(self) -> bool:  # type: ignore[override]
+        """Says whether the inner scorer comes before the vision tower."""
+        return self.inner.before_tower
+
+    @property
+    def needs(self) -> Needs:
+        """Asks for what the inner scorer needs."""
+        return self.inner.needs
+
+    def score(self, view: GroupView) -> Scores:
+        """Returns the inner scores of the `tokens` best, -inf for the others. Ties go to the lower token."""
+        found = self.inner.score(view)
+        values = found.values.cpu()
+        best = values.argsort(descending=True, stable=True)[: self.tokens]
+        listed = torch.full_like(values, -math.inf)
+        listed[best] = values[best]
+        return Scores(listed, signals=found.signals)
+
+    def flops(self, view: GroupView) -> float:
+        """Estimates the operations of the inner scorer."""
+        return self.inner.flops(view)
