@@ -1,4 +1,4 @@
-"""What the experiments share: run a composed row like `sieve eval` does, compare rows, keep numbers, draw lines.
+"""What the experiments share: run a composed row like `sieve eval` does, keep numbers, draw lines.
 
 Figures and tables are made from the numbers on disk (CSV), never from what happens to be in memory.
 """
@@ -33,7 +33,7 @@ from framework.evaluation.lock import hold
 from framework.evaluation.runner import Runner, Status
 from framework.evaluation.runs import Line, load
 from framework.evaluation.statistics import holm, mean_interval
-from framework.evaluation.versus import Versus, versus
+from framework.evaluation.versus import Versus
 from framework.recording.origin import check_same
 from framework.recording.recording_session import FOLDER as PROBES
 from framework.recording.recording_session import Recorder
@@ -196,39 +196,6 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return Journal(folder / "questions.jsonl").lines
 
 
-def compare(folders: Mapping[str, Path], reference: str, **setting: Any) -> list[dict[str, Any]]:
-    """Returns one row per run over the same questions, led by `setting`.
-
-    A row has accuracy and the paired difference to `reference`, each with 95 % intervals (bootstrap over videos), and
-    McNemar's p. It also says what the run looked at, kept, found of the evidence and took. SystemExit where the runs
-    have not answered the same questions.
-    """
-    runs = {name: load(folder, name) for name, folder in folders.items()}
-    theirs = list(runs[reference].lines.values())
-    videos = [str(line["video"]) for line in theirs]
-    rows = []
-    for name, one in runs.items():
-        if one.lines.keys() != runs[reference].lines.keys():
-            raise SystemExit(f"{one.folder} and {runs[reference].folder} have not answered the same questions")
-        ours = [one.lines[line["id"]] for line in theirs]
-        against = versus(ours, theirs, videos) if name != reference else None
-        rows.append(
-            {
-                **setting,
-                "run": name,
-                "n": len(ours),
-                "videos": len(set(videos)),
-                **accuracies(ours, videos, against),
-                "p": against.p_mcnemar if against else None,
-                "groups_visited": _mean([line["groups_visited"] / line["groups_total"] for line in ours]),
-                "tokens_kept": _mean([line["tokens_kept"] for line in ours]),
-                "evidence_found": _mean([found for line in ours if (found := line["evidence_found"]) is not None]),
-                "seconds": _mean(list(one.seconds.values())),
-            }
-        )
-    return rows
-
-
 def accuracies(ours: Sequence[Line], videos: Sequence[str], against: Versus | None) -> dict[str, float | None]:
     """Returns the columns of a row for accuracy and its paired difference, each with its 95 % interval."""
     accuracy = mean_interval([line["correct"] for line in ours], videos)
@@ -242,19 +209,10 @@ def accuracies(ours: Sequence[Line], videos: Sequence[str], against: Versus | No
     }
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
 def with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Returns the rows with Holm's correction over all their p-values."""
     corrected = iter(holm([row["p"] for row in rows if row["p"] is not None]))
     return [{**row, "p_holm": next(corrected) if row["p"] is not None else None} for row in rows]
-
-
-def without(rows: Sequence[Row], *columns: str) -> list[dict[str, Any]]:
-    """Returns the rows without some of their columns."""
-    return [{key: value for key, value in row.items() if key not in columns} for row in rows]
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:

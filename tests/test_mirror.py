@@ -60,7 +60,6 @@ COVERED = {
     f"{QTSPLUS}/training/from_needles.py": f"tests/{QTSPLUS}/training/test_evaluation.py",
     f"{QTSPLUS}/training/llm_pass.py": f"tests/{QTSPLUS}/training/test_module.py",
     f"{QTSPLUS}/training/recipe.py": f"tests/{QTSPLUS}/training/test_fit.py",
-    "experiments/autogaze/accuracy_tables.py": "tests/experiments/autogaze/test_accuracy.py",
     "experiments/autogaze/judge.py": "tests/experiments/autogaze/test_main.py",
     "experiments/autogaze/measure.py": "tests/experiments/autogaze/test_main.py",
     "experiments/autogaze/needed.py": "tests/experiments/autogaze/test_main.py",
@@ -71,7 +70,6 @@ COVERED = {
     "experiments/qtsplus/encoded.py": "tests/experiments/qtsplus/test_cost.py",
     "experiments/qtsplus/model_costs.py": "tests/experiments/qtsplus/test_cost.py",
     "experiments/qtsplus/operations.py": "tests/experiments/qtsplus/test_cost.py",
-    "experiments/qtsplus/when.py": "tests/experiments/qtsplus/test_main.py",
 }
 
 

@@ -34,25 +34,6 @@ class Arm:
 
 
 MAIN = (0, 1, 2)
-WHEN = (
-    "recipe.needles.train.kinds=[{split: when, opacity: 1.0, videos: 800}]",
-    "recipe.needles.measure.kinds=[{split: when, opacity: 1.0, videos: 24}]",
-    "recipe.training.gate=hard",  # the start finds these needles; to be learned is the way from time to answer
-    "recipe.training.gate_on=tokens",
-    "recipe.training.extra=0",
-    "recipe.training.together=40",
-    "recipe.training.reencode_rate=0.5",
-    "recipe.training.llm_rate=0.3",
-    "recipe.draw.videos=10",
-    "recipe.draw.rho=[0.02,0.12]",
-    "recipe.schedule.steps=300",
-)
-TIMES = {
-    "time, kept": (),
-    "no time, kept": ("recipe.network.time=false",),
-    "time, sequential": ("recipe.training.positions=sequential",),
-    "no time, sequential": ("recipe.network.time=false", "recipe.training.positions=sequential"),
-}
 ARMS = {
     "qtsplus": Arm(seeds=MAIN),
     "without re-encoder": Arm(("recipe.network.reencode_layers=0",), MAIN),
@@ -61,12 +42,6 @@ ARMS = {
         ("recipe.training.gate=gumbel", "recipe.training.gate_on=tokens", "recipe.training.extra=0")
     ),
     "learned ratio": Arm(("recipe.training.rho=learned", "recipe.training.most=128")),
-}
-STAGES = {1: ("time, sequential",), 2: tuple(TIMES)}  # that the question of time is asked in, of which arms
-TIME_ARMS = {
-    f"{name}, stage {stage}": Arm((*TIMES[name], *WHEN, f"recipe.training.stage={stage}"))
-    for stage, names in STAGES.items()
-    for name in names
 }
 
 
@@ -94,12 +69,11 @@ def main(given: list[str]) -> None:
     SystemExit where there is no such arm.
     """
     chosen = arguments(given, DEFAULTS, __doc__, MEANINGS)
-    arms = {**ARMS, **TIME_ARMS}
-    for name in chosen["only"].split(";") if chosen["only"] else arms:
-        if name not in arms:
-            raise SystemExit(f"only={name}: there is no such arm; known: {'; '.join(arms)}")
-        for seed in arms[name].seeds:
-            train(Path(chosen["folder"]), name, arms[name], seed, chosen["backbone"], chosen["words"])
+    for name in chosen["only"].split(";") if chosen["only"] else ARMS:
+        if name not in ARMS:
+            raise SystemExit(f"only={name}: there is no such arm; known: {'; '.join(ARMS)}")
+        for seed in ARMS[name].seeds:
+            train(Path(chosen["folder"]), name, ARMS[name], seed, chosen["backbone"], chosen["words"])
 
 
 if __name__ == "__main__":

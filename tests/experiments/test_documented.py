@@ -9,7 +9,6 @@ import pytest
 
 from experiments.adapttoken import entropy_of_answers, entropy_of_groups
 from experiments.autogaze import __main__ as autogaze
-from experiments.autogaze import accuracy as autogaze_accuracy
 from experiments.autogaze import cost as autogaze_cost
 from experiments.autogaze import drawn as autogaze_drawn
 from experiments.autogaze import rates as autogaze_rates
@@ -18,8 +17,6 @@ from experiments.autogaze import training as autogaze_training
 from experiments.common import RESULTS, read
 from experiments.qtsplus import __main__ as qtsplus
 from experiments.qtsplus import cost as qtsplus_cost
-from experiments.qtsplus import pipeline as qtsplus_pipeline
-from experiments.qtsplus import when as qtsplus_when
 
 FOLDER = Path(__file__).parents[2] / RESULTS
 PAGES = {
@@ -27,16 +24,13 @@ PAGES = {
     entropy_of_groups: "entropy",
     qtsplus: "qtsplus",
     qtsplus_cost: "qtsplus_cost",
-    qtsplus_pipeline: "qtsplus",
-    qtsplus_when: "qtsplus",
     autogaze: "autogaze",
-    autogaze_accuracy: "autogaze_accuracy",
     autogaze_cost: "autogaze_cost",
     autogaze_drawn: "autogaze",
     autogaze_rates: "autogaze",
     autogaze_training: "autogaze",
 }
-TABLES_ONLY = (qtsplus_pipeline, qtsplus_when, autogaze_accuracy, autogaze_cost, autogaze_drawn)  # without a figure
+TABLES_ONLY = (autogaze_cost, autogaze_drawn)  # without a figure
 UNSAID: tuple[str, ...] = ("folder", "results", "arms", "splits", "words", "backbone")  # need not be repeated
 UNSAID += ("checkpoint", "stop", "settings")
 
@@ -66,16 +60,10 @@ def _tables(module: ModuleType) -> list[str]:
         return [autogaze_rates.table(rows)]
     if module is autogaze_training:
         return [autogaze_training.table(rows)]
-    if module is qtsplus_pipeline:
-        return [qtsplus_pipeline.tables(rows, split) for split in {row["split"] for row in rows}]
-    if module is autogaze_accuracy:
-        return autogaze_accuracy.tables(rows)
     if module is autogaze_drawn:
         return [autogaze_drawn.table(rows)]
     if module is autogaze_cost:
         return autogaze_cost.tables(rows)
-    if module is qtsplus_when:
-        return [qtsplus_when.table(rows)]
     return [entropy_of_answers.table(rows)]
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 from experiments.common import interval, read
 from experiments.qtsplus import __main__ as qtsplus
 from experiments.qtsplus import arms as qtsplus_arms
-from experiments.qtsplus import when as qtsplus_when
 from framework.cli import main
 
 TOY = (
@@ -77,22 +76,6 @@ def test_the_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answers = {path: path.stat().st_mtime_ns for path in (here / "outputs/qtsplus").rglob("*") if path.is_file()}
     qtsplus.main([*words, "arms=official Gumbel gate;learned ratio"])
     assert {path: path.stat().st_mtime_ns for path in answers} == answers, "nothing is trained or asked twice"
-
-
-def test_when(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qtsplus_when, "STAGES", {2: ("time, kept", qtsplus_when.CONTROL)})
-    qtsplus_when.main(["kept=6", "videos=2", "backbone=lab", f"results={here}", f"words={TOY}"])
-    rows = read(here / "qtsplus_when.csv")
-    assert [(row["arm"], row["tokens"]) for row in rows] == [
-        ("language model alone, kept", "given"),
-        ("language model alone, sequential", "given"),
-        ("time, kept", "own"),
-        ("time, kept", "given"),
-        (qtsplus_when.CONTROL, "own"),
-        (qtsplus_when.CONTROL, "given"),
-    ]
-    assert [row["arm"] for row in rows if row["minus_control"] is not None] == ["time, kept"] * 2
-    assert qtsplus_when.table(rows) in capsys.readouterr().out
 
 
 def test_an_arm_that_does_not_exist() -> None:
