@@ -66,7 +66,6 @@ COVERED = {
     "experiments/autogaze/oracles.py": "tests/experiments/autogaze/test_main.py",
     "experiments/autogaze/policies.py": "tests/experiments/autogaze/test_main.py",
     "experiments/autogaze/tables.py": "tests/experiments/test_documented.py",
-    "experiments/qtsplus/arms.py": "tests/experiments/qtsplus/test_main.py",
     "experiments/qtsplus/encoded.py": "tests/experiments/qtsplus/test_cost.py",
     "experiments/qtsplus/model_costs.py": "tests/experiments/qtsplus/test_cost.py",
     "experiments/qtsplus/operations.py": "tests/experiments/qtsplus/test_cost.py",

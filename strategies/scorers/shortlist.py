@@ -1,9 +1,9 @@
 """The language model looks at a short list: the tokens of a group that another scorer finds best.
 
-    score_i = inner score_i where i is among the group's k best, else -inf
+    score_i = inner score_i where i is among the ceil(share x N) best of N tokens, else -inf
 
 A scorer that reads no pass of the language model chooses the list, such as QTSplus' trained cross-attention. A group is
-then probed on k tokens in place of all, so passes cost next to nothing, and what would distract is not read. Certainty
+then probed on those in place of all, so passes cost next to nothing, and what would distract is not read. Certainty
 is that of the very tokens that may be kept. Every question has a list of its own, so questions share the vision tower
 but not the passes. Ours.
 """
@@ -25,13 +25,13 @@ class Shortlist(TokenScorer):
     """Keeps the inner scores of a group's best tokens, f32 [N], and refuses all others."""
 
     inner: TokenScorer
-    tokens: int
+    share: float
 
     before_probe = True
 
     def __post_init__(self) -> None:
-        if self.tokens < 1:
-            raise ValueError(f"scorer.tokens must be >= 1, got {self.tokens}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"scorer.share must lie within 0..1, above 0, got {self.share}")
         if self.inner.needs.probe:
             raise ValueError(
                 f"scorer.inner={type(self.inner).__name__} reads a pass of the language model over all tokens, which a "
@@ -59,10 +59,10 @@ class Shortlist(TokenScorer):
         return self.inner.needs
 
     def score(self, view: GroupView) -> Scores:
-        """Returns the inner scores of the `tokens` best, -inf for the others. Ties go to the lower token."""
+        """Returns the inner scores of the best share, -inf for the others. Ties go to the lower token."""
         found = self.inner.score(view)
         values = found.values.cpu()
-        best = values.argsort(descending=True, stable=True)[: self.tokens]
+        best = values.argsort(descending=True, stable=True)[: math.ceil(round(self.share * len(values), 9))]
         listed = torch.full_like(values, -math.inf)
         listed[best] = values[best]
         return Scores(listed, signals=found.signals)

@@ -22,4 +22,4 @@ class Share(StoppingPolicy):
 
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
         """Says whether that many groups were visited."""
-        return len(visited) >= math.ceil(self.share * (len(visited) + remaining))
+        return len(visited) >= math.ceil(round(self.share * (len(visited) + remaining), 9))

@@ -15,14 +15,12 @@ from experiments.autogaze import rates as autogaze_rates
 from experiments.autogaze import tables as autogaze_tables
 from experiments.autogaze import training as autogaze_training
 from experiments.common import RESULTS, read
-from experiments.qtsplus import __main__ as qtsplus
 from experiments.qtsplus import cost as qtsplus_cost
 
 FOLDER = Path(__file__).parents[2] / RESULTS
 PAGES = {
     entropy_of_answers: "entropy",
     entropy_of_groups: "entropy",
-    qtsplus: "qtsplus",
     qtsplus_cost: "qtsplus_cost",
     autogaze: "autogaze",
     autogaze_cost: "autogaze_cost",
@@ -31,7 +29,7 @@ PAGES = {
     autogaze_training: "autogaze",
 }
 TABLES_ONLY = (autogaze_cost, autogaze_drawn)  # without a figure
-UNSAID: tuple[str, ...] = ("folder", "results", "arms", "splits", "words", "backbone")  # need not be repeated
+UNSAID: tuple[str, ...] = ("folder", "results", "splits", "backbone")  # need not be repeated
 UNSAID += ("checkpoint", "stop", "settings")
 
 
@@ -43,11 +41,6 @@ def _tables(module: ModuleType) -> list[str]:
         return [entropy_of_groups.signal_table(rows), entropy_of_groups.threshold_table(thresholds)]
     if module is qtsplus_cost:
         return qtsplus_cost.tables(rows, read(FOLDER / f"{qtsplus_cost.COMPUTED}.csv"))
-    if module is qtsplus:
-        tables = [qtsplus.accuracy_table(rows, split) for split in qtsplus.SPLITS]
-        tables += [qtsplus.difference_table(rows, kept) for kept in (6, 52)]
-        lengths, ratios = (read(FOLDER / f"{module.NAME}{part}.csv") for part in ("_lengths", "_ratio"))
-        return [*tables, qtsplus.length_table(lengths), qtsplus.ratio_table(ratios)]
     if module is autogaze:
         needs, predicted, epsilons = (
             read(FOLDER / f"autogaze{part}.csv") for part in ("_needed", "_predicted", "_epsilon")

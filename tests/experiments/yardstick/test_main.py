@@ -63,8 +63,9 @@ def test_what_cannot_be_compared_is_refused_before_a_model_is_loaded(tmp_path: P
         main(["parts=all"])
     with pytest.raises(SystemExit, match=r"opacities: got 0.1,0.05,0.2, expected numbers that ascend"):
         main(["opacities=0.1,0.05,0.2"])
+    (tmp_path / "bare.yaml").write_text("preset: qtsplus\npublished: [qtsplus.rho=0.5]\n")
     with pytest.raises(SystemExit, match=r"qtsplus\.checkpoint"):
-        main([*SMALL, "methods=qtsplus", "parts=thresholds", "backbone=qwen2_5_vl_3b"])
+        main([*SMALL, "methods=bare", f"source={tmp_path}", "parts=thresholds", "backbone=qwen2_5_vl_3b"])
     with pytest.raises(SystemExit, match="methods: got 'adapttoken', expected names out of blend, coarse_to_fine"):
         main(["parts=parts", "methods=floor", "source=experiments/yardstick/ideas"])
     with pytest.raises(SystemExit, match="adapttoken has no recorded setting"):

@@ -41,7 +41,7 @@ def _view(count: int) -> GroupView:
 
 
 def test_the_best_keep_their_scores_and_all_others_are_refused() -> None:
-    scorer = Shortlist(Given((0.5, 3.0, -1.0, 3.0, 0.5)), tokens=3)
+    scorer = Shortlist(Given((0.5, 3.0, -1.0, 3.0, 0.5)), share=0.5)
     found = scorer.score(_view(5))
     assert found.values.tolist() == [0.5, 3.0, -math.inf, 3.0, -math.inf]
     assert found.signals == {"heard": 1.0}
@@ -49,16 +49,17 @@ def test_the_best_keep_their_scores_and_all_others_are_refused() -> None:
     assert scorer.before_probe and not scorer.before_tower and not scorer.comparable and not scorer.blind
 
 
-@given(st.lists(st.sampled_from([-math.inf, -1.0, 0.0, 0.25, 2.0]), min_size=1, max_size=12), st.integers(1, 14))
+@given(st.lists(st.sampled_from([-math.inf, -1.0, 0.0, 0.25, 2.0]), min_size=1, max_size=12), st.integers(1, 12))
 def test_a_list_holds_the_best_that_were_not_refused(values: list[float], count: int) -> None:
-    listed = Shortlist(Given(tuple(values)), tokens=count).score(_view(len(values))).values.tolist()
+    count = min(count, len(values))
+    listed = Shortlist(Given(tuple(values)), share=count / len(values)).score(_view(len(values))).values.tolist()
     allowed = sorted((value for value in values if value > -math.inf), reverse=True)
     assert sorted((value for value in listed if value > -math.inf), reverse=True) == allowed[:count]
     assert all(new in (old, -math.inf) for new, old in zip(listed, values, strict=True))
 
 
 def test_a_list_without_tokens_and_one_that_saves_no_pass_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"scorer\.tokens must be >= 1, got 0"):
-        Shortlist(Given(()), tokens=0)
+    with pytest.raises(ValueError, match=r"scorer\.share must lie within 0\.\.1, above 0, got 0"):
+        Shortlist(Given(()), share=0)
     with pytest.raises(ValueError, match=r"scorer\.inner=Given reads a pass .* scorer@scorer\.inner=qtsplus"):
-        Shortlist(Given((), attention=(2,)), tokens=4)
+        Shortlist(Given((), attention=(2,)), share=0.5)

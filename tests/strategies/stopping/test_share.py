@@ -16,7 +16,9 @@ def visits(rule: Share, total: int) -> int:
     return next(n for n in range(total + 1) if rule.enough(seen[:n], total - n))
 
 
-@pytest.mark.parametrize(("share", "total", "expected"), [(0.5, 8, 4), (0.5, 9, 5), (0.01, 8, 1), (1.0, 8, 8)])
+@pytest.mark.parametrize(
+    ("share", "total", "expected"), [(0.5, 8, 4), (0.5, 9, 5), (0.01, 8, 1), (1.0, 8, 8), (0.07, 100, 7)]
+)
 def test_a_share_of_the_groups_rounded_up(share: float, total: int, expected: int) -> None:
     assert visits(Share(share), total) == expected
 

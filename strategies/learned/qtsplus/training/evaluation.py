@@ -25,7 +25,7 @@ from strategies.learned.qtsplus.selector import Chosen, Selector
 from strategies.learned.qtsplus.training.batches import Batch, collate
 from strategies.learned.qtsplus.training.from_needles import as_tokens, needle_sample
 from strategies.learned.qtsplus.training.llm_pass import answer_logits
-from strategies.learned.qtsplus.training.module import Gate, SelectorModule
+from strategies.learned.qtsplus.training.module import SelectorModule
 
 TOKENS_AT_ONCE = 4096  # kept tokens of a batch
 MOST = 256  # of them per question, where the selector says how many
@@ -147,15 +147,23 @@ def _needles_first(generator: np.random.Generator, question: LabQuestion, total:
 
 def by_weights(selector: Selector, backbone: DecoderBackbone) -> Pick:
     """Returns a function that selects by a selector as at inference, and keeps a given number of tokens."""
-    return _selecting(selector, backbone, "hard", None)
+    selector = selector.float().eval()
 
+    def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
+        query = backbone.model.get_input_embeddings()(batch.query).float()
+        return selector(
+            batch.tokens,
+            batch.mask,
+            query,
+            batch.query_mask,
+            batch.seconds,
+            rho=torch.full((len(batch),), count / batch.tokens.shape[1]),
+            most=None,
+            gate="hard",
+            multiply=False,
+        )
 
-def by_ratio(selector: Selector, most: int | None, backbone: DecoderBackbone, gate: Gate) -> Pick:
-    """Returns a function that selects by a selector that says itself how many tokens it keeps.
-
-    It keeps `most` at most, behind the given gate. The number of tokens that is asked for does not count.
-    """
-    return _selecting(selector, backbone, gate, most, learned=True)
+    return pick
 
 
 def by_scorer(scorer: TokenScorer, backbone: DecoderBackbone, prompt: PromptTemplate) -> Pick:
@@ -182,28 +190,5 @@ def by_scorer(scorer: TokenScorer, backbone: DecoderBackbone, prompt: PromptTemp
                 known[key] = scores(tokens, question)
             rows.append(known[key].topk(count).indices.sort().values)
         return choose(batch, torch.stack(rows))
-
-    return pick
-
-
-def _selecting(
-    selector: Selector, backbone: DecoderBackbone, gate: Gate, most: int | None, learned: bool = False
-) -> Pick:
-    selector = selector.float().eval()
-
-    def pick(batch: Batch, asked: Questions, count: int) -> Chosen:
-        query = backbone.model.get_input_embeddings()(batch.query).float()
-        rho = None if learned else torch.full((len(batch),), count / batch.tokens.shape[1])
-        return selector(
-            batch.tokens,
-            batch.mask,
-            query,
-            batch.query_mask,
-            batch.seconds,
-            rho=rho,
-            most=most,
-            gate=gate,
-            multiply=False,
-        )
 
     return pick
