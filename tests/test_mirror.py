@@ -9,7 +9,6 @@ ROOT = Path(__file__).parent.parent
 AUTOGAZE, QTSPLUS = "strategies/learned/autogaze", "strategies/learned/qtsplus"
 LINES = 60  # a module with more needs a test of its own
 COVERED = {
-    "experiments/yardstick/tables.py": "tests/experiments/yardstick/test_main.py",
     "framework/__init__.py": "tests/framework/test_api.py",
     "framework/benchmarks/annotated.py": "tests/framework/benchmarks/test_golden.py",
     "framework/benchmarks/base.py": "tests/framework/evaluation/test_metrics.py",

@@ -7,7 +7,8 @@
 Every method tries the same number of settings on calibration videos; the best is frozen in experiments/yardstick/tuned
 before any test video is rendered. Then all answer the same questions with the same number of tokens. A run that is
 there already is not run again, so the same command goes on after a kill. A new method is one file in
-experiments/yardstick/methods. `report` needs what the other parts made; it writes docs/results/yardstick*.
+experiments/yardstick/methods; what was measured of other methods and lengths stays in the results. `report` needs what
+the other parts made; it writes docs/results/yardstick*.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from typing import Any
 
 import torch
 
-from experiments.common import RESULTS, arguments, composing, numbers, write
+from experiments.common import RESULTS, arguments, composing, numbers
 from experiments.yardstick.cost import cost
 from experiments.yardstick.method import METHODS, TUNED, methods
 from experiments.yardstick.protocol import OTHER_SPLITS, Protocol, rows, taken_away
 from experiments.yardstick.report import report
-from experiments.yardstick.tables import REFERENCE, split_rows, threshold_rows
+from experiments.yardstick.tables import REFERENCE, add, split_rows, threshold_rows
 from experiments.yardstick.tuning import Calibration, apart, tune, tuned
 from framework.commands.threshold import checked_opacities
 from framework.core.errors import UsageError
@@ -96,17 +97,17 @@ def _run(chosen: Mapping[str, str]) -> None:
             return
         words = rows(compared, protocol.calibration, folder)
         if "thresholds" in asked:
-            write(results / "yardstick_thresholds.csv", threshold_rows(protocol, words, protocol.budgets))
+            add(results / "yardstick_thresholds.csv", threshold_rows(protocol, words, protocol.budgets))
         if "splits" in asked:
-            write(
+            add(
                 results / "yardstick_splits.csv",
                 split_rows(protocol, words, chosen["splits"].split(","), protocol.middle),
             )
         if best is not None:
             taken = taken_away(best.words(tuned(best, protocol.calibration, folder)))
-            write(results / "yardstick_parts.csv", threshold_rows(protocol, taken, [protocol.middle]))
+            add(results / "yardstick_parts.csv", threshold_rows(protocol, taken, [protocol.middle]))
         if "cost" in asked:
-            write(results / "yardstick_cost.csv", _costs(protocol, words))
+            add(results / "yardstick_cost.csv", _costs(protocol, words))
         if "report" in asked:
             report(results, folder)
 

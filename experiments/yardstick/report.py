@@ -76,14 +76,20 @@ def settings_table(folder: Path) -> str:
 
 
 def threshold_table(rows: Sequence[Row], costs: Sequence[Row]) -> str:
-    """Returns a table of one length: a row per method, a column per budget, and operations at the middle budget."""
+    """Returns a table of one length: a row per method with its number of videos, a column per budget, and operations.
+
+    The operations are those at the middle budget.
+    """
     budgets = sorted({row["budget"] for row in rows})
     cells = {(row["method"], row["budget"]): _text(row, "threshold") for row in rows}
     price = {row["method"]: row["operations"] for row in costs if row["frames"] == rows[0]["frames"]}
-    names = dict.fromkeys(row["method"] for row in rows)
+    videos = {row["method"]: row["videos"] for row in rows}
     return markdown(
-        ["method", *(f"{budget} tokens" for budget in budgets), "GFLOP"],
-        [[name, *(cells[name, budget] for budget in budgets), _giga(price.get(name))] for name in names],
+        ["method", "videos", *(f"{budget} tokens" for budget in budgets), "GFLOP"],
+        [
+            [name, count, *(cells.get((name, budget), "") for budget in budgets), _giga(price.get(name))]
+            for name, count in videos.items()
+        ],
     )
 
 

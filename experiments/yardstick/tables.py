@@ -1,4 +1,4 @@
-"""From runs to rows: thresholds over lengths and budgets, accuracy on the other splits."""
+"""From runs to rows: thresholds over lengths and budgets, accuracy on the other splits; and rows added to a file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.common import accuracies, with_holm
+from experiments.common import accuracies, read, with_holm, write
 from experiments.yardstick.protocol import Protocol
+from framework.core.errors import UsageError
 from framework.evaluation.metrics import known_mean
 from framework.evaluation.runs import load
 from framework.evaluation.scale import measure
@@ -16,6 +17,7 @@ from framework.evaluation.versus import versus
 
 REFERENCE = "adapttoken"
 RESAMPLES = 2_000
+PLACE = ("split", "frames", "budget", "method")  # what says of which measurement a row is
 Words = Mapping[str, Sequence[str]]
 
 
@@ -42,7 +44,7 @@ def threshold_rows(protocol: Protocol, words: Words, budgets: Sequence[int]) -> 
 def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: int) -> list[dict[str, Any]]:
     """Returns one row per split, length and method: accuracy on opaque needles, paired with the reference.
 
-    The p-value flips whole videos; Holm's correction is over the whole table.
+    The p-value flips whole videos.
     """
     found = []
     for split in splits:
@@ -71,7 +73,28 @@ def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: 
                         "evidence_kept": known_mean(ours, "evidence_kept"),
                     }
                 )
-    return with_holm(found)
+    return found
+
+
+def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes rows into a CSV file. What was measured of other methods, lengths, budgets and splits stays in it.
+
+    Holm's correction of p-values is over the whole file. Raises UsageError where the file has other columns, such as
+    those of other opacities.
+    """
+    place = [key for key in PLACE if key in rows[0]]
+    taken = {tuple(row[key] for key in place) for row in rows}
+    there = [_plain(row) for row in (read(path) if path.is_file() else [])]
+    if there and list(there[0]) != list(rows[0]):
+        other = sorted(set(there[0]) ^ set(rows[0]))
+        raise UsageError(f"{path} was measured otherwise ({', '.join(other)}): move it away, or ask as it was asked")
+    every = [*(row for row in there if tuple(row[key] for key in place) not in taken), *rows]
+    every.sort(key=lambda row: [row[key] for key in place if key != "method"])
+    write(path, with_holm(every) if "p" in rows[0] else every)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "p_holm"}
 
 
 def _scale(scale: Mapping[str, Mapping[float, Sequence[Path]]]) -> list[dict[str, Any]]:

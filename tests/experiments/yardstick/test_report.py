@@ -18,6 +18,7 @@ def row(method: str, budget: int, threshold: tuple[float, ...], ratio: tuple[flo
         "frames": 256,
         "budget": budget,
         "method": method,
+        "videos": 20,
         **{f"threshold_{end}": value for end, value in zip(ENDS, threshold, strict=True)},
         **{f"ratio_{end}": value for end, value in zip(ENDS, ratios, strict=True)},
     }
@@ -47,9 +48,9 @@ def test_what_the_tables_say(tmp_path: Path) -> None:
         "A question that comes alone",
     ]
     lines = found["Thresholds, 256 frames"].splitlines()
-    assert lines[0] == "| method | 16 tokens | 64 tokens | GFLOP |"
-    assert lines[2] == "| adapttoken | 0.05 [0.04, 0.06] | 0.04 [0.03, 0.05] | 3.21 |"
-    assert lines[3] == "| uniform | > 0.1 | 0.08 [0.07, 0.09] | 0.4 |"
+    assert lines[0] == "| method | videos | 16 tokens | 64 tokens | GFLOP |"
+    assert lines[2] == "| adapttoken | 20 | 0.05 [0.04, 0.06] | 0.04 [0.03, 0.05] | 3.21 |"
+    assert lines[3] == "| uniform | 20 | > 0.1 | 0.08 [0.07, 0.09] | 0.4 |"
     ratios = found["Threshold over that of the reference, 64 tokens"].splitlines()
     assert ratios[2:] == ["| adapttoken | 1 |", "| uniform | 2 [1.5, 2.5] |"]
     assert found["A question that comes alone"].splitlines()[2] == "| adapttoken | 3.21, 4, 0.50 |"
