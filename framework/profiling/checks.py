@@ -18,6 +18,13 @@ def at_least(least: float, **keys: float | None) -> None:
             raise ValueError(f"what.{key}: got {value}, expected at least {least}")
 
 
+def some(**keys: tuple[object, ...]) -> None:
+    """Checks that lists are not empty. Raises ValueError."""
+    for key, values in keys.items():
+        if not values:
+            raise ValueError(f"what.{key}: got an empty list, expected at least one")
+
+
 def ascending(least: float, **keys: tuple[float, ...]) -> None:
     """Checks that lists hold something, and values of `least` or more that grow. Raises ValueError."""
     for key, values in keys.items():

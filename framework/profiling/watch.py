@@ -45,7 +45,7 @@ class Watch(Ledger):
 
     @contextmanager
     def place(self, name: str) -> Iterator[None]:
-        """Notes the thread's own seconds at a place; it is a context manager."""
+        """Records the thread's own seconds at a place; it is a context manager."""
         with self._timed(self.places, name):
             yield
 
