@@ -19,7 +19,7 @@ from framework.core.types import Answer, Frames, Layout, Question, Selection, To
 from framework.core.view import Needs, Probe
 from framework.ops.certainty import entropy, probabilities
 
-CELL = 28  # pixels of a token's side
+CELL = 28  # pixels of a token's side, as in Qwen2.5-VL
 STEP = 1009  # rows of the strip from one group to the next: no multiple of a tick
 SHIFT = 509  # tokens from the attention of one question to that of the next
 VARIANTS = 8  # of what a probe reveals
@@ -55,7 +55,8 @@ class Shapes:
 class NullBackbone(Backbone):
     """Gives pre-made tensors of some shapes at once, on `device`.
 
-    `most` is the number of tokens of the largest group, `groups` how many groups take different embeddings.
+    `most` is the number of tokens of the largest group, `groups` how many groups take different embeddings. `cell` is
+    the side of a token in pixels; none of them is read.
     """
 
     shapes: Shapes
@@ -63,6 +64,7 @@ class NullBackbone(Backbone):
     groups: int
     alike: float
     device: str = "cpu"
+    cell: int = CELL
 
     frames_per_tick = 2
 
@@ -97,13 +99,13 @@ class NullBackbone(Backbone):
 
     def frame_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns the size of a frame that makes the tokens of the shapes, in pixels."""
-        return self.shapes.rows * CELL, self.shapes.columns * CELL
+        return self.shapes.rows * self.cell, self.shapes.columns * self.cell
 
     def layout(self, ticks: Tensor, height: int, width: int) -> Layout:
         """Returns the layout of the tokens of `ticks`: tick by tick, row by row."""
         sides = torch.arange(self.shapes.rows), torch.arange(self.shapes.columns)
         tick, row, column = torch.cartesian_prod(ticks.long(), *sides).T.contiguous()
-        return Layout(tick, row, column, (CELL, CELL))
+        return Layout(tick, row, column, (self.cell, self.cell))
 
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
         """Returns a part of the strip; which one, the first tick says. Pixels are not read."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig
 
+from framework.benchmarks.base import Benchmark
+from framework.config.build import build, plain_node
 from framework.config.compose import compose_root, words_of
 from framework.config.parts import build_strategies
 from framework.core.interfaces import Backbone
-from framework.core.types import Frames, Group
+from framework.core.types import Frames, Group, Question
 from framework.engine.pipeline import Pipeline
 from framework.profiling.noise import NoiseReader
 from framework.video.sampling import Sampling
@@ -18,6 +21,7 @@ from framework.video.stream import FrameSource
 from framework.video.timeline import timeline
 
 VIDEO = "noise"  # the name of a film of NoiseReader, which is no file
+SHORTEST, LONGEST = 64, 10_000  # frames of a film of the lab
 LAYER = 20 / 28  # how deep in the language model the reference layer of the published methods lies
 
 
@@ -39,6 +43,17 @@ def pipeline(cfg: DictConfig, reader: NoiseReader, backbone: Callable[[], Backbo
     strategies = build_strategies(cfg)
     every = Sampling(fps=None, max_frames=reader.count, min_frames=1)
     return Pipeline(**strategies, backbone=backbone(), reader=reader, sampling=every, budget=cfg.budget, share=True)
+
+
+def lab_film(cfg: DictConfig, folder: str, frames: int, count: int) -> tuple[str, list[Question]]:
+    """Renders a needle film of `frames` frames into `folder`. Returns its path and `count` questions about it.
+
+    A film has five questions; more are the same ones again, under other names.
+    """
+    node = {**plain_node(cfg.benchmark, "benchmark"), "videos": 1, "frames": frames, "folder": folder}
+    (item,) = build(node, Benchmark, "benchmark")  # type: ignore[type-abstract]
+    asked = [one.question for one in item.items]
+    return item.path, [replace(asked[place % len(asked)], id=f"q{place}") for place in range(count)]
 
 
 def looked_at(of: Pipeline) -> list[tuple[Group, Frames]]:

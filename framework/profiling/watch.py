@@ -34,7 +34,7 @@ class Watch(Ledger):
         self.stages: defaultdict[str, float] = defaultdict(float)
         self.places: defaultdict[str, float] = defaultdict(float)  # look, park, refiner
         self.candidates: list[int] = []  # bytes of the tokens that the refiner was given, by question
-        self.held = 0  # bytes of tokens that the session held in the end
+        self.held = 0  # bytes of tokens that the session held between two groups, at most
         self._thread = threading.get_ident()
 
     @contextmanager
@@ -71,10 +71,11 @@ class WatchedSession(LiveSession):
         """Releases groups."""
         with self._watch.place("park"):
             super().release(awaited)
+        self._watch.held = max(self._watch.held, self.held_bytes)
 
     def close(self) -> None:
-        """Closes the session, after a look at what it holds."""
-        self._watch.held = self.held_bytes
+        """Closes the session, after a last look at what it holds."""
+        self._watch.held = max(self._watch.held, self.held_bytes)
         super().close()
 
     @property
