@@ -46,6 +46,10 @@ class MemoryBench(Bench):
             checks.ascending(SHORTEST, frames=self.frames)
             if self.frames[-1] > LONGEST:
                 raise ValueError(f"what.frames: got {self.frames[-1]}, expected at most {LONGEST}: a film of the lab")
+        if not self.frames and not (self.parked_frames and self.parked_questions):
+            raise ValueError(
+                "what.frames: got an empty list, expected a number there or in parked_frames and -questions"
+            )
         for key, values in (("parked_frames", self.parked_frames), ("parked_questions", self.parked_questions)):
             if values:
                 checks.ascending(1, **{key: values})

@@ -67,6 +67,7 @@ def test_parked_bytes() -> None:
         ({"parked_frames": (0,)}, r"what.parked_frames: got \[0\]"),
         ({"parked_questions": (2, 1)}, r"what.parked_questions: got \[2, 1\], expected .* in ascending order"),
         ({"questions": 0}, "what.questions: got 0, expected at least 1"),
+        ({"frames": (), "parked_questions": ()}, "what.frames: got an empty list, expected a number there or in"),
         ({"alike": -0.1}, "what.alike: got -0.1"),
     ],
 )
