@@ -22,6 +22,7 @@ from framework.backbones.base import DecoderBackbone
 from framework.backbones.loading import DTYPES
 from framework.config.build import build
 from framework.config.parts import prompt_template
+from framework.config.plugins import options
 from framework.core.errors import UsageError
 from framework.core.interfaces import Backbone
 from framework.core.types import Question, Selection
@@ -64,6 +65,7 @@ class EngineBench(Bench):
     seed: int
 
     def __post_init__(self) -> None:
+        checks.among(options("preset"), preset=self.preset)
         checks.among(MODELS, model=self.model)
         checks.among(ARMS, arms=self.arms)
         if BARE not in self.arms:

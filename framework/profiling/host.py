@@ -12,16 +12,18 @@ from statistics import median
 import torch
 
 from framework.config.parts import prompt_template
+from framework.config.plugins import options
 from framework.core.errors import UsageError
 from framework.engine.pipeline import Pipeline
 from framework.profiling import checks
 from framework.profiling.base import Bench, Row
 from framework.profiling.noise import NoiseReader, questions
 from framework.profiling.null_backbone import SHIFT, STEP, VARIANTS, NullBackbone, Shapes
-from framework.profiling.setting import VIDEO, compose, pipeline
+from framework.profiling.setting import VIDEO, compose, looked_at, pipeline
+from framework.profiling.towerless import pixel_seconds, towerless
 from framework.profiling.watch import IN_LOOK, Watch, watched
 
-PER_GROUP = ("frames", "encode", "probe", "score", "copy", "park")
+PER_GROUP = ("frames", "pixels", "encode", "probe", "score", "copy", "park")
 PER_QUESTION = ("allocate", "candidates", "refine")
 LAYERS, MEGA = 28, 1e6
 
@@ -45,6 +47,7 @@ class HostBench(Bench):
     device: str
 
     def __post_init__(self) -> None:
+        checks.among(options("preset"), preset=self.preset)
         checks.ascending(1, questions=self.questions)
         checks.at_least(1, groups=self.groups, ticks=self.ticks, budget=self.budget, rounds=self.rounds)
         if not 0 <= self.alike < 1:
@@ -73,14 +76,16 @@ class HostBench(Bench):
         of = pipeline(cfg, reader, lambda: backbone)
         backbone.prepare()
         _ = reader.pictures
+        adapter, groups = towerless(self.preset, place, size[0] * size[1]), looked_at(of)
         for count in self.questions:
             asked = questions(count, 1, prompt_template(cfg))
-            seen = [watched(of, VIDEO, asked) for _ in range(self.rounds + 1)][1:]  # the first one warms up
-            yield from self._of(of, seen, count)
+            spent = []
+            for _ in range(self.rounds + 1):
+                watch, total = watched(of, VIDEO, asked)
+                spent.append(by_place(watch, total) | {"pixels": pixel_seconds(adapter, groups)})
+            yield from self._of(spent[1:], self._moved(of, watch), count)  # the first round warms up
 
-    def _of(self, of: Pipeline, seen: list[tuple[Watch, float]], count: int) -> Iterator[Row]:
-        spent = [by_place(watch, total) for watch, total in seen]
-        moved = self._moved(of, seen[-1][0])
+    def _of(self, spent: list[dict[str, float]], moved: dict[str, float], count: int) -> Iterator[Row]:
         for place in (*PER_GROUP, "group", *PER_QUESTION, "other"):
             per = "question" if place in PER_QUESTION else "run" if place == "other" else "group"
             share = {"question": count, "run": 1, "group": self.groups}[per]
@@ -98,8 +103,14 @@ class HostBench(Bench):
         height, width = of.backbone.frame_size(0, 0)
         pixels = self.groups * self.ticks * of.backbone.frames_per_tick * 3 * height * width
         embeddings = self.groups * self.tokens * self.shapes.width * self.shapes.item_bytes
-        copied = 0 if checks.device(self.device) == "cpu" else embeddings  # on the CPU they stay where they are
-        return {"frames": pixels, "copy": copied, "park": watch.held, "candidates": sum(watch.candidates)}
+        apart = checks.device(self.device) != "cpu"  # else they stay where they are
+        return {
+            "frames": pixels,
+            "pixels": pixels * apart,
+            "copy": embeddings * apart,
+            "park": watch.held,
+            "candidates": sum(watch.candidates),
+        }
 
     def _check_room(self) -> None:
         item, shapes, free = self.shapes.item_bytes, self.shapes, checks.free_bytes("cpu")

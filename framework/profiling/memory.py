@@ -10,6 +10,7 @@ import torch
 
 from framework.config.compose import compose_root, words_of
 from framework.config.parts import prompt_template
+from framework.config.plugins import options
 from framework.core.errors import UsageError
 from framework.profiling import checks, peak
 from framework.profiling.base import Bench, Row
@@ -41,6 +42,7 @@ class MemoryBench(Bench):
     seed: int
 
     def __post_init__(self) -> None:
+        checks.among(options("preset"), preset=self.preset)
         checks.at_least(1, questions=self.questions, ticks=self.ticks, budget=self.budget)
         if self.frames:
             checks.ascending(SHORTEST, frames=self.frames)

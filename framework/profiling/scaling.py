@@ -15,6 +15,7 @@ import numpy as np
 
 from framework.config.compose import compose_root, words_of
 from framework.config.parts import build_pipeline
+from framework.config.plugins import options
 from framework.core.types import Question
 from framework.engine.pipeline import Pipeline
 from framework.profiling import checks
@@ -57,6 +58,7 @@ class ScalingBench(Bench):
     seed: int
 
     def __post_init__(self) -> None:
+        checks.among(options("preset"), preset=self.preset)
         checks.at_least(1, at_questions=self.at_questions, rounds=self.rounds)
         for axis in AXES:
             values = getattr(self, axis)

@@ -100,6 +100,7 @@ def test_attention_of_all_layers() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"preset": "nothing"}, "what.preset: got 'nothing', expected one of .*uniform"),
         ({"model": "13b"}, "what.model: got '13b', expected one of midsize, 7b"),
         ({"arms": ("bare", "fast")}, "what.arms: got 'fast', expected one of pipeline, bare"),
         ({"arms": ("pipeline",)}, r"what.arms: got \['pipeline'\], expected bare among them"),

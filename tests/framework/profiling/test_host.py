@@ -29,10 +29,10 @@ def test_rows_and_bytes() -> None:
     rows = list(HostBench(**KEYS).rows())
     places = [*PER_GROUP, "all", *PER_QUESTION, "other"]
     assert [(row["questions"], row["place"]) for row in rows] == [(n, place) for n in (1, 3) for place in places]
-    assert [row["per"] for row in rows[: len(places)]] == ["group"] * 7 + ["question"] * 3 + ["run"]
+    assert [row["per"] for row in rows[: len(places)]] == ["group"] * 8 + ["question"] * 3 + ["run"]
     moved = {(row["questions"], row["place"]): row["MB"] for row in rows if row["MB"] != ""}
     pixels, group = 4 * 2 * 3 * (3 * 28) * (4 * 28), 48 * TOKEN
-    once = {"frames": round(pixels / 1e6, 3), "copy": 0, "park": round(group / 1e6, 3)}
+    once = {"frames": round(pixels / 1e6, 3), "pixels": 0, "copy": 0, "park": round(group / 1e6, 3)}
     once["candidates"] = round(3 * group / 1e6, 3)  # a question's
     assert moved == {(n, place): size for n in (1, 3) for place, size in once.items()}
 
@@ -58,6 +58,7 @@ def test_what_no_place_accounts_for_is_other() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"preset": "nothing"}, "what.preset: got 'nothing', expected one of .*uniform"),
         ({"questions": (1, 1)}, r"what.questions: got \[1, 1\], expected .* in ascending order"),
         ({"groups": 0}, "what.groups: got 0, expected at least 1"),
         ({"alike": 1.0}, "what.alike: got 1.0, expected a cosine from 0 to below 1"),

@@ -62,6 +62,7 @@ def test_parked_bytes() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"preset": "nothing"}, "what.preset: got 'nothing', expected one of .*uniform"),
         ({"frames": (32,)}, r"what.frames: got \[32\], expected at least one number from 64 on"),
         ({"frames": (64, 20000)}, "what.frames: got 20000, expected at most 10000"),
         ({"parked_frames": (0,)}, r"what.parked_frames: got \[0\]"),

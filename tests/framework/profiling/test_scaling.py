@@ -50,6 +50,7 @@ def test_the_fit() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"preset": "nothing"}, "what.preset: got 'nothing', expected one of .*uniform"),
         ({"frames": (32, 64)}, r"what.frames: got \[32, 64\], expected at least one number from 64 on"),
         ({"frames": (64, 20000)}, "what.frames: got 20000, expected 64 to 10000"),
         ({"at_frames": 10}, "what.at_frames: got 10, expected 64 to 10000"),
