@@ -33,6 +33,7 @@ COVERED = {
     "framework/lab/training/clips.py": "tests/framework/lab/test_shipped.py",
     "framework/lab/training/vision.py": "tests/framework/lab/training/test_recipe.py",
     "framework/lab/world.py": "tests/framework/lab/test_render.py",
+    "framework/profiling/passes.py": "tests/framework/profiling/test_engine.py",
     "framework/recording/file.py": "tests/framework/recording/test_format.py",
     "framework/recording/recording_session.py": "tests/framework/recording/test_replay_session.py",
     "framework/report/comparison_files.py": "tests/framework/report/test_comparison.py",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import platform
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,10 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
 from framework.config.build import build
+from framework.config.identity import versions
 from framework.config.plugins import options
 from framework.core.errors import UsageError
 from framework.profiling.base import Bench, Row
 from framework.report.console import console
+
+CPU = Path("/proc/cpuinfo")
 
 
 def run(cfg: DictConfig) -> Path:
@@ -32,38 +38,46 @@ def run(cfg: DictConfig) -> Path:
     before = torch.get_num_threads()
     torch.set_num_threads(cfg.threads or before)
     folder, rows, terminal = Path(cfg.folder), list[Row](), console(stderr=True)
+    told = {"machine": _machine(), "versions": versions(), "what": OmegaConf.to_container(cfg.what, resolve=True)}
     try:
         for row in bench.rows():
             rows.append(row)
             if cfg.progress:
-                terminal.print("  ".join(f"{key} {value}" for key, value in row.items()), soft_wrap=True)
-            _write(folder, rows, cfg)
+                terminal.print("  ".join(f"{key} {value}" for key, value in row.items() if value != ""), soft_wrap=True)
+            _write(folder, rows, told)
     finally:
         torch.set_num_threads(before)
     out = console()
     out.print(_table(rows))
-    out.print(f"{_machine(cfg)['processor']}, {cfg.threads or before} threads, torch {torch.__version__}")
+    out.print(f"{_machine()['processor']}, {cfg.threads or before} threads, torch {torch.__version__}")
     out.print(f"table     {folder / 'bench.csv'} and bench.json", soft_wrap=True)
     return folder
 
 
-def _write(folder: Path, rows: list[Row], cfg: DictConfig) -> None:
+def _write(folder: Path, rows: list[Row], told: Mapping[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "bench.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    told = {"machine": _machine(cfg), "what": OmegaConf.to_container(cfg.what, resolve=True), "rows": rows}
-    (folder / "bench.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (folder / "bench.json").write_text(json.dumps({**told, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
-def _machine(cfg: DictConfig) -> dict[str, str | int]:
+def _machine() -> dict[str, str | int]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return {
-        "processor": gpu or platform.processor() or platform.machine(),
+        "processor": gpu or _processor(),
+        "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it, else its kind."""
+    told = CPU.read_text(encoding="utf-8") if CPU.is_file() else ""
+    named = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
+    return named[1] if named else platform.processor() or platform.machine()
 
 
 def _table(rows: list[Row]) -> Table:

@@ -73,6 +73,16 @@ class LiveSession(Session):
         self._open.close()
 
     @property
+    def held_bytes(self) -> int:
+        """Counts the bytes of tokens that are held: of groups that some question may still come to, and parked ones."""
+        storages = {}
+        for tokens in (shown.tokens for shown in self._shown.values() if shown.tokens is not None):
+            for one in (*vars(tokens).values(), *tokens.extra.values()):
+                if isinstance(one, Tensor):
+                    storages[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
+        return sum(storages.values())
+
+    @property
     def tick_layout(self) -> Layout:
         """Returns the grid of tokens that one tick makes."""
         return self.setup.backbone.layout(torch.zeros(1, dtype=torch.long), *self.size)

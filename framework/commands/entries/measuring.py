@@ -51,6 +51,11 @@ BENCH = Command(
     text="""Measures what= names, all arms in turn inside one process, and prints one table; writes bench.csv and
 bench.json into `folder`. Ratios are taken within a round, so a busy machine blurs them and does not bend them.
 
+what=engine, host, decode, memory, scaling: what the engine costs beside the model (docs/performance.md). engine:
+answers against the passes they cannot do without, for 1, 3 and 15 questions. host: milliseconds of the main thread by
+place, without a network. decode: how long frames take to come, and how long a consumer waits for them. memory: peaks at
+several lengths. scaling: how seconds grow with frames, groups and questions.
+
 what=tower: vision towers with random weights on all patches, against the same towers on the kept ones (what.towers,
 what.sizes, what.shares, what.frames, what.layers, what.rounds, what.mask, what.device, what.dtype). Columns: patch rows
 that enter the first layer, seconds, processor's seconds, and x: how many times more the whole tower has of each.
@@ -64,6 +69,8 @@ computed from those that ran; x: how many times more that is without a gaze, s x
         ("sieve bench what=tower 'what.towers=[siglip_base]' 'what.sizes=[224]' what.rounds=2", "seconds"),
         ("sieve bench what=tower what.layers=null what.frames=16 what.device=cuda what.dtype=bfloat16", "whole towers"),
         ("sieve bench what=gaze 'what.sizes=[224]' threads=1", "whether a gaze pays at 224 pixels"),
+        ("sieve bench what=engine 'what.questions=[1,3]' threads=1", "the pipeline beside the bare passes"),
+        ("sieve bench what=decode 'what.heights=[720]' what.seconds=20", "one film of 20 seconds"),
     ),
     groups=("what",),
 )

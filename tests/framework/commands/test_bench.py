@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
+from framework.commands import bench
 from framework.commands.bench import run
 from framework.config import plugins
 from framework.config.build import ConfigError
@@ -67,6 +70,17 @@ def test_the_table_is_printed_and_kept(counting, tmp_path: Path, capsys: pytest.
     data = json.loads((folder / "bench.json").read_text())
     assert data["rows"][2] == {"name": "n2", "seconds": 1.0} and data["machine"]["threads"] == 2
     assert data["what"]["fail"] is False
+    assert data["versions"]["torch"] == version("torch") and data["versions"]["python"]
+
+
+def test_the_processor_has_a_name(counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(bench, "CPU", tmp_path / "cpuinfo")
+    for told, name in (("processor : 0\nmodel name\t: Fast 9000\nmodel name : other\n", "Fast 9000"), ("", None)):
+        (tmp_path / "cpuinfo").write_text(told)
+        machine = json.loads((run(cfg(tmp_path)) / "bench.json").read_text())["machine"]
+        assert machine["processor"] == (name or platform.processor() or platform.machine())
+        assert machine["cores"] >= 1
 
 
 def test_what_was_measured_before_a_failure_is_kept(counting, tmp_path: Path) -> None:
