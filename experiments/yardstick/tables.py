@@ -89,7 +89,7 @@ def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         other = sorted(set(there[0]) ^ set(rows[0]))
         raise UsageError(f"{path} was measured otherwise ({', '.join(other)}): move it away, or ask as it was asked")
     every = [*(row for row in there if tuple(row[key] for key in place) not in taken), *rows]
-    every.sort(key=lambda row: [row[key] for key in place if key != "method"])
+    every.sort(key=lambda row: [*(row[key] for key in place if key != "method"), row["method"] != REFERENCE])
     write(path, with_holm(every) if "p" in rows[0] else every)
 
 

@@ -29,7 +29,7 @@ PAGES = {
     autogaze_training: "autogaze",
 }
 TABLES_ONLY = (autogaze_cost, autogaze_drawn)  # without a figure
-UNSAID: tuple[str, ...] = ("folder", "results", "splits", "backbone")  # need not be repeated
+UNSAID: tuple[str, ...] = ("folder", "results", "arms", "splits", "backbone")  # need not be repeated
 UNSAID += ("checkpoint", "stop", "settings")
 
 

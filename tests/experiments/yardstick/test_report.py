@@ -71,5 +71,7 @@ def test_the_page_shows_the_numbers_on_disk() -> None:
     page = (root / RESULTS / "yardstick.md").read_text(encoding="utf-8")
     found = sections(root / RESULTS, TUNED)
     assert len(found) > 3
-    for title, table in found.items():
+    both = sections(root / RESULTS / "yardstick_both_seeds", TUNED)
+    assert len(both) > 3
+    for title, table in [*found.items(), *both.items()]:
         assert table in page, f"yardstick.md: not the table of {title}"
