@@ -37,7 +37,7 @@ def _meanings(module: ModuleType) -> Mapping[str, str]:
 
 
 def test_the_programs_are_found() -> None:
-    known = {"demo", "adapttoken.entropy_of_groups", "autogaze.rates", "qtsplus.__main__", "yardstick.__main__"}
+    known = {"demo", "adapttoken.entropy_of_groups", "autogaze.rates", "qtsplus.cost", "yardstick.__main__"}
     known |= {"autogaze.__main__", "lab.wide_oracle"}
     assert {f"experiments.{name}" for name in known} <= FILES.keys()
     assert "experiments.common" not in FILES
