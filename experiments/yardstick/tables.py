@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from framework.evaluation.versus import versus
 REFERENCE = "adapttoken"
 RESAMPLES = 2_000
 PLACE = ("split", "frames", "budget", "method")  # what says of which measurement a row is
+PAIRED = ("n", "accuracy", "threshold_least", "threshold_most")  # columns of the reference that others are paired with
 Words = Mapping[str, Sequence[str]]
 
 
@@ -80,7 +82,7 @@ def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes rows into a CSV file. What was measured of other methods, lengths, budgets and splits stays in it.
 
     Holm's correction of p-values is over the whole file. Raises UsageError where the file has other columns, such as
-    those of other opacities.
+    those of other opacities, and where the reference was found otherwise: what stays would be paired with what is gone.
     """
     place = [key for key in PLACE if key in rows[0]]
     taken = {tuple(row[key] for key in place) for row in rows}
@@ -88,9 +90,23 @@ def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     if there and list(there[0]) != list(rows[0]):
         other = sorted(set(there[0]) ^ set(rows[0]))
         raise UsageError(f"{path} was measured otherwise ({', '.join(other)}): move it away, or ask as it was asked")
+    before = {tuple(row[key] for key in place): row for row in there if row["method"] == REFERENCE}
+    for row in rows:
+        old = before.get(tuple(row[key] for key in place), row)
+        if other := [key for key in row if key.startswith(PAIRED) and not _alike(old[key], row[key])]:
+            raise UsageError(
+                f"{path}: {REFERENCE} had {other[0]}={old[other[0]]} and now has {row[other[0]]}, with which the other "
+                "rows are not paired: move the file away, and measure all methods again"
+            )
     every = [*(row for row in there if tuple(row[key] for key in place) not in taken), *rows]
     every.sort(key=lambda row: [*(row[key] for key in place if key != "method"), row["method"] != REFERENCE])
     write(path, with_holm(every) if "p" in rows[0] else every)
+
+
+def _alike(old: Any, new: Any) -> bool:
+    """Says whether two cells are the same number, as a CSV file keeps it, or the same text."""
+    numbers = isinstance(old, int | float) and isinstance(new, int | float)
+    return math.isclose(old, new, rel_tol=1e-5) if numbers else old == new
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

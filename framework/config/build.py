@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from hydra.utils import get_class
@@ -86,8 +86,19 @@ def _arguments(node: dict[str, Any], cls: type, key: str) -> dict[str, Any]:
     parameters = {name: p for name, p in inspect.signature(cls).parameters.items() if p.kind is not p.VAR_KEYWORD}
     given = {name: value for name, value in node.items() if name != "_target_"}
     check_keys(given, {name: p.default is p.empty for name, p in parameters.items()}, cls.__name__, key)
-    hints = get_type_hints(cls.__init__)  # type: ignore[misc]
+    hints = constructor_hints(cls)
     return {name: _value(value, hints.get(name, Any), f"{key}.{name}") for name, value in given.items()}
+
+
+def constructor_hints(cls: type) -> dict[str, Any]:
+    """Returns what the arguments of a class are annotated with.
+
+    Fields that a dataclass inherits are annotated in the words of another module, which a generated `__init__` does not
+    know and the class does.
+    """
+    arguments = [*inspect.signature(cls).parameters]
+    by_fields = is_dataclass(cls) and [field.name for field in fields(cls) if field.init] == arguments
+    return get_type_hints(cls if by_fields else cls.__init__)  # type: ignore[misc]
 
 
 def check_keys(given: Collection[str], taken: Mapping[str, bool], name: str, key: str) -> None:

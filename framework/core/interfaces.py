@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -91,6 +92,42 @@ class TokenScorer(Strategy):
         By default it runs none, and the result is 0.
         """
         return 0.0
+
+
+@dataclass(frozen=True)
+class ScorerAround(TokenScorer):
+    """Defines a scorer that changes what another one says: it needs, costs and comes as early as that one."""
+
+    inner: TokenScorer
+
+    @property
+    def comparable(self) -> bool:  # type: ignore[override]
+        """Says whether scores compare across groups, as the inner scorer says."""
+        return self.inner.comparable
+
+    @property
+    def blind(self) -> bool:  # type: ignore[override]
+        """Says whether the question changes nothing, as the inner scorer says."""
+        return self.inner.blind
+
+    @property
+    def before_tower(self) -> bool:  # type: ignore[override]
+        """Says whether the inner scorer comes before the vision tower."""
+        return self.inner.before_tower
+
+    @property
+    def before_probe(self) -> bool:  # type: ignore[override]
+        """Says whether the inner scorer comes before the language model."""
+        return self.inner.before_probe
+
+    @property
+    def needs(self) -> Needs:
+        """Asks for what the inner scorer needs."""
+        return self.inner.needs
+
+    def flops(self, view: GroupView) -> float:
+        """Estimates the operations of the inner scorer."""
+        return self.inner.flops(view)
 
 
 class RelevanceEstimator(Strategy):

@@ -43,6 +43,13 @@ def among(known: Iterable[str], **keys: str | tuple[str, ...]) -> None:
             raise ValueError(f"what.{key}: got {wrong[0]!r}, expected one of {', '.join(names)}")
 
 
+def cosine(**keys: float) -> None:
+    """Checks that the values of some keys are cosines that two different vectors can have. Raises ValueError."""
+    for key, value in keys.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"what.{key}: got {value}, expected a cosine from 0 to below 1")
+
+
 def device(wanted: str) -> str:
     """Returns the device that what.device means: cpu or cuda. Raises ValueError where it is not there."""
     cuda = torch.cuda.is_available()

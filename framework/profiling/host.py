@@ -50,8 +50,7 @@ class HostBench(Bench):
         checks.among(options("preset"), preset=self.preset)
         checks.ascending(1, questions=self.questions)
         checks.at_least(1, groups=self.groups, ticks=self.ticks, budget=self.budget, rounds=self.rounds)
-        if not 0 <= self.alike < 1:
-            raise ValueError(f"what.alike: got {self.alike}, expected a cosine from 0 to below 1")
+        checks.cosine(alike=self.alike)
         checks.device(self.device)
 
     @property

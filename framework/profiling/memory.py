@@ -55,8 +55,7 @@ class MemoryBench(Bench):
         for key, values in (("parked_frames", self.parked_frames), ("parked_questions", self.parked_questions)):
             if values:
                 checks.ascending(1, **{key: values})
-        if not 0 <= self.alike < 1:
-            raise ValueError(f"what.alike: got {self.alike}, expected a cosine from 0 to below 1")
+        checks.cosine(alike=self.alike)
 
     def rows(self) -> Iterator[Row]:
         """Yields a row per number of frames on the lab model, then one per frames and questions at the shapes.

@@ -149,8 +149,8 @@ class NullBackbone(Backbone):
         return Answer("A", int(options.argmax()), tuple(options.tolist()), float(entropy(probabilities(first))))
 
     def forward(self, tokens: Tokens, question: Question, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Raises NotImplementedError: there is nothing to train."""
-        raise NotImplementedError("a backbone without a network has nothing to train")
+        """Raises TypeError: there is nothing to train."""
+        raise TypeError("a backbone without a network has nothing to train")
 
     def encode_flops(self, tokens: int, per_tick: int) -> float:
         """Returns 0: no network runs."""

@@ -15,19 +15,16 @@ from dataclasses import dataclass
 
 import torch
 
-from framework.core.interfaces import TokenScorer
+from framework.core.interfaces import ScorerAround
 from framework.core.types import Scores
-from framework.core.view import GroupView, Needs
+from framework.core.view import GroupView
 
 
 @dataclass(frozen=True)
-class Shortlist(TokenScorer):
+class Shortlist(ScorerAround):
     """Keeps the inner scores of a group's best tokens, f32 [N], and refuses all others."""
 
-    inner: TokenScorer
     share: float
-
-    before_probe = True
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -39,24 +36,9 @@ class Shortlist(TokenScorer):
             )
 
     @property
-    def blind(self) -> bool:  # type: ignore[override]
-        """Says whether the question changes nothing, as the inner scorer says."""
-        return self.inner.blind
-
-    @property
-    def comparable(self) -> bool:  # type: ignore[override]
-        """Says whether scores compare across groups, as the inner scorer says."""
-        return self.inner.comparable
-
-    @property
-    def before_tower(self) -> bool:  # type: ignore[override]
-        """Says whether the inner scorer comes before the vision tower."""
-        return self.inner.before_tower
-
-    @property
-    def needs(self) -> Needs:
-        """Asks for what the inner scorer needs."""
-        return self.inner.needs
+    def before_probe(self) -> bool:  # type: ignore[override]
+        """Says that the list comes before the language model."""
+        return True
 
     def score(self, view: GroupView) -> Scores:
         """Returns the inner scores of the best share, -inf for the others. Ties go to the lower token."""
@@ -66,7 +48,3 @@ class Shortlist(TokenScorer):
         listed = torch.full_like(values, -math.inf)
         listed[best] = values[best]
         return Scores(listed, signals=found.signals)
-
-    def flops(self, view: GroupView) -> float:
-        """Estimates the operations of the inner scorer."""
-        return self.inner.flops(view)

@@ -12,36 +12,20 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import avg_pool1d
 
-from framework.core.interfaces import TokenScorer
+from framework.core.interfaces import ScorerAround
 from framework.core.types import Scores
-from framework.core.view import GroupView, Needs
+from framework.core.view import GroupView
 
 
 @dataclass(frozen=True)
-class Smoothed(TokenScorer):
+class Smoothed(ScorerAround):
     """Averages the inner scores over neighbouring ticks: f32 [N]. They are comparable if the inner scores are."""
 
-    inner: TokenScorer
     width: int
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.width % 2 == 0:
             raise ValueError(f"scorer.width must be an odd number of ticks >= 1, got {self.width}")
-
-    @property
-    def comparable(self) -> bool:  # type: ignore[override]
-        """Says whether scores compare across groups, as the inner scorer says."""
-        return self.inner.comparable
-
-    @property
-    def before_tower(self) -> bool:  # type: ignore[override]
-        """Says whether the inner scorer comes before the vision tower."""
-        return self.inner.before_tower
-
-    @property
-    def needs(self) -> Needs:
-        """Asks for what the inner scorer needs."""
-        return self.inner.needs
 
     def score(self, view: GroupView) -> Scores:
         """Averages the inner scores over `width` ticks."""
@@ -56,7 +40,3 @@ class Smoothed(TokenScorer):
         sums, counts = avg_pool1d(grid, self.width, stride=1, padding=self.width // 2)
         smooth = (sums / counts)[place, tick].float()
         return Scores(torch.where(allowed, smooth, -math.inf), signals=found.signals)
-
-    def flops(self, view: GroupView) -> float:
-        """Estimates the operations of the inner scorer."""
-        return self.inner.flops(view)

@@ -35,3 +35,14 @@ def test_rows_with_other_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"thresholds\.csv was measured otherwise \(accuracy_0\.1, accuracy_0\.2\)"):
         add(file, [{"frames": 1024, "method": "vote", "accuracy_0.2": 0.5}])
     assert [row["frames"] for row in read(file)] == [256]
+
+
+def test_a_reference_that_changed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "splits.csv"
+    add(file, [_row(1024, "adapttoken", None, 1 / 3), _row(1024, "vote", 0.01)])
+    add(file, [_row(1024, "adapttoken", None, 1 / 3), _row(1024, "uniform", 0.02)])
+    with pytest.raises(
+        UsageError, match=r"adapttoken had accuracy=0\.333333 and now has 0\.5, .* measure all methods again"
+    ):
+        add(file, [_row(1024, "adapttoken", None, 0.5)])
+    assert [row["method"] for row in read(file)] == ["adapttoken", "vote", "uniform"]

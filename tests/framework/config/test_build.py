@@ -118,6 +118,16 @@ def held(**values: Any) -> Any:
     return build({"_target_": f"{__name__}.Holder", **values}, TokenScorer, "scorer")
 
 
+def test_inherited_fields_are_read_in_the_words_of_their_own_module() -> None:
+    """`inner` is annotated in the base class; the module of Smoothed knows no TokenScorer."""
+    node = {"_target_": "strategies.scorers.smoothed.Smoothed", "width": 3, "inner": NODE}
+    built = build(node, TokenScorer, "scorer")  # type: ignore[type-abstract]
+    assert isinstance(built.inner, Constant)  # type: ignore[attr-defined]
+    wrong = {**node, "inner": {"_target_": "strategies.stopping.share.Share", "share": 1.0}}
+    with pytest.raises(ConfigError, match=r"scorer\.inner"):
+        build(wrong, TokenScorer, "scorer")  # type: ignore[type-abstract]
+
+
 def test_annotations_of_every_kind_are_built() -> None:
     part = Constant(1.0, (2, 3))
     assert held(maybe=NODE).maybe == held(either=NODE).either == part and held(either="x").either == "x"

@@ -6,12 +6,13 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import pytest
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
+from framework.config.build import constructor_hints
 from framework.config.plugins import CONF
 from framework.config.signature import read
 
@@ -40,7 +41,7 @@ def test_every_class_in_conf_is_read_as_it_is(target: str) -> None:
     assert {name: one.required for name, one in found.items()} == {
         name: p.default is p.empty for name, p in parameters.items()
     }
-    hints = get_type_hints(cls.__init__)
+    hints = constructor_hints(cls)
     for name, one in found.items():
         assert one.hint is None or one.hint == hints[name], name
 
