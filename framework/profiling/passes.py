@@ -40,6 +40,10 @@ class Passes:
 
     def bare(self) -> tuple[Logits, Logits]:
         """Runs the passes. Returns the logits of the first response token: by group and question, and by question."""
+        return self.look(), self.final()
+
+    def look(self) -> Logits:
+        """Runs the passes over groups: tower, visual prefix, the rows of all questions. Returns what `bare` does."""
         found: Logits = []
         for frames, layout in self.groups:
             prefix = self._prefix(self.backbone.encode(frames, layout))
@@ -51,25 +55,36 @@ class Passes:
                 hidden = self._run(self._embedded(padded), self._follow(prefix, padded), ReadOnlyPrefix(cache))
                 ends = torch.tensor([len(text) - 1 for text in texts])
                 found += self._logits(hidden[torch.arange(len(texts)), ends])
-        return found, [
-            self._final(text, selection) for text, (_, selection) in zip(self.texts, self.asked, strict=True)
-        ]
+        return found
+
+    def final(self) -> Logits:
+        """Runs every question's pass over the tokens that it keeps. Returns what `bare` does."""
+        return [self._final(text, selection) for text, (_, selection) in zip(self.texts, self.asked, strict=True)]
 
     def straightforward(self) -> tuple[Logits, Logits]:
         """Answers without sharing anything, one prompt after the other. Returns what `bare` returns."""
         found: dict[tuple[int, int], Tensor] = {}
         final: Logits = []
         for number, (text, (_, selection)) in enumerate(zip(self.texts, self.asked, strict=True)):
-            with _eager(self.backbone):
-                for place, (frames, layout) in enumerate(self.groups):
-                    prefix = self._prefix(self.backbone.encode(frames, layout))
-                    output = self._whole(prefix, text, output_attentions=True)
-                    rows = output.attentions[self.layer][0, :, -len(text) :]  # [heads, L, S]
-                    rows[..., prefix.columns].amax((0, 1)).argsort(descending=True)
-                    found[place, number] = self._logits(output.last_hidden_state[:, -1])[0]
-                    del output, rows
+            with eager(self.backbone):
+                for place in range(len(self.groups)):
+                    found[place, number], rows = self.whole_group(place, number)
+                    rows.amax((0, 1)).argsort(descending=True)
+                    del rows
             final.append(self._final(text, selection))
         return [found[key] for key in sorted(found)], final
+
+    def whole_group(self, place: int, number: int) -> tuple[Tensor, Tensor]:
+        """Encodes a group again and reads it with a question in one pass that gives all attention, inside `eager`.
+
+        Returns the logits of the first response token f32 [V], and the reference layer's attention from the text to the
+        visual tokens [heads, L, N].
+        """
+        (frames, layout), text = self.groups[place], self.texts[number]
+        prefix = self._prefix(self.backbone.encode(frames, layout))
+        output = self._whole(prefix, text, output_attentions=True)
+        rows = output.attentions[self.layer][0, :, -len(text) :]  # [heads, L, S]
+        return self._logits(output.last_hidden_state[:, -1])[0], rows[..., prefix.columns]
 
     def _prefix(self, tokens: Tokens) -> Prefix:
         positions = self.backbone.probe_positions
@@ -114,8 +129,8 @@ class Passes:
 
 
 @contextmanager
-def _eager(backbone: DecoderBackbone) -> Iterator[None]:
-    """The language model with plain attention, which alone gives its weights; as before afterwards."""
+def eager(backbone: DecoderBackbone) -> Iterator[None]:
+    """Gives the language model plain attention, which alone tells its weights, inside the block."""
     config = backbone.decoder.config
     before = config._attn_implementation
     backbone.decoder.set_attn_implementation("eager")

@@ -1,0 +1,1 @@
+"""What a GPU makes of the framework: `python -m experiments.gpu`."""
