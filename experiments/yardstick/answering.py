@@ -42,7 +42,7 @@ class Cell:
         """Answers every question by one method with `budget` tokens; returns the folder of its run."""
         cfg = self.composed(words, budget)
         title = f"{self.title}  {name}  {budget}"
-        if not any(part.needs.probe for part in build_strategies(cfg).values()):
+        if all(part.needs.nothing for part in build_strategies(cfg).values()):
             return run(words, title, composed=cfg, around=ENCODINGS.around)
         return replay(self._looked(cfg, title), words, title, composed=cfg)
 

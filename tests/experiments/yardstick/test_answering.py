@@ -52,5 +52,10 @@ def test_what_is_seen_differs(other: str, looks: list[str]) -> None:
     assert len(set(looks)) == 2
 
 
-def test_who_probes_nothing_runs_live(looks: list[str]) -> None:
+def test_who_looks_at_nothing_runs_live(looks: list[str]) -> None:
     assert CELL.answered("m", ["preset=uniform"], 16) == Path("look") and looks[0].startswith("live ")
+
+
+@pytest.mark.parametrize("preset", ["autogaze", "high_entropy"])
+def test_who_looks_at_pixels_or_tokens_alone_is_recorded_too(preset: str, looks: list[str]) -> None:
+    assert CELL.answered("m", [f"preset={preset}"], 16) == Path("replayed") and looks[0].startswith("recorded ")
