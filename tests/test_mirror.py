@@ -66,6 +66,7 @@ COVERED = {
     "experiments/autogaze/oracles.py": "tests/experiments/autogaze/test_main.py",
     "experiments/autogaze/policies.py": "tests/experiments/autogaze/test_main.py",
     "experiments/autogaze/tables.py": "tests/experiments/test_documented.py",
+    "experiments/gpu/models.py": "tests/experiments/gpu/test_timed.py",
     "experiments/qtsplus/encoded.py": "tests/experiments/qtsplus/test_cost.py",
     "experiments/qtsplus/model_costs.py": "tests/experiments/qtsplus/test_cost.py",
     "experiments/qtsplus/operations.py": "tests/experiments/qtsplus/test_cost.py",
