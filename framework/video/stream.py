@@ -1,28 +1,31 @@
 """Pixels of groups, in whatever order the groups are wished for. Knows no model and no reason for that order.
 
-A thread decodes the needed frames once, in file order, resizes them and hands them over through a short queue. Frames
-of a group not wished for yet wait in a spool, so groups in natural order stream and leave the spool empty, and any
-other order costs no second decoding. Decoding goes only as far as the wished group needs, plus the queue. Reading
-interleaved groups one by one would decode the file once per group: 14-21 s against 0.5 s for 4,096 frames of 56x56 in
-256 groups.
+A thread decodes the needed frames once, in file order, resizes them and hands them over through a queue. Frames of a
+group not wished for yet wait in a spool, so groups in natural order stream and leave the spool empty, and any other
+order costs no second decoding. Decoding goes only as far as the wished group needs, plus the queue. Reading interleaved
+groups one by one would decode the file once per group: 14-21 s against 0.5 s for 4,096 frames of 56x56 in 256 groups.
+
+The queue has room for two groups of resized pictures, so that one is ready and the next comes while a model is busy
+with a third. Its memory is at most AHEAD_BYTES. Beside it there are the chunk that is being decoded (CHUNK_BYTES twice,
+or a single picture that is larger) and the chunk that was taken last.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 from types import TracebackType
 
 import torch
 from torch import Tensor
 
 from framework.core.types import Frames, Group, Timeline
+from framework.video.handover import Handover
 from framework.video.readers.base import Reader
 from framework.video.resize import resize
 from framework.video.spool import Spool
@@ -31,8 +34,8 @@ log = logging.getLogger(__name__)
 SPOOL_RAM_BYTES = 2**29
 CHUNK_BYTES = 2**24  # decoded pictures resized together
 CHUNK_FRAMES = 64
-QUEUE_CHUNKS = 4  # resized chunks decoded ahead
-WAIT_SECONDS = 0.1  # how soon the decoding thread notices that nobody reads any more
+AHEAD_BYTES = 2**28  # resized pictures decoded ahead, where two groups are more than that
+GROUPS_AHEAD = 2
 
 
 class FrameSource:
@@ -40,7 +43,7 @@ class FrameSource:
 
     `size`: height and width in pixels of the frames handed out. `groups`: all groups that may be wished for; nothing
     else is decoded. `progress` is told after each chunk how many of how many frames are decoded (from the decoding
-    thread).
+    thread). `ahead_bytes`: most that lies in the queue, of resized pictures.
     """
 
     def __init__(
@@ -51,14 +54,15 @@ class FrameSource:
         groups: Sequence[Group],
         spool_ram_bytes: int = SPOOL_RAM_BYTES,
         progress: Callable[[int, int], None] | None = None,
+        ahead_bytes: int = AHEAD_BYTES,
     ) -> None:
         self._timeline, self._reader, self._size, self._progress = timeline, reader, size, progress
         numbers = [timeline.frames[g.ticks].unique().tolist() for g in groups]
         self._wishes = Counter(number for group in numbers for number in group)  # frame -> groups that still need it
         self._needed = sorted(self._wishes)
         self._spool = Spool((3, *size), spool_ram_bytes, len(self._needed))
-        self._queue: queue.Queue[list[tuple[int, Tensor]] | BaseException | None] = queue.Queue(QUEUE_CHUNKS)
-        self._stop = threading.Event()
+        two_groups = GROUPS_AHEAD * max(map(len, numbers), default=0) * 3 * size[0] * size[1]
+        self._ahead: Handover[list[tuple[int, Tensor]] | BaseException | None] = Handover(min(ahead_bytes, two_groups))
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._chunk: list[tuple[int, Tensor]] = []  # frames taken from the queue, the next one last
@@ -80,11 +84,17 @@ class FrameSource:
 
     def close(self) -> None:
         """Ends the decoding thread and frees the spool. May be called twice."""
-        self._stop.set()
+        self._ahead.close()
         self._entered = False
         if self._thread is not None:
             self._thread.join()
         self._spool.close()
+
+    def start(self) -> None:
+        """Begins to decode, as far as the queue has room, before anything is wished for. May be called twice."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._produce, name="decode", daemon=True)
+            self._thread.start()
 
     def frames(self, group: Group) -> Frames:
         """Returns the pixels of `group`, u8 [Tg, F, 3, H, W], with their times; each of the announced groups once.
@@ -134,12 +144,10 @@ class FrameSource:
         return self._chunk.pop()
 
     def _next_chunk(self) -> list[tuple[int, Tensor]]:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._produce, name="decode", daemon=True)
-            self._thread.start()
+        self.start()
         if self._failure is None:
             started = time.perf_counter()
-            item = self._queue.get()
+            item = self._ahead.get()
             self.waited_seconds += time.perf_counter() - started
             if isinstance(item, list):
                 return item
@@ -152,16 +160,17 @@ class FrameSource:
         try:
             with closing(self._chunks()) as chunks:
                 for chunk in chunks:
-                    if not self._offer(chunk):
+                    if not self._ahead.put(chunk, sum(picture.numel() for _, picture in chunk)):
                         return
         except BaseException as error:  # handed to the consumer, whatever it is
             last = error
-        self._offer(last)
+        self._ahead.put(last, 0)
 
     def _chunks(self) -> Generator[list[tuple[int, Tensor]], None, None]:
         with closing(self._reader.decode(self._timeline.path, self._needed, self._damaged)) as pictures:
             started = time.perf_counter()
-            for change, (shape, alike) in enumerate(groupby(pictures, key=lambda item: item[1].shape)):
+            wanted = takewhile(lambda _: not self._ahead.closed, pictures)
+            for change, (shape, alike) in enumerate(groupby(wanted, key=lambda item: item[1].shape)):
                 if change == 1:
                     told = "%s: the size of its pictures changes, to %d x %d pixels; all are resized to one size"
                     log.warning(told, self._timeline.path, shape[2], shape[1])
@@ -175,16 +184,6 @@ class FrameSource:
                         self._progress(self.decoded, len(self._needed))
                     yield [(number, picture) for (number, _), picture in zip(raw, resized, strict=True)]
                     started = time.perf_counter()
-
-    def _offer(self, item: list[tuple[int, Tensor]] | BaseException | None) -> bool:
-        """Waits for room in the queue; False when nobody reads any more."""
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=WAIT_SECONDS)
-            except queue.Full:
-                continue
-            return True
-        return False
 
 
 def _chunk_frames(shape: torch.Size) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
 from framework.video.sampling import Sampling
-from framework.video.stream import CHUNK_FRAMES, QUEUE_CHUNKS, FrameSource, _chunk_frames
+from framework.video.stream import CHUNK_FRAMES, FrameSource, _chunk_frames
 from framework.video.timeline import timeline
 
 TICKS = 20
@@ -38,6 +39,10 @@ class Counting(Reader):
     frames: int = 40
     grows: int = 10**9
     spoilt: frozenset[int] = frozenset()
+    watched: int = 0  # when so many are asked for, `reached` is set
+    halts_at: int = -1  # at this frame it waits until it may `go_on`
+    reached: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def info(self, path: str) -> VideoInfo:
         return VideoInfo(path, torch.arange(self.frames).double().numpy(), 8, 8, float(self.frames), 0, False, (8, 8))
@@ -50,6 +55,11 @@ class Counting(Reader):
                 if number == self.breaks:
                     raise KeyboardInterrupt
                 self.asked.append(number)
+                if len(self.asked) == self.watched:
+                    self.reached.set()
+                if number == self.halts_at:
+                    self.reached.set()
+                    assert self.go_on.wait(60)
                 if damaged is not None and number in self.spoilt:
                     damaged.add(number)
                 side = 12 if number >= self.grows else 8
@@ -68,6 +78,19 @@ def contiguous(ticks: int = TICKS, size: int = 4) -> list[Group]:
 
 def interleaved(count: int = 5) -> list[Group]:
     return [Group(g, torch.arange(g, TICKS, count)) for g in range(count)]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def wait_until_idle(source: FrameSource) -> None:
+    """Until the decoding thread waits for room in the queue."""
+    wait_until(lambda: source._ahead.waiting)
 
 
 def decoding() -> int:
@@ -115,13 +138,50 @@ def test_only_the_announced_ticks_are_decoded() -> None:
 
 
 def test_decoding_goes_no_further_than_the_queue() -> None:
+    """Two groups are less than a chunk here: one chunk is taken, one lies in the queue, one waits."""
     reader = Counting(frames=2000)
     groups = contiguous(1000)
     with FrameSource(line(1000), reader, (8, 8), groups) as source:
         source.frames(groups[0])
-        assert len(reader.asked) <= (QUEUE_CHUNKS + 3) * CHUNK_FRAMES
+        assert len(reader.asked) <= 3 * CHUNK_FRAMES
     assert reader.closed
     assert decoding() == 0
+
+
+@pytest.mark.parametrize(
+    ("frames_ahead", "most_bytes"),
+    [(512, 2**28), (192, 200 * 3 * 8 * 8)],  # two groups; as many whole chunks as the limit has room for
+)
+def test_two_groups_are_decoded_while_the_consumer_is_busy(frames_ahead: int, most_bytes: int) -> None:
+    """The consumer holds its first group (256 frames) and asks for nothing; what waits for room is one chunk more."""
+    groups = contiguous(1000, 128)
+    reader = Counting(frames=2000, watched=256 + frames_ahead + CHUNK_FRAMES)
+    with FrameSource(line(1000), reader, (8, 8), groups, ahead_bytes=most_bytes) as source:
+        source.frames(groups[0])
+        assert reader.reached.wait(60)
+        pixels = [source.frames(group).pixels for group in groups[1:3]]
+        assert torch.cat(pixels)[:, :, 0, 0, 0].flatten().tolist() == [n % 256 for n in range(256, 768)]
+    reader = Counting(frames=2000)
+    with FrameSource(line(1000), reader, (8, 8), groups, ahead_bytes=most_bytes) as source:
+        source.frames(groups[0])
+        wait_until_idle(source)
+        assert len(reader.asked) == 256 + frames_ahead + CHUNK_FRAMES
+
+
+def test_closing_ends_the_decoding_within_a_chunk() -> None:
+    """A sparse chunk takes long: the thread does not read it to its end when nobody wants it any more."""
+    reader = Counting(frames=2000, halts_at=40)
+    groups = contiguous(1000)
+    with FrameSource(line(1000), reader, (8, 8), groups) as source:
+        source.start()
+        assert reader.reached.wait(60)
+        closing = threading.Thread(target=source.close)
+        closing.start()
+        wait_until(lambda: source._ahead.closed)
+        reader.go_on.set()
+        closing.join()
+    assert reader.asked[-1] == 40
+    assert reader.closed
 
 
 def test_nothing_is_decoded_if_nothing_is_wished_for() -> None:
