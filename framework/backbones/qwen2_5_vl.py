@@ -28,6 +28,7 @@ from framework.backbones.positions import (
 from framework.backbones.text import ChatText
 from framework.backbones.told import check_told
 from framework.core.types import Frames, Layout, Tokens
+from framework.video.preprocess import take
 from framework.video.resize import target_size
 
 PATCHES_PER_PASS = 2**14  # of the vision tower: 77 MB of fp32 pixels
@@ -149,7 +150,7 @@ class Qwen25VL(DecoderBackbone):
         if keep.shape != layout.tick.shape or keep.dtype != torch.bool:
             raise ValueError(f"keep must be bool [{len(layout)}], one per token; got {keep.dtype} {list(keep.shape)}")
         per_tick = keep.view(-1, rows * columns)  # bool [Tg, N / Tg]
-        parts = [self._tower(frames.pixels[ticks], per_tick[ticks]) for ticks in self._passes(per_tick)]
+        parts = [self._tower(take(frames.pixels, ticks), per_tick[ticks]) for ticks in self._passes(per_tick)]
         kept = layout[keep]
         return Tokens(
             embeddings=torch.cat(parts),
@@ -171,7 +172,8 @@ class Qwen25VL(DecoderBackbone):
 
     def _tower(self, pixels: Tensor, keep: Tensor) -> Tensor:
         """u8 [Tg, F, 3, H, W] and bool [Tg, N / Tg] -> [K, D]."""
-        return gathered_tower.encode(self.tower, pixels.to(self.tower.device), keep.flatten(), self.mean, self.std)
+        pixels = pixels.to(self.tower.device, non_blocking=True)  # pinned ones, as they lie in memory
+        return gathered_tower.encode(self.tower, pixels, keep.flatten(), self.mean, self.std)
 
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
         """Returns the prefix: the start of the chat, then the visual tokens.

@@ -24,7 +24,7 @@ class Towerless(Qwen25VL):
     """Implements the adapter up to the tower, whose place nothing takes: embeddings are not computed."""
 
     def _tower(self, pixels: Tensor, keep: Tensor) -> Tensor:
-        pixels.to(self.tower.device)
+        pixels.to(self.tower.device, non_blocking=True)
         return torch.empty(int(keep.sum()), self.tower.config.out_hidden_size, device=self.tower.device)
 
 

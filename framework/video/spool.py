@@ -52,8 +52,8 @@ class Spool:
         self._places[number] = place
 
     def get(self, number: int) -> Tensor:
-        """Returns a copy of the item."""
-        return self._view(self._places[number]).clone().reshape(self._shape)
+        """Returns the item where it lies. What is read there after it was dropped may be another one."""
+        return self._view(self._places[number]).view(self._shape)
 
     def drop(self, number: int) -> None:
         """Drops the item; its room is used again."""

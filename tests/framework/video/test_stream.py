@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
 from framework.video.sampling import Sampling
-from framework.video.stream import CHUNK_FRAMES, FrameSource, _chunk_frames
+from framework.video.stream import CHUNK_FRAMES, FrameSource
 from framework.video.timeline import timeline
 
 TICKS = 20
@@ -39,6 +41,9 @@ class Counting(Reader):
     frames: int = 40
     grows: int = 10**9
     spoilt: frozenset[int] = frozenset()
+    coloured: bool = False  # colour c is brighter by c
+    alive: list[weakref.ref[np.ndarray]] = field(default_factory=list)  # pictures, as long as somebody holds them
+    most_alive: int = 0
     watched: int = 0  # when so many are asked for, `reached` is set
     halts_at: int = -1  # at this frame it waits until it may `go_on`
     reached: threading.Event = field(default_factory=threading.Event)
@@ -63,7 +68,12 @@ class Counting(Reader):
                 if damaged is not None and number in self.spoilt:
                     damaged.add(number)
                 side = 12 if number >= self.grows else 8
-                yield number, torch.full((3, side, side), number % 256, dtype=torch.uint8)
+                picture = np.full((side, side, 3), number % 256, np.uint8)
+                if self.coloured:
+                    picture += np.arange(3, dtype=np.uint8)
+                self.alive.append(weakref.ref(picture))
+                self.most_alive = max(self.most_alive, sum(one() is not None for one in self.alive))
+                yield number, torch.from_numpy(picture).permute(2, 0, 1)
         finally:
             self.closed = True
 
@@ -220,11 +230,35 @@ def test_pictures_of_another_size_are_resized_to_the_one_size(caplog: pytest.Log
     ]
 
 
-def test_large_pictures_are_resized_few_at_a_time() -> None:
-    """As many as make 16 MiB, by the size that they have and not by that of the first ones."""
-    assert _chunk_frames(torch.Size((3, 8, 8))) == CHUNK_FRAMES
-    assert _chunk_frames(torch.Size((3, 1080, 1920))) == 2  # 6,220,800 bytes each
-    assert _chunk_frames(torch.Size((3, 8640, 15360))) == 1
+def test_one_full_size_picture_is_held_at_a_time() -> None:
+    """Beside the one that the reader is about to give: the queue and the spool hold resized copies."""
+    reader = Counting(frames=200, grows=0)  # all are 12 x 12, and wanted as 8 x 8
+    with FrameSource(line(100), reader, (8, 8), contiguous(100, 50)) as source:
+        source.frames(contiguous(100, 50)[1])
+    assert reader.most_alive <= 2
+
+
+def test_pixels_keep_their_colours_last_in_memory() -> None:
+    """Resized or not, out of the queue or the spool: the layout in memory is that of the decoder."""
+    for side in (8, 4):
+        groups = interleaved(2)
+        with FrameSource(line(), Counting(coloured=True), (side, side), groups) as source:
+            for group in groups:
+                pixels = source.frames(group).pixels
+                assert pixels.permute(0, 1, 3, 4, 2).is_contiguous()
+                numbers = line().frames[group.ticks]
+                for colour in range(3):
+                    expected = ((numbers + colour) % 256)[:, :, None, None].expand(-1, -1, side, side)
+                    assert torch.equal(pixels[:, :, colour].long(), expected)
+
+
+def test_pixels_handed_out_stay_as_they_are() -> None:
+    """The room that a frame had in the spool is used again; the group that had it keeps its own copy."""
+    groups = interleaved()
+    with FrameSource(line(), Counting(), (8, 8), groups, spool_ram_bytes=10**6) as source:
+        early = [source.frames(group).pixels for group in groups]
+    for group, pixels in zip(groups, early, strict=True):
+        assert pixels[:, :, 0, 0, 0].tolist() == line().frames[group.ticks].tolist()
 
 
 def test_ticks_with_a_damaged_frame_are_counted_group_by_group() -> None:
@@ -242,6 +276,25 @@ def test_whatever_ends_the_reader_reaches_the_consumer() -> None:
         for group in contiguous():
             source.frames(group)
     assert reader.closed
+    assert decoding() == 0
+
+
+def test_frames_before_a_break_are_still_handed_out() -> None:
+    with FrameSource(line(), Counting(breaks=12), (8, 8), contiguous()) as source:
+        assert source.frames(contiguous()[0]).pixels[:, :, 0, 0, 0].flatten().tolist() == list(range(8))
+        with pytest.raises(KeyboardInterrupt):
+            source.frames(contiguous()[1])
+        assert source.decoded == 12
+
+
+def test_an_error_of_whoever_is_told_the_progress_reaches_the_consumer() -> None:
+    def tell(done: int, total: int) -> None:
+        raise ZeroDivisionError
+
+    groups = contiguous(100, 50)  # 100 frames; it is told after 64
+    with FrameSource(line(100), Counting(frames=200), (8, 8), groups, progress=tell) as source:
+        with pytest.raises(ZeroDivisionError):
+            source.frames(groups[0])
     assert decoding() == 0
 
 
