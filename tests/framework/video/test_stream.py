@@ -292,9 +292,9 @@ def test_an_error_of_whoever_is_told_the_progress_reaches_the_consumer() -> None
         raise ZeroDivisionError
 
     groups = contiguous(100, 50)  # 100 frames; it is told after 64
-    with FrameSource(line(100), Counting(frames=200), (8, 8), groups, progress=tell) as source:
-        with pytest.raises(ZeroDivisionError):
-            source.frames(groups[0])
+    told = FrameSource(line(100), Counting(frames=200), (8, 8), groups, progress=tell)
+    with told as source, pytest.raises(ZeroDivisionError):
+        source.frames(groups[0])
     assert decoding() == 0
 
 
