@@ -16,7 +16,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
+from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
 from framework.core.view import GroupView, Probe, shown_to
 from framework.engine.ledger import Ledger
 from framework.engine.session import Session, Setup, best, check_scores
@@ -58,15 +58,23 @@ class LiveSession(Session):
         return cls(setup, timeline, groups, questions, ledger)
 
     def __post_init__(self) -> None:
-        info = self.setup.reader.info(self.timeline.path)
-        frames = len(self.timeline) * self.setup.backbone.frames_per_tick
-        self.size = self.setup.backbone.video_frame_size(info.height, info.width, frames)
+        self.size = frame_size(self.setup, self.timeline)
         self.most = self.setup.most(self.tokens_per_tick)
         self._open = ExitStack()
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
         self._whole: set[int] = set()  # groups not parked yet
         self._damaged: dict[int, int] = {}  # group index -> damaged ticks of what was decoded
+
+    def take_over(self, source: FrameSource) -> bool:
+        """Takes the frames from a source that was begun ahead, and closes it in the end.
+
+        Returns False, and leaves it alone, where it does not give just what this session would ask for.
+        """
+        if not source.serves(self.timeline, self.size, self.groups):
+            return False
+        self._source = self._open.enter_context(source)
+        return True
 
     def close(self) -> None:
         """Ends the decoding thread and frees the spool."""
@@ -252,3 +260,10 @@ class LiveSession(Session):
                 shown.tokens = self.setup.backbone.encode(frames, layout).to("cpu")
             shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
             shown.encoded = len(shown.index)
+
+
+def frame_size(setup: Setup, timeline: Timeline) -> tuple[int, int]:
+    """Returns the height and width in pixels of the frames that a session of this video looks at."""
+    info = setup.reader.info(timeline.path)
+    frames = len(timeline) * setup.backbone.frames_per_tick
+    return setup.backbone.video_frame_size(info.height, info.width, frames)

@@ -50,6 +50,12 @@ class Handover(Generic[T]):
             self._changed.notify_all()
             return item
 
+    def widen(self, least_bytes: int) -> None:
+        """Makes room for at least so many bytes."""
+        with self._changed:
+            self._most = max(self._most, least_bytes)
+            self._changed.notify_all()
+
     @property
     def closed(self) -> bool:
         """Says whether nobody wants anything any more."""

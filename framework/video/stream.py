@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -61,12 +62,14 @@ class FrameSource:
         ahead_bytes: int = AHEAD_BYTES,
     ) -> None:
         self._timeline, self._reader, self._size, self._progress = timeline, reader, size, progress
-        numbers = [timeline.frames[g.ticks].unique().tolist() for g in groups]
-        self._wishes = Counter(number for group in numbers for number in group)  # frame -> groups that still need it
+        self._wishes = _wishes(timeline, groups)
         self._needed = sorted(self._wishes)
         self._spool = Spool((*size, 3), spool_ram_bytes, len(self._needed))
         self._frame_bytes = 3 * size[0] * size[1]
-        two_groups = GROUPS_AHEAD * max(map(len, numbers), default=0) * self._frame_bytes
+        self._most_ahead = spool_ram_bytes
+        two_groups = (
+            GROUPS_AHEAD * max((timeline.frames[g.ticks].numel() for g in groups), default=0) * self._frame_bytes
+        )
         self._ahead: Handover[list[tuple[int, Tensor]] | BaseException | None] = Handover(min(ahead_bytes, two_groups))
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -95,9 +98,22 @@ class FrameSource:
             self._thread.join()
         self._spool.close()
 
-    def start(self) -> None:
-        """Begins to decode, as far as the queue has room, before anything is wished for. May be called twice."""
+    def serves(self, timeline: Timeline, size: tuple[int, int], groups: Sequence[Group]) -> bool:
+        """Says whether this source gives the frames of just these groups, of this file and in this size."""
+        mine = self._timeline
+        same = (mine.path, self._size) == (timeline.path, size) and torch.equal(mine.frames, timeline.frames)
+        return same and torch.equal(mine.seconds, timeline.seconds) and self._wishes == _wishes(timeline, groups)
+
+    def start(self, first: Group | None = None) -> None:
+        """Begins to decode before anything is wished for, as far as the queue has room. May be called twice.
+
+        `first`: the group that will be wished for first. The queue gets room for all that it needs, and has to be
+        decoded in any case, but for no more than the spool may hold in RAM.
+        """
         if self._thread is None:
+            if first is not None:
+                last = int(self._timeline.frames[first.ticks].max())
+                self._ahead.widen(min(self._most_ahead, bisect_right(self._needed, last) * self._frame_bytes))
             self._thread = threading.Thread(target=self._produce, name="decode", daemon=True)
             self._thread.start()
 
@@ -198,3 +214,8 @@ class FrameSource:
             for number, picture in alike:
                 colours_last = picture.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
                 yield number, resize(colours_last, self._size)[0].permute(1, 2, 0)
+
+
+def _wishes(timeline: Timeline, groups: Sequence[Group]) -> Counter[int]:
+    """Frame -> how many groups need it."""
+    return Counter(number for group in groups for number in timeline.frames[group.ticks].unique().tolist())

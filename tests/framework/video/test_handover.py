@@ -51,6 +51,20 @@ def test_items_come_in_order_and_make_room() -> None:
     assert len(ahead) == 0
 
 
+def test_a_wider_queue_lets_go_on_who_waits() -> None:
+    ahead: Handover[int] = Handover(3)
+    thread = threading.Thread(target=lambda: [ahead.put(number, 2) for number in range(3)])
+    thread.start()
+    while not ahead.waiting:
+        thread.join(0.001)
+    ahead.widen(6)
+    thread.join()
+    assert len(ahead) == 3
+    ahead.widen(1)  # never narrower
+    assert ahead.get() == 0 and ahead.put(3, 2)
+    ahead.close()
+
+
 def test_a_closed_queue_takes_nothing_and_holds_nothing() -> None:
     ahead: Handover[int] = Handover(3)
     assert ahead.put(1, 2)

@@ -178,6 +178,37 @@ def test_two_groups_are_decoded_while_the_consumer_is_busy(frames_ahead: int, mo
         assert len(reader.asked) == 256 + frames_ahead + CHUNK_FRAMES
 
 
+@pytest.mark.parametrize(
+    ("strided", "in_ram", "frames"),
+    [
+        (True, 2**20, 1984),  # the first of 8 interleaved groups ends with frame 1985; 31 chunks lie ready
+        (True, 64 * 10 * 192, 640),  # but no more than the spool may hold in RAM
+        (False, 2**20, 500),  # neighbours: two groups, as ever
+    ],
+)
+def test_what_the_first_group_needs_is_decoded_before_it_is_wished_for(strided: bool, in_ram: int, frames: int) -> None:
+    every = torch.arange(1000)
+    groups = [Group(g, part) for g, part in enumerate([every[g::8] for g in range(8)] if strided else every.split(125))]
+    reader = Counting(frames=2000)
+    with FrameSource(line(1000), reader, (8, 8), groups, spool_ram_bytes=in_ram) as source:
+        source.start(groups[0])
+        wait_until_idle(source)
+        assert len(reader.asked) == frames // CHUNK_FRAMES * CHUNK_FRAMES + (CHUNK_FRAMES if frames < 1984 else 16)
+        assert source.frames(groups[0]).pixels.shape[0] == 125
+    assert decoding() == 0
+
+
+def test_a_source_serves_just_what_it_was_made_for() -> None:
+    groups = interleaved()
+    with FrameSource(line(), Counting(), (8, 8), groups) as source:
+        assert source.serves(line(), (8, 8), interleaved())
+        assert not source.serves(line(), (8, 4), groups)
+        assert not source.serves(line(), (8, 8), groups[:-1])
+        assert source.serves(line(), (8, 8), contiguous())  # the same frames, cut otherwise
+        assert not source.serves(Timeline("other", line().seconds, line().frames), (8, 8), groups)
+        assert not source.serves(Timeline("made", line().seconds + 1, line().frames), (8, 8), groups)
+
+
 def test_closing_ends_the_decoding_within_a_chunk() -> None:
     """A sparse chunk takes long: the thread does not read it to its end when nobody wants it any more."""
     reader = Counting(frames=2000, halts_at=40)
