@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -17,7 +18,8 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVi
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel
 from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
-from framework.backbones import equal_chunk_attention, qwen2_5_vl
+from framework.backbones import equal_chunk_attention, gathered_tower, qwen2_5_vl
+from framework.backbones.chunks import plan
 from framework.backbones.gathered_tower import encode, tower_indices
 from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
@@ -173,6 +175,21 @@ def test_ticks_without_kept_tokens_do_not_exist(tower) -> None:
     rest = torch.tensor([0, 2])
     got = gathered(tower, frames, keep.flatten())
     torch.testing.assert_close(got, gathered(tower, frames[rest], keep[rest].flatten()), **CLOSE)
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_one_plan_per_pass_and_nothing_is_read_from_the_device(tower, attention, monkeypatch, share: float) -> None:
+    """On the meta device reading a value raises. Two kinds of blocks make two plans, however many blocks there are."""
+    attention(equal_chunk_attention.register())
+    made: list[int] = []
+    monkeypatch.setattr(
+        gathered_tower, "plan", lambda bounds, device: (made.append(len(bounds) - 1), plan(bounds, device))[1]
+    )
+    monkeypatch.setattr(equal_chunk_attention, "plan", None)  # of a block
+    frames, keep = pixels(TICKS, ROWS, COLUMNS), torch.rand(N, generator=torch.Generator().manual_seed(1)) < share
+    got = gathered(copy.deepcopy(tower).to("meta"), frames, keep)
+    assert made[0] == TICKS and TICKS < made[1] <= TICKS * 3 * 4 and len(made) == 2
+    assert got.shape == (int(keep.sum()), 24) and got.device.type == "meta"
 
 
 def test_nothing_kept_is_no_tokens_and_no_pass(tower) -> None:
