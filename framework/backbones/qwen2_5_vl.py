@@ -15,6 +15,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from framework.backbones import equal_chunk_attention, gathered_tower, loading, operations
 from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
 from framework.backbones.overlay import WeightOverlay
+from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import (
     ANSWER_MODES,
     TEXT_OFFSETS,
@@ -85,6 +86,7 @@ class Qwen25VL(DecoderBackbone):
             lay_over(self.model)
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
+        as_product(self.tower)
         vision = self.model.config.vision_config
         if attention == "sdpa":  # its own loop over windows is slow
             self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
