@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
-from framework.backbones import operations
-from framework.backbones.cache import ReadOnlyPrefix, branch
+from framework.backbones import language_pass, operations
 from framework.backbones.capture import TextAttention
 from framework.backbones.positions import on_clock
 from framework.backbones.text import ChatText, Prompt
@@ -242,7 +241,7 @@ class DecoderBackbone(Backbone):
         padded = nn.utils.rnn.pad_sequence(texts, batch_first=True)  # [B, S]
         axes, batch = len(prefix.positions), len(texts)
         ids = torch.arange(prefix.text_start, prefix.text_start + padded.shape[1]).expand(axes, batch, -1)
-        cache = branch(past, batch) if max(steps) > 1 else ReadOnlyPrefix(past)
+        cache = language_pass.continuation(self.decoder, past, batch, remember=max(steps) > 1)
         hidden = self._run(self._embedded(padded), ids, cache)
         if not any(steps):
             return
@@ -270,15 +269,7 @@ class DecoderBackbone(Backbone):
 
     def _run(self, embeddings: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
         """Hidden states [B, S, D] of `embeddings` [B, S, D] with ids i64 [A, B, S], after what `cache` holds."""
-        seen = cache.get_seq_length() if cache is not None else 0
-        mask = torch.ones(len(embeddings), seen + embeddings.shape[1], dtype=torch.long, device=embeddings.device)
-        return self.decoder(
-            inputs_embeds=embeddings,
-            position_ids=positions.to(embeddings.device),
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        ).last_hidden_state
+        return language_pass.states(self.decoder, embeddings, positions, cache)
 
     def _embedded(self, ids: Tensor) -> Tensor:
         embedding = self.model.get_input_embeddings()

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
+from framework.backbones import language_pass
 from framework.backbones.base import DecoderBackbone, Prefix
-from framework.backbones.cache import ReadOnlyPrefix
 from framework.core.types import Frames, Group, Question, Selection, Tokens
 
 Logits = list[Tensor]  # f32 [V] each
@@ -48,7 +48,8 @@ class Passes:
             for start in range(0, len(self.texts), self.backbone.questions_per_pass):
                 texts = self.texts[start : start + self.backbone.questions_per_pass]
                 padded = nn.utils.rnn.pad_sequence(texts, batch_first=True)
-                hidden = self._run(self._embedded(padded), self._follow(prefix, padded), ReadOnlyPrefix(cache))
+                after = language_pass.continuation(self.backbone.decoder, cache, len(texts), remember=False)
+                hidden = self._run(self._embedded(padded), self._follow(prefix, padded), after)
                 ends = torch.tensor([len(text) - 1 for text in texts])
                 found += self._logits(hidden[torch.arange(len(texts)), ends])
         return found, [
@@ -90,15 +91,7 @@ class Passes:
 
     def _run(self, embeddings: Tensor, places: Tensor, cache: Cache) -> Tensor:
         """Hidden states [B, S, D] after what the cache holds."""
-        mask = embeddings.new_ones(len(embeddings), cache.get_seq_length() + embeddings.shape[1], dtype=torch.long)
-        states: Tensor = self.backbone.decoder(
-            inputs_embeds=embeddings,
-            position_ids=places.to(embeddings.device),
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return states
+        return language_pass.states(self.backbone.decoder, embeddings, places, cache)
 
     def _follow(self, prefix: Prefix, texts: Tensor) -> Tensor:
         """Ids i64 [A, B, L] of texts i64 [B, L] after a prefix."""

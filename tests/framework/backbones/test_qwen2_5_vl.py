@@ -410,6 +410,21 @@ def test_operations_are_those_that_torch_counts(make, film, encoded, kept, quest
     assert backbone.answer_flops(len(tokens), questions[0]) == pytest.approx(equal, rel=0.02)
 
 
+@pytest.mark.parametrize("kept", [96, 24])
+def test_operations_of_dropped_cells_are_not_counted(make, kept: int) -> None:
+    """Rows are what torch counts. Attention is booked as if all cells were met, which is no less than what is."""
+    backbone, ticks, per_tick = make(attention="eager"), 12, 16
+    whole = Frames(torch.zeros(ticks, 2, 3, 112, 112, dtype=torch.uint8), torch.arange(ticks).double())
+    keep = torch.arange(ticks * per_tick) * kept % (ticks * per_tick) < kept  # spread evenly
+    with FlopCounterMode(display=False) as counter:
+        backbone.encode(whole, backbone.layout(torch.arange(ticks), 112, 112), keep)
+    counts = counter.get_flop_counts()["Global"]
+    attention = counts.pop(torch.ops.aten.bmm)
+    rows = backbone.encode_flops(kept, 0)  # which meet nobody
+    assert rows == pytest.approx(sum(counts.values()), rel=0.02)
+    assert attention <= backbone.encode_flops(kept, per_tick) - rows <= attention * per_tick
+
+
 def test_operations_of_what_is_not_run_are_none(make, questions) -> None:
     backbone = make()
     assert backbone.probe_flops(10, questions, Needs()) == backbone.probe_flops(10, [], Needs(logits=True)) == 0
