@@ -151,7 +151,7 @@ class Qwen25VL(DecoderBackbone):
         if keep.shape != layout.tick.shape or keep.dtype != torch.bool:
             raise ValueError(f"keep must be bool [{len(layout)}], one per token; got {keep.dtype} {list(keep.shape)}")
         per_tick = keep.view(-1, rows * columns)  # bool [Tg, N / Tg]
-        parts = [self._tower(frames.pixels[ticks], per_tick[ticks]) for ticks in self._passes(per_tick)]
+        parts = [self._tower(frames.pixels[ticks], per_tick[ticks]) for ticks in map(_span, self._passes(per_tick))]
         kept = layout[keep]
         return Tokens(
             embeddings=torch.cat(parts),
@@ -226,3 +226,9 @@ class Qwen25VL(DecoderBackbone):
         rows = operations.weights(tower.patch_embed) + operations.weights(tower.blocks)
         merged = operations.weights(tower.merger)
         return 2.0 * (patches * rows + tokens * merged) + 4.0 * patches * met * vision.hidden_size
+
+
+def _span(ticks: Tensor) -> slice | Tensor:
+    """Ticks that follow each other as a slice, which copies no pixel; others as they are."""
+    follow = len(ticks) > 0 and int(ticks[-1] - ticks[0]) == len(ticks) - 1
+    return slice(int(ticks[0]), int(ticks[-1]) + 1) if follow else ticks

@@ -242,6 +242,23 @@ def test_passes_hold_about_so_many_kept_patches_and_whole_ticks(make, monkeypatc
     assert [p.tolist() for p in split(torch.zeros_like(keep))] == [[]]
 
 
+def test_pixels_of_ticks_that_follow_each_other_are_not_copied(make, film, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, frames, given = make(), film(6), []
+    layout = backbone.layout(torch.arange(6), 56, 84)
+    real = backbone._tower
+    monkeypatch.setattr(backbone, "_tower", lambda pixels, keep: (given.append(pixels), real(pixels, keep))[1])
+    keep = torch.ones(6, 6, dtype=torch.bool)
+    for dropped, ticks in (([], range(6)), ([0], range(1, 6)), ([2], (0, 1, 3, 4, 5))):
+        keep[dropped] = False
+        given.clear()
+        backbone.encode(frames, layout, keep.flatten())
+        (pixels,) = given
+        assert torch.equal(pixels, frames.pixels[list(ticks)])
+        shared = pixels.untyped_storage().data_ptr() == frames.pixels.untyped_storage().data_ptr()
+        assert shared == (dropped != [2])
+        keep[:] = True
+
+
 def test_keep_of_another_shape_or_kind_is_refused(make, film) -> None:
     backbone, frames = make(), film(2)
     layout = backbone.layout(torch.arange(2), 56, 84)
