@@ -128,11 +128,19 @@ class LiveSession(Session):
         if unseen:
             self._encode_places(unseen)
 
-    def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """Returns the tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+    def held(self, group: Group, places: Tensor) -> tuple[Tokens, Tensor]:
+        """Returns the tokens that are held of a visited group, and the rows (i64 [K]) of those at `places` among them.
+
+        Raises LookupError where some are gone: more is kept than the allocator said could be.
+        """
         shown = self._shown[group.index]
         assert shown.tokens is not None, "secure() comes first"
-        return shown.tokens[torch.searchsorted(shown.index, places)]
+        rows = torch.searchsorted(shown.index, places)
+        if len(places) and not (
+            len(shown.index) and torch.equal(shown.index[rows.clamp(max=len(shown.index) - 1)], places)
+        ):
+            raise LookupError(f"group {group.index}: some of {len(places)} wanted tokens are not held any more")
+        return shown.tokens, rows
 
     def _show(self, group: Group, asking: Sequence[Question]) -> _Shown:
         """Decode and encode a group as far as some strategy needs it; drop what a scorer refuses before the vision

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from framework.core.outcome import GroupTrace, Offered, Trace
-from framework.core.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline, Tokens
+from framework.core.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline
+from framework.engine.gathering import in_order
 from framework.engine.ledger import peak_bytes
 from framework.engine.session import Session, best
 
@@ -67,14 +68,13 @@ class QuestionState:
         for seen, share in zip(self.visited, self.weights, strict=True):
             if seen.group.index in self.places:
                 places = self.places[seen.group.index]
-                parts.append(session.tokens(seen.group, places))
+                parts.append(session.held(seen.group, places))
                 group.append(torch.full((len(places),), seen.group.index))
                 score.append(seen.scores[places])
                 weight.append(torch.full((len(places),), share))
-        tokens = Tokens.cat(parts)
-        order = tokens.tick.argsort(stable=True)
+        tokens, order = in_order(parts)
         return Candidates(
-            tokens=tokens[order],
+            tokens=tokens,
             group=torch.cat(group)[order],
             score=torch.cat(score)[order],
             weight=torch.cat(weight)[order],

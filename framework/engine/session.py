@@ -65,8 +65,12 @@ class Session(ABC):
         """
 
     @abstractmethod
-    def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """Returns the tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+    def held(self, group: Group, places: Tensor) -> tuple[Tokens, Tensor]:
+        """Returns the tokens that are held of a visited group, on the CPU, and which of them are at `places`.
+
+        `places` is i64 [K], ascending; so are the rows. Nothing is copied where the tokens are in memory. Raises an
+        error where some are not held.
+        """
 
     @abstractmethod
     def encoded(self, group: Group) -> int:
