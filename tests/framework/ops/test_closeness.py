@@ -108,3 +108,22 @@ def test_the_band_that_links_ask_for_is_wide_enough(
     assert alive.tolist() == plain.tolist() and partner[~alive].tolist() == others[~plain].tolist()
     if 2 * count - 1 <= n - 1 and links.sort(descending=True).values[2 * count - 2] > 0:
         assert set(asked) == {first}
+
+
+def test_a_removal_may_break_two_links() -> None:
+    """Alike tokens at 0, .1, .33 and 1.02 s. The second goes first and breaks the two best links; then the pair of the
+    first and the third, at .72, is more similar than the third link, but less than the second.
+    """
+    seconds = torch.tensor([0.0, 0.1, 0.33, 1.02], dtype=torch.float64)
+    near = replace(tokens(4, 0), unit=torch.eye(4)[[0] * 4], seconds=seconds, sigma_seconds=1.0)
+    asked = []
+
+    def compare(rows: torch.Tensor, reach: float) -> Any:
+        asked.append(reach)
+        return near.blocks(rows, reach)
+
+    alive, _ = remove_closest(
+        np.array([0, 3, 2, 1]), 2, compare, first_reach(near.links(), 2, 1.0), 9.0, exponential(1.0)
+    )
+    assert alive.tolist() == [True, False, False, True]
+    assert asked == [pytest.approx(0.69, abs=2e-3)]
