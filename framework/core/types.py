@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -167,8 +168,9 @@ class Scores(Value):
     def __post_init__(self) -> None:
         check(self.values.ndim == 1, self, f"values must be [N], got {show(self.values)}")
         check(self.values.dtype == torch.float32, self, f"values must be float32, got {self.values.dtype}")
-        check(not bool(self.values.isnan().any()), self, "values contain NaN")
-        check(not bool((self.values == math.inf).any()), self, "values contain +inf")
+        if not bool((self.values < math.inf).all()):  # one question to the device, of which the answer is waited for
+            check(not bool(self.values.isnan().any()), self, "values contain NaN")
+            check(False, self, "values contain +inf")
         if self.errors is not None:
             falls = self.errors.ndim == 1 and bool((self.errors.diff() <= 0).all()) and bool((self.errors >= 0).all())
             check(falls, self, "errors must be [K + 1], >= 0 and never growing")
@@ -213,9 +215,9 @@ class ScoredGroup(Value):
     def __post_init__(self) -> None:
         check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, "scores must be [N] without NaN")
 
-    @property
+    @cached_property
     def usable(self) -> int:
-        """Counts the tokens that may be kept: those whose score is not -inf."""
+        """Returns how many tokens may be kept: those whose score is not -inf."""
         return int((self.scores > -math.inf).sum())
 
 
@@ -223,7 +225,7 @@ class ScoredGroup(Value):
 class Candidates(Value):
     """Holds the over-selected tokens of all groups, in temporal order, for the refiner."""
 
-    tokens: Tokens
+    tokens: Tokens  # where the backbone is; all else is on the CPU
     group: Tensor  # i64 [C], index of the group each comes from
     score: Tensor  # f32 [C]
     weight: Tensor  # f32 [C], the group's share of the budget
@@ -258,6 +260,10 @@ class Selection(Value):
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def to(self, device: torch.device | str) -> Selection:
+        """Returns the same selection with its tokens on another device."""
+        return self if self.tokens.tick.device == torch.device(device) else replace(self, tokens=self.tokens.to(device))
 
     @staticmethod
     def of(candidates: Candidates, keep: Tensor, budget: int) -> Selection:

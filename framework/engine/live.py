@@ -19,7 +19,8 @@ from torch import Tensor
 from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
 from framework.core.view import GroupView, Probe, shown_to
 from framework.engine.ledger import Ledger
-from framework.engine.session import Session, Setup, best, check_scores
+from framework.engine.session import Session, Setup, best, check_scores, on_host
+from framework.ops.certainty import measure
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 
@@ -98,26 +99,28 @@ class LiveSession(Session):
     def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
         """Shows `group` to the questions `asking` and returns what it is to each of them.
 
-        The group is held whole until `release`.
+        The group is held whole, where it was encoded, until `release`.
         """
         shown = self._shown.get(group.index) or self._show(group, asking)
         scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
         for result in scored.values():
             shown.wanted[best(result.scores, self.most)] = True
         self._shown[group.index] = shown
-        if shown.tokens is not None:
-            shown.tokens = shown.tokens.to("cpu")
         self._whole.add(group.index)
         return [scored[q.id] for q in asking]
 
     def release(self, awaited: set[int]) -> None:
         """Releases the groups that no open question can come to any more.
 
-        Those in `awaited` (group indices) stay whole. Of the others only the tokens that some question wants stay.
+        Those in `awaited` (group indices) stay whole, but leave the device. Of the others only the tokens that some
+        question wants leave it.
         """
         for index in self._whole - awaited:
             self._park(self._shown[index])
         self._whole &= awaited
+        for shown in (self._shown[index] for index in self._whole):
+            if shown.tokens is not None:
+                shown.tokens = shown.tokens.to("cpu")
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
         """Makes sure that the tokens at `wanted` (group index -> i64 places) are there.
@@ -156,12 +159,13 @@ class LiveSession(Session):
         if shown.frames is not None:
             keep = torch.ones(len(layout), dtype=torch.bool)
             if shown.early:
-                keep = torch.stack([s.values.cpu() > -math.inf for s in shown.early.values()]).any(0)
+                keep = torch.stack([s.values > -math.inf for s in shown.early.values()]).any(0)
             count = int(keep.sum())
             with self.ledger.stage(
                 "encode", payers, count, self.setup.backbone.encode_flops(count, self.tokens_per_tick)
             ):
                 shown.tokens = self.setup.backbone.encode(shown.frames, layout, None if bool(keep.all()) else keep)
+            self.device = shown.tokens.tick.device
             shown.index = keep.nonzero()[:, 0]
             shown.encoded = len(shown.index)
             if self.setup.scorer.before_probe and not shown.early:
@@ -172,15 +176,15 @@ class LiveSession(Session):
         """Score a whole group for every question: before the vision tower, or between it and the language model."""
         views = [self.view(group, question, shown.layout, shown.frames, shown.tokens) for question in self.questions]
         with self.ledger.stage("score", payers, len(shown.layout), sum(map(self.setup.scorer.flops, views))):
-            for question, view in zip(self.questions, views, strict=True):
-                shown.early[question.id] = self._scores(view, shown)
+            found = on_host([self._scores(view, shown) for view in views])
+        shown.early = {question.id: scores for question, scores in zip(self.questions, found, strict=True)}
 
     def _by_keep(self, shown: _Shown, asking: Sequence[Question]) -> list[list[Question]]:
         """The questions, those together that refuse the same tokens before the language model."""
         alike: dict[bytes, list[Question]] = {}
         for question in asking:
             early = shown.early.get(question.id)
-            key = b"" if early is None else (early.values.cpu() > -math.inf).numpy().tobytes()
+            key = b"" if early is None else (early.values > -math.inf).numpy().tobytes()
             alike.setdefault(key, []).append(question)
         return list(alike.values())
 
@@ -190,7 +194,7 @@ class LiveSession(Session):
         index, tokens = shown.index, shown.tokens
         early = shown.early.get(asking[0].id)
         if tokens is not None and early is not None:
-            mine = early.values.cpu()[index] > -math.inf
+            mine = early.values[index] > -math.inf
             index, tokens = index[mine], (tokens if bool(mine.all()) else tokens[mine.to(tokens.tick.device)])
         probes: list[Probe | None] = [None] * len(asking)
         if self.setup.needs.probe:
@@ -199,23 +203,20 @@ class LiveSession(Session):
             with self.ledger.stage("probe", payers, len(tokens), flops):
                 probes = [*self.setup.backbone.probe(tokens, asking, self.setup.needs)]
         layout = shown.layout if tokens is None else shown.layout[index]
-        results = []
         views = [
             self.view(group, question, layout, shown.frames, tokens, probe)
             for question, probe in zip(asking, probes, strict=True)
         ]
         flops = 0.0 if early is not None else sum(map(self.setup.scorer.flops, views))
         with self.ledger.stage("score", payers, len(layout), flops):
-            for question, view, probe in zip(asking, views, probes, strict=True):
-                if question.id in shown.early:
-                    scores = shown.early[question.id]
-                    values = scores.values.cpu()
-                else:
-                    scores = self._scores(view, shown)
-                    values = torch.full((len(shown.layout),), -math.inf)
-                    values[index] = scores.values.cpu()
-                results.append((question, self.conclude(view, replace(scores, values=values), probe)))
-        return results
+            if early is not None:
+                found = [shown.early[question.id] for question in asking]
+            else:
+                seen = on_host([self._scores(view, shown) for view in views])
+                found = [replace(scores, values=_spread(scores.values, index, len(shown.layout))) for scores in seen]
+            measure([probe for probe in probes if probe is not None and probe.response_logits is not None])
+            concluded = map(self.conclude, views, found, probes)
+            return list(zip(asking, concluded, strict=True))
 
     def _scores(self, view: GroupView, shown: _Shown) -> Scores:
         """What the scorer makes of a view; once per group where the question does not matter."""
@@ -241,8 +242,8 @@ class LiveSession(Session):
         """Nobody comes to this group any more: keep just the tokens that some question wants."""
         shown.frames = None
         if shown.tokens is not None:
-            mine = shown.wanted[shown.index]
-            shown.tokens = shown.tokens[mine]
+            mine = shown.wanted[shown.index].nonzero()[:, 0]
+            shown.tokens = shown.tokens[mine.to(shown.tokens.tick.device)].to("cpu")
             shown.index = shown.index[mine]
 
     def _encode_places(self, wanted: dict[int, Tensor]) -> None:
@@ -257,6 +258,12 @@ class LiveSession(Session):
             with self.ledger.stage(
                 "encode", payers, len(layout), self.setup.backbone.encode_flops(len(layout), self.tokens_per_tick)
             ):
-                shown.tokens = self.setup.backbone.encode(frames, layout).to("cpu")
+                made = self.setup.backbone.encode(frames, layout)
+                self.device, shown.tokens = made.tick.device, made.to("cpu")
             shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
             shown.encoded = len(shown.index)
+
+
+def _spread(values: Tensor, index: Tensor, length: int) -> Tensor:
+    """f32 [n] at the places i64 [n] of f32 [length]; -inf elsewhere."""
+    return torch.full((length,), -math.inf).index_copy_(0, index, values)

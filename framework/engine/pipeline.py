@@ -160,7 +160,7 @@ class Pipeline:
                 return self.backbone.answer(selection, question)
 
         answer = self.answerer.answer(state.visited, final)
-        selection = selections[0] if selections else None
+        selection = selections[0].to("cpu") if selections else None  # it may outlive the video by far
         return Outcome(question, answer, state.trace(session, selection), selection)
 
 

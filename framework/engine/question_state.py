@@ -58,7 +58,7 @@ class QuestionState:
         self.places = {seen.group.index: best(seen.scores, count) for seen, count in visited if count}
 
     def candidates(self, session: Session) -> Candidates:
-        """Collects the best tokens of all visited groups, in temporal order.
+        """Collects the best tokens of all visited groups, in temporal order, where the session makes tokens.
 
         Raises ValueError where there are none.
         """
@@ -72,7 +72,7 @@ class QuestionState:
                 group.append(torch.full((len(places),), seen.group.index))
                 score.append(seen.scores[places])
                 weight.append(torch.full((len(places),), share))
-        tokens, order = in_order(parts)
+        tokens, order = in_order(parts, session.device)
         return Candidates(
             tokens=tokens,
             group=torch.cat(group)[order],

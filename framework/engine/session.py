@@ -46,6 +46,7 @@ class Session(ABC):
     questions: Sequence[Question]
     ledger: Ledger
     frames_decoded: int = field(default=0, init=False)
+    device: torch.device = field(default=torch.device("cpu"), init=False)  # where tokens are made, and refined
     _priors: dict[str, Probe] = field(default_factory=dict, init=False)
     _queries: dict[str, Tensor] = field(default_factory=dict, init=False)
 
@@ -121,7 +122,7 @@ class Session(ABC):
 
         When logits were probed, it adds signals and the group's own answer.
         """
-        probed = probe is not None and probe.response_logits is not None
+        logits = probe if probe is not None and probe.response_logits is not None else None
         if self.setup.needs.scores:
             view = replace(view, shown_scores=scores)
         with shown_to(self.setup.relevance):
@@ -130,8 +131,8 @@ class Session(ABC):
             group=view.group,
             scores=scores.values,
             relevance=relevance,
-            signals={**scores.signals, **(signals(probe) if probe is not None and probed else {})},
-            answer=self.setup.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
+            signals={**scores.signals, **(signals(logits) if logits else {})},
+            answer=self.setup.backbone.group_answer(logits, view.question) if logits else None,
             comparable=self.setup.scorer.comparable,
             errors=scores.errors,
         )
@@ -174,3 +175,11 @@ def check_scores(found: object, layout: Layout, scorer: TokenScorer) -> Scores:
     if len(found.values) != len(layout):
         raise ValueError(f"{name} gave {len(found.values)} scores for {len(layout)} tokens (key: scorer)")
     return found
+
+
+def on_host(found: Sequence[Scores]) -> list[Scores]:
+    """Returns the same scores of one group, their values on the CPU. All of them come over in one transfer."""
+    if all(scores.values.device.type == "cpu" for scores in found):
+        return list(found)
+    values = torch.stack([scores.values for scores in found]).cpu()
+    return [replace(scores, values=mine) for scores, mine in zip(found, values.unbind(), strict=True)]

@@ -57,3 +57,9 @@ def test_half_precision_stays_and_nothing_is_refused() -> None:
     assert in_order([(half, rows)])[0].embeddings.dtype == torch.bfloat16
     with pytest.raises(ValueError, match="no tokens to gather"):
         in_order([])
+
+
+def test_tokens_go_where_they_are_wanted_and_their_order_stays() -> None:
+    found, order = in_order([part([1, 2], 0, 6)], torch.device("meta"))
+    assert found.embeddings.device.type == found.extra["mark"].device.type == found.tick.device.type == "meta"
+    assert order.tolist() == [0, 1, 2, 3, 4, 5]
