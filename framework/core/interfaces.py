@@ -177,6 +177,14 @@ class BudgetAllocator(Strategy):
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
         """Returns the quotas: how many tokens to keep of each group, in the order of `groups`."""
 
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns the largest quota that each of `groups` can have in the end, in the order of `groups`.
+
+        In the end `groups` may be followed by any others, and the budget may be smaller. What is beyond is not held. By
+        default a group may get the whole budget: min(usable, budget).
+        """
+        return [min(group.usable, budget) for group in groups]
+
 
 class TokenRefiner(Strategy):
     """Turns the over-selected candidates into the selection.

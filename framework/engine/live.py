@@ -19,10 +19,12 @@ from torch import Tensor
 from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
 from framework.core.view import GroupView, Probe, shown_to
 from framework.engine.ledger import Ledger
-from framework.engine.session import Session, Setup, best, check_scores, on_host
+from framework.engine.session import Session, Setup, Wanted, best, check_scores, on_host
 from framework.ops.certainty import measure
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
+
+WORTHWHILE = 0.75  # of parked tokens: they are copied again when no more than this share may still be wanted
 
 
 @dataclass
@@ -36,9 +38,6 @@ class _Shown:
         default_factory=lambda: torch.zeros(0, dtype=torch.long)
     )  # i64, places of `tokens` in `layout`
     early: dict[str, Scores] = field(default_factory=dict)  # by question, for scorers that come before the vision tower
-    wanted: Tensor = field(
-        default_factory=lambda: torch.zeros(0, dtype=torch.bool)
-    )  # bool [N], kept by some question so far
     encoded: int = 0  # tokens that went through the vision tower
     common: Scores | None = None  # of a scorer that is blind to the question
 
@@ -62,7 +61,6 @@ class LiveSession(Session):
         info = self.setup.reader.info(self.timeline.path)
         frames = len(self.timeline) * self.setup.backbone.frames_per_tick
         self.size = self.setup.backbone.video_frame_size(info.height, info.width, frames)
-        self.most = self.setup.most(self.tokens_per_tick)
         self._open = ExitStack()
         self._source: FrameSource | None = None
         self._shown: dict[int, _Shown] = {}
@@ -103,24 +101,28 @@ class LiveSession(Session):
         """
         shown = self._shown.get(group.index) or self._show(group, asking)
         scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
-        for result in scored.values():
-            shown.wanted[best(result.scores, self.most)] = True
         self._shown[group.index] = shown
         self._whole.add(group.index)
         return [scored[q.id] for q in asking]
 
-    def release(self, awaited: set[int]) -> None:
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Releases the groups that no open question can come to any more.
 
         Those in `awaited` (group indices) stay whole, but leave the device. Of the others only the tokens that some
-        question wants leave it.
+        question may still want leave it. What was parked earlier is trimmed where much of it is not wanted any more.
         """
-        for index in self._whole - awaited:
-            self._park(self._shown[index])
-        self._whole &= awaited
-        for shown in (self._shown[index] for index in self._whole):
+        for shown in (self._shown[index] for index in self._whole & awaited):
             if shown.tokens is not None:
                 shown.tokens = shown.tokens.to("cpu")
+        parked = {index: shown for index, shown in self._shown.items() if index not in awaited}
+        limits = wanted() if any(shown.tokens is not None for shown in parked.values()) else {}
+        for index, shown in parked.items():
+            shown.frames = None
+            if shown.tokens is not None:
+                many = sum(count for _, count in limits[index])
+                if index in self._whole or many <= WORTHWHILE * len(shown.tokens):
+                    self._park(shown, limits[index])
+        self._whole &= awaited
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
         """Makes sure that the tokens at `wanted` (group index -> i64 places) are there.
@@ -134,7 +136,7 @@ class LiveSession(Session):
     def held(self, group: Group, places: Tensor) -> tuple[Tokens, Tensor]:
         """Returns the tokens that are held of a visited group, and the rows (i64 [K]) of those at `places` among them.
 
-        Raises LookupError where some are gone: more is kept than the allocator said could be.
+        Raises RuntimeError where some are gone, for the allocator had said that fewer could be wanted.
         """
         shown = self._shown[group.index]
         assert shown.tokens is not None, "secure() comes first"
@@ -142,7 +144,10 @@ class LiveSession(Session):
         if len(places) and not (
             len(shown.index) and torch.equal(shown.index[rows.clamp(max=len(shown.index) - 1)], places)
         ):
-            raise LookupError(f"group {group.index}: some of {len(places)} wanted tokens are not held any more")
+            raise RuntimeError(
+                f"group {group.index}: {len(places)} tokens are to be candidates, and some are not held any more: the "
+                "allocator's `most` had said fewer (key: allocator)"
+            )
         return shown.tokens, rows
 
     def _show(self, group: Group, asking: Sequence[Question]) -> _Shown:
@@ -151,7 +156,7 @@ class LiveSession(Session):
         """
         payers = [q.id for q in asking]
         layout = self.setup.backbone.layout(group.ticks, *self.size)
-        shown = _Shown(layout, wanted=torch.zeros(len(layout), dtype=torch.bool))
+        shown = _Shown(layout)
         if self.setup.needs.frames:
             shown.frames = self._decode(group, payers)
         if self.setup.scorer.before_tower:
@@ -238,13 +243,15 @@ class LiveSession(Session):
         self._damaged[group.index] = self._source.damaged_ticks(group)
         return frames
 
-    def _park(self, shown: _Shown) -> None:
-        """Nobody comes to this group any more: keep just the tokens that some question wants."""
-        shown.frames = None
-        if shown.tokens is not None:
-            mine = shown.wanted[shown.index].nonzero()[:, 0]
-            shown.tokens = shown.tokens[mine.to(shown.tokens.tick.device)].to("cpu")
-            shown.index = shown.index[mine]
+    def _park(self, shown: _Shown, limits: Sequence[tuple[ScoredGroup, int]]) -> None:
+        """Keep, on the CPU, just the tokens that are among the best that some question may still want."""
+        assert shown.tokens is not None
+        mine = torch.zeros(len(shown.index), dtype=torch.bool)
+        for seen, count in limits:
+            mine[best(seen.scores[shown.index], count)] = True
+        rows = mine.nonzero()[:, 0]
+        shown.tokens = shown.tokens[rows.to(shown.tokens.tick.device)].to("cpu")
+        shown.index = shown.index[rows]
 
     def _encode_places(self, wanted: dict[int, Tensor]) -> None:
         """Nothing was probed: decode and encode just the ticks that hold a wanted token."""

@@ -7,7 +7,7 @@ and the embeddings of the question. Knows no concrete strategy, and nothing of h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -33,7 +33,13 @@ class Setup:
     scorer: TokenScorer
     relevance: RelevanceEstimator
     needs: Needs  # union over all strategies
-    most: Callable[[int], int]  # tokens of one tick -> tokens of one group that a question can keep at most
+    most: Callable[
+        [int], int
+    ]  # tokens of one tick -> tokens of one group that a question can keep at most, however shared
+
+
+# For each visited group: what it was to each question, and how many of its best tokens that one may still keep.
+Wanted = Callable[[], Mapping[int, Sequence[tuple[ScoredGroup, int]]]]
 
 
 @dataclass
@@ -55,8 +61,11 @@ class Session(ABC):
         """Shows `group` to the questions `asking` and returns what it is to each of them, in the same order."""
 
     @abstractmethod
-    def release(self, awaited: set[int]) -> None:
-        """Tells the session that, of the groups looked at, only `awaited` (group indices) may still be asked for."""
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
+        """Tells the session that, of the groups looked at, only `awaited` (group indices) may still be asked for.
+
+        Of the others no more is kept in the end than `wanted()` says now.
+        """
 
     @abstractmethod
     def secure(self, wanted: dict[int, Tensor]) -> None:
@@ -160,8 +169,14 @@ def best(scores: Tensor, count: int) -> Tensor:
 
     Ties go to the lower place. A score of -inf is never taken.
     """
-    order = scores.argsort(descending=True, stable=True)[:count]
-    return order[scores[order] > -torch.inf].sort().values
+    if count >= len(scores):
+        return (scores > -torch.inf).nonzero()[:, 0]
+    if count <= 0:
+        return torch.zeros(0, dtype=torch.long)
+    last = scores.kthvalue(len(scores) - count + 1).values  # the lowest that is taken, -inf where all usable ones are
+    taken = scores > last
+    ties = ((scores == last) & (last > -torch.inf)).nonzero()[: count - int(taken.sum()), 0]
+    return taken.index_fill_(0, ties, True).nonzero()[:, 0]
 
 
 def check_scores(found: object, layout: Layout, scorer: TokenScorer) -> Scores:

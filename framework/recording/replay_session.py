@@ -17,7 +17,7 @@ from framework.core.errors import UsageError
 from framework.core.types import Group, Layout, Question, ScoredGroup, Tokens
 from framework.core.view import Probe
 from framework.engine.ledger import Ledger
-from framework.engine.session import Session, Setup
+from framework.engine.session import Session, Setup, Wanted
 from framework.recording.file import RecordingFile
 from framework.recording.format import Entry, fingerprint
 
@@ -96,7 +96,7 @@ class ReplaySession(Session):
         self._visited.setdefault(group.index, set()).update(question.id for question in asking)
         return seen
 
-    def release(self, awaited: set[int]) -> None:
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Releases nothing: a replay holds no groups."""
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
