@@ -24,7 +24,7 @@ from framework.ops.certainty import measure
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 
-WORTHWHILE = 0.75  # of parked tokens: they are copied again when no more than this share may still be wanted
+WORTHWHILE = 0.5  # of parked tokens: they are copied again when no more than this share may still be wanted
 
 
 @dataclass
