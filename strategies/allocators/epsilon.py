@@ -63,7 +63,7 @@ class Epsilon(BudgetAllocator):
 
     def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
         """Returns, for each group, one token more than its quota would be now, and never more than its n_g."""
-        return at_most(self.allocate(groups, question, budget), self._wanted(groups))
+        return at_most(self.allocate(groups, question, budget), self._wanted(groups), budget)
 
     def _wanted(self, groups: Sequence[ScoredGroup]) -> list[int]:
         return [min(group.usable, max(1, self._fewest(group.errors))) for group in groups]

@@ -23,4 +23,4 @@ class Equal(BudgetAllocator):
 
     def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
         """Returns, for each group, one token more than its quota would be now, and never more than it has."""
-        return at_most(self.allocate(groups, question, budget), [g.usable for g in groups])
+        return at_most(self.allocate(groups, question, budget), [g.usable for g in groups], budget)

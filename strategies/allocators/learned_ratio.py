@@ -51,7 +51,7 @@ class LearnedRatio(BudgetAllocator):
 
         Weights are caps here: all groups keep one share of them, which falls as groups and limits are added.
         """
-        return at_most(self.allocate(groups, question, budget), self._wanted(groups))
+        return at_most(self.allocate(groups, question, budget), self._wanted(groups), budget)
 
     def _wanted(self, groups: Sequence[ScoredGroup]) -> list[int]:
         rho = torch.tensor([group.signals["rho"] for group in groups])

@@ -45,4 +45,4 @@ class Softmax(BudgetAllocator):
         holds for the rest. Where it does not hold them the rest is nothing, and `at_most` holds for the minima: a group
         gets no more of them than it got, rounded up, when there were fewer.
         """
-        return at_most(self.allocate(groups, question, budget), [g.usable for g in groups])
+        return at_most(self.allocate(groups, question, budget), [g.usable for g in groups], budget)

@@ -156,9 +156,10 @@ def test_no_later_quota_is_more_than_at_most(
     quotas = apportion(weights, caps, min(first, then), priority)
     for there in range(1, len(caps) + 1):
         before = apportion(weights[:there], caps[:there], max(first, then), priority[:there])
-        limits = at_most(before, caps[:there])
+        limits = at_most(before, caps[:there], max(first, then))
         assert all(quota <= limit for quota, limit in zip(quotas, limits, strict=False))
 
 
-def test_at_most_is_one_more_within_the_cap() -> None:
-    assert at_most([0, 3, 9], [5, 3, 10]) == [1, 3, 10]
+def test_at_most_is_one_more_within_cap_and_budget() -> None:
+    assert at_most([0, 3, 9], [5, 3, 10], 12) == [1, 3, 10]
+    assert at_most([0, 4], [5, 9], 4) == [1, 4]
