@@ -173,7 +173,7 @@ class Qwen25VL(DecoderBackbone):
         """u8 [Tg, F, 3, H, W] and bool [Tg, N / Tg] -> [K, D]."""
         return gathered_tower.encode(self.tower, pixels.to(self.tower.device), keep.flatten(), self.mean, self.std)
 
-    def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str, clock: Tensor | None = None) -> Prefix:
         """Returns the prefix: the start of the chat, then the visual tokens.
 
         Without visual tokens (N = 0) it has plain text ids.
@@ -185,7 +185,7 @@ class Qwen25VL(DecoderBackbone):
         if positions == "sequential":
             visual, after = sequential_ids(start, len(tokens))
         else:
-            visual, after = self._places(tokens, start, positions, end_seconds)
+            visual, after = self._places(tokens, start, positions, clock)
         return Prefix(
             embeddings=torch.cat([text, tokens.embeddings.to(text)]),
             positions=torch.cat([ids, visual], dim=1),
@@ -193,19 +193,19 @@ class Qwen25VL(DecoderBackbone):
             text_start=after,
         )
 
-    def end_seconds(self, tokens: Tokens, positions: str, end_seconds: float | None) -> float:
+    def end_seconds(self, tokens: Tokens, positions: str, clock: Tensor | None) -> float:
         """Returns the time of the last tick, in seconds: of a compact group as if it were a short video."""
         if positions != "compact":
-            return super().end_seconds(tokens, positions, end_seconds)
+            return super().end_seconds(tokens, positions, clock)
         return (len(torch.unique(tokens.tick)) - 1) * self.compact_step / self.tokens_per_second
 
-    def _places(self, tokens: Tokens, start: int, positions: str, end_seconds: float | None) -> tuple[Tensor, int]:
+    def _places(self, tokens: Tokens, start: int, positions: str, clock: Tensor | None) -> tuple[Tensor, int]:
         """(ids i64 [3, N] by time, row and column, id of the text after them)."""
         tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
         time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
         last = int(time.max())
-        if positions == "original" and end_seconds is not None:  # text follows the whole video, kept or not
-            end = torch.tensor([end_seconds])
+        if positions == "original" and clock is not None:  # text follows the whole video, kept or not
+            end = clock[-1:].cpu()
             last = int(time_ids(positions, end, end, self.tokens_per_second, self.compact_step))
         after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), last)
         return visual_ids(time, row, column, start), after

@@ -227,6 +227,7 @@ class Backbone(ABC):
     """
 
     frames_per_tick: int
+    tick_time: str = "first"  # the time of a tick: first (of its first frame) or mean (between first and last)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -297,12 +298,18 @@ class Backbone(ABC):
         """Estimates the operations of encoding `tokens` tokens of ticks that have `per_tick`, kept or not."""
 
     @abstractmethod
-    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+    def probe_flops(
+        self, tokens: int, questions: Sequence[Question], needs: Needs, seconds: torch.Tensor | None = None
+    ) -> float:
         """Estimates the operations of a probe of `tokens` visual tokens with some questions, their text included.
 
-        Response tokens count as many as may be decoded.
+        Response tokens count as many as may be decoded. `seconds` are the times of the tokens, f64 [N]: a backbone may
+        write text around the tokens of each tick. With None no such text is counted.
         """
 
     @abstractmethod
-    def answer_flops(self, tokens: int, question: Question) -> float:
-        """Estimates the operations of an answer from `tokens` visual tokens, the question's text included."""
+    def answer_flops(self, tokens: int, question: Question, seconds: torch.Tensor | None = None) -> float:
+        """Estimates the operations of an answer from `tokens` visual tokens, the question's text included.
+
+        `seconds` as in `probe_flops`.
+        """

@@ -24,7 +24,7 @@ class Timeline(Value):
     """Says which frames of a file are looked at, and when they are shown. It holds no pixels."""
 
     path: str
-    seconds: Tensor  # f64 [T], time of the first frame of each tick, ascending
+    seconds: Tensor  # f64 [T], time of each tick, ascending: of its first frame, or as the backbone's `tick_time` says
     frames: Tensor  # i64 [T, F], frame numbers in the file
 
     def __post_init__(self) -> None:
@@ -228,8 +228,7 @@ class Candidates(Value):
     score: Tensor  # f32 [C]
     weight: Tensor  # f32 [C], the group's share of the budget
     stride_seconds: float  # typical distance between neighbouring ticks of one group
-    end_seconds: float | None = None  # the video's last tick
-    end_tick: int | None = None  # the same, as an index of the timeline
+    clock: Tensor | None = None  # f64 [T], times of all ticks of the video
 
     def __post_init__(self) -> None:
         sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
@@ -246,8 +245,7 @@ class Selection(Value):
     tokens: Tokens
     group: Tensor  # i64 [K]
     budget: int
-    end_seconds: float | None = None  # the video's last tick, where text may have to follow; None: the last kept one
-    end_tick: int | None = None  # the same, as an index of the timeline
+    clock: Tensor | None = None  # f64 [T], times of all ticks of the video, kept or not; None: the kept ones are all
 
     def __post_init__(self) -> None:
         check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
@@ -259,6 +257,16 @@ class Selection(Value):
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def end_seconds(self) -> float | None:
+        """Returns the time of the video's last tick, which text may have to follow; None where it is not known."""
+        return None if self.clock is None else float(self.clock[-1])
+
+    @property
+    def end_tick(self) -> int | None:
+        """Returns the same as an index of the timeline."""
+        return None if self.clock is None else len(self.clock) - 1
+
     @staticmethod
     def of(candidates: Candidates, keep: Tensor, budget: int) -> Selection:
         """Takes the candidates at `keep` (i64 or bool [C]) and puts them into temporal order."""
@@ -266,4 +274,4 @@ class Selection(Value):
         order = torch.arange(len(tokens))
         for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first
             order = order[key.cpu()[order].argsort(stable=True)]
-        return Selection(tokens[order], group[order], budget, candidates.end_seconds, candidates.end_tick)
+        return Selection(tokens[order], group[order], budget, candidates.clock)

@@ -53,7 +53,8 @@ class LiveSession(Session):
         Raises VideoError for a bad file.
         """
         with ledger.stage("timeline", [question.id for question in questions]):
-            timeline = make_timeline(path, setup.sampling, setup.backbone.frames_per_tick, setup.reader)
+            backbone = setup.backbone
+            timeline = make_timeline(path, setup.sampling, backbone.frames_per_tick, setup.reader, backbone.tick_time)
             groups = setup.splitter.split(timeline)
         return cls(setup, timeline, groups, questions, ledger)
 
@@ -187,7 +188,7 @@ class LiveSession(Session):
         probes: list[Probe | None] = [None] * len(asking)
         if self.setup.needs.probe:
             assert tokens is not None
-            flops = self.setup.backbone.probe_flops(len(tokens), asking, self.setup.needs)
+            flops = self.setup.backbone.probe_flops(len(tokens), asking, self.setup.needs, tokens.seconds)
             with self.ledger.stage("probe", payers, len(tokens), flops):
                 probes = [*self.setup.backbone.probe(tokens, asking, self.setup.needs)]
         layout = shown.layout if tokens is None else shown.layout[index]

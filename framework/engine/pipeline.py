@@ -154,9 +154,8 @@ class Pipeline:
                 selection = self.refiner.refine(candidates, question, spent)
             session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
             selections.append(selection)
-            with session.ledger.stage(
-                "answer", payers, len(selection), self.backbone.answer_flops(len(selection), question)
-            ):
+            flops = self.backbone.answer_flops(len(selection), question, selection.tokens.seconds)
+            with session.ledger.stage("answer", payers, len(selection), flops):
                 return self.backbone.answer(selection, question)
 
         answer = self.answerer.answer(state.visited, final)

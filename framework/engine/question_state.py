@@ -79,8 +79,7 @@ class QuestionState:
             score=torch.cat(score)[order],
             weight=torch.cat(weight)[order],
             stride_seconds=_stride_seconds(session.timeline, [seen.group for seen in self.visited]),
-            end_seconds=float(session.timeline.seconds[-1]),
-            end_tick=len(session.timeline) - 1,
+            clock=session.timeline.seconds,
         )
 
     def trace(self, session: Session, selection: Selection | None) -> Trace:

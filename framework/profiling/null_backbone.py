@@ -156,10 +156,12 @@ class NullBackbone(Backbone):
         """Returns 0: no network runs."""
         return 0.0
 
-    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+    def probe_flops(
+        self, tokens: int, questions: Sequence[Question], needs: Needs, seconds: Tensor | None = None
+    ) -> float:
         """Returns 0: no network runs."""
         return 0.0
 
-    def answer_flops(self, tokens: int, question: Question) -> float:
+    def answer_flops(self, tokens: int, question: Question, seconds: Tensor | None = None) -> float:
         """Returns 0: no network runs."""
         return 0.0

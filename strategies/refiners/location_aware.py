@@ -92,7 +92,7 @@ class LocationAware(TokenRefiner):
             tokens = _merged(tokens, np.flatnonzero(~alive)[np.argsort(-rank[~alive])], partner)
         kept = np.flatnonzero(alive)
         group = candidates.group[torch.from_numpy(order[kept])]
-        return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.end_seconds, candidates.end_tick)
+        return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.clock)
 
     def _similarities(
         self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor, reach: float
