@@ -12,7 +12,9 @@ def home(module: nn.Module) -> torch.device:
     A weight that lies on disk is on no device ("meta"); its hook knows where it will be when the module runs.
     """
     for part in module.modules():
-        device = getattr(getattr(part, "_hf_hook", None), "execution_device", None)
-        if device is not None:
-            return torch.device(device)
+        hook = getattr(part, "_hf_hook", None)
+        for one in getattr(hook, "hooks", (hook,)):  # one, or several in a row
+            device = getattr(one, "execution_device", None)
+            if device is not None:
+                return torch.device(device)
     return next(module.parameters()).device

@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedConfig
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 from transformers.utils import cached_file, is_flash_attn_2_available, logging
 
 from framework.backbones.checkpoint import VOCABULARIES, find, model_type
+from framework.backbones.families import advice
 from framework.core.model_files import model_files, read_json
 from framework.core.weight_files import Stored, refuse_non_finite
 
@@ -27,7 +29,32 @@ KEY = "backbone.adapter"
 TOLD = (  # the .json files that are read where a folder has them
     *("config", "generation_config", "preprocessor_config", "tokenizer", "tokenizer_config"),
     *("special_tokens_map", "added_tokens", "vocab", "chat_template"),
+    *("processor_config", "video_preprocessor_config"),
 )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Holds what is known of a checkpoint before any weight is read."""
+
+    place: str  # a folder, or a Hub id
+    local: bool
+    config: Any
+    tokenizer: Any
+
+    def token(self, name: str) -> str:
+        """Returns the special token whose id config.json has under `name`.
+
+        Raises ValueError where the tokenizer has no such token, or reads it as several.
+        """
+        number = getattr(self.config, name)
+        token = self.tokenizer.convert_ids_to_tokens(number) if number < len(self.tokenizer) else None
+        if token is None or self.tokenizer(token, add_special_tokens=False)["input_ids"] != [number]:
+            raise ValueError(
+                f"{KEY}.checkpoint: the tokenizer of {self.place} does not read {name} {number} as one special token: "
+                f"got {token!r}"
+            )
+        return token
 
 
 def one_of(key: str, value: Any, known: Any) -> None:
@@ -60,10 +87,21 @@ def check_clock(second_per_grid: float | None, answer_positions: str) -> None:
         )
 
 
-def locate_checkpoint(checkpoint: str, wanted: str) -> tuple[str, bool]:
+def open_checkpoint(checkpoint: str, *wanted: str) -> Opened:
+    """Finds a checkpoint of one of the `wanted` model types, and reads its configuration and tokenizer.
+
+    Raises ValueError where it cannot be used; no weight is read.
+    """
+    place, local = locate_checkpoint(checkpoint, *wanted)
+    with _named_failures(place):
+        config = AutoConfig.from_pretrained(place, local_files_only=local)
+    return Opened(place, local, config, load_tokenizer(place, local))
+
+
+def locate_checkpoint(checkpoint: str, *wanted: str) -> tuple[str, bool]:
     """Returns where the checkpoint is (folder or Hub id), and whether it is local.
 
-    Raises ValueError where there is no such checkpoint, or where its model type is not the `wanted` one. Raises it also
+    Raises ValueError where there is no such checkpoint, or where its model type is none of the `wanted`. Raises it also
     where a file of a folder is missing, is cut off or is no more than a pointer to the file.
     """
     place, local = find(str(checkpoint))
@@ -71,8 +109,11 @@ def locate_checkpoint(checkpoint: str, wanted: str) -> tuple[str, bool]:
         found = model_type(place, local)
     except (OSError, ValueError) as error:
         raise ValueError(f"{KEY}.checkpoint: {str(error).splitlines()[0]}") from error
-    if found != wanted:
-        raise ValueError(f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {wanted!r}")
+    if found not in wanted:
+        expected = " or ".join(map(repr, wanted))
+        raise ValueError(
+            f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {expected}: {advice(found)}"
+        )
     if local:
         _check_files(Path(place))
     return place, local
@@ -144,7 +185,22 @@ def load(
     attention: str,
     config: PreTrainedConfig | None = None,
 ) -> tuple[Any, Any]:
-    """Loads (model, tokenizer), in evaluation mode. `config`, if given, takes the place of the checkpoint's.
+    """Loads (model, tokenizer), in evaluation mode; see `load_model` and `load_tokenizer`."""
+    tokenizer = load_tokenizer(place, local)
+    return load_model(model_class, place, local, dtype, device, device_map, attention, config), tokenizer
+
+
+def load_model(
+    model_class: Any,
+    place: str,
+    local: bool,
+    dtype: str,
+    device: torch.device,
+    device_map: Any,
+    attention: str,
+    config: PreTrainedConfig | None = None,
+) -> Any:
+    """Loads a model, in evaluation mode. `config`, if given, takes the place of the checkpoint's.
 
     Raises ValueError where weights are missing, have another shape or are not finite. Raises it also where
     flash_attention_2 is not installed, or is asked for with float32.
@@ -156,7 +212,6 @@ def load(
             )
         if dtype == "float32":
             raise ValueError(f"{KEY}.attention=flash_attention_2 needs {KEY}.dtype=bfloat16 or float16; got float32")
-    tokenizer = load_tokenizer(place, local)
     with quiet(), _named_failures(place):
         model, info = model_class.from_pretrained(
             place,
@@ -175,7 +230,7 @@ def load(
     if device_map is None:
         model = model.to(device)
     _check_numbers(model, place, dtype)
-    return model.eval(), tokenizer
+    return model.eval()
 
 
 @contextmanager
@@ -199,10 +254,10 @@ def _check_numbers(model: Any, place: str, dtype: str) -> None:
 
 
 def load_tokenizer(place: str, local: bool) -> Any:
-    """Loads the checkpoint's tokenizer, with its chat template.
+    """Loads the checkpoint's tokenizer, with the chat template that knows videos.
 
-    The template is read out of chat_template.json where the tokenizer has none: transformers 4 wrote it there.
-    Raises ValueError where there is no tokenizer that can be read.
+    That is the template of chat_template.jinja, else of chat_template.json, where transformers 4 wrote that of a
+    processor, else the tokenizer's own. Raises ValueError where there is no tokenizer that can be read.
     """
     try:
         with quiet():
@@ -212,23 +267,56 @@ def load_tokenizer(place: str, local: bool) -> Any:
         raise ValueError(
             f"{KEY}.checkpoint: the tokenizer of {place} cannot be loaded: {type(error).__name__}: {reason}"
         ) from error
-    if not tokenizer.chat_template:
-        template = _beside(place, "chat_template.json").get("chat_template")
-        if not isinstance(template, str | dict | None):
+    if file := _file(place, "chat_template.jinja"):
+        tokenizer.chat_template = file.read_text(encoding="utf-8")
+    elif "chat_template" in (processors := _beside(place, "chat_template.json")):
+        template = processors["chat_template"]
+        if not isinstance(template, str | dict):
             raise ValueError(f"{KEY}.checkpoint: chat_template.json of {place} must hold a text under chat_template")
         tokenizer.chat_template = template
     return tokenizer
 
 
+PREPROCESSORS = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
+
+
 def preprocessor(place: str) -> dict[str, Any]:
-    """Returns the contents of the checkpoint's preprocessor_config.json; empty where it has none."""
-    return _beside(place, "preprocessor_config.json")
+    """Returns how the checkpoint's frames are prepared, by the first file that says it; empty where none does.
+
+    transformers 5 writes it into processor_config.json under video_processor; before, it had a file of its own.
+    """
+    for name in PREPROCESSORS:
+        found = _beside(place, name)
+        found = found.get("video_processor", {}) if name == PREPROCESSORS[0] else found
+        if found:
+            return found
+    return {}
+
+
+def statistics(place: str) -> tuple[list[float], list[float]]:
+    """Returns the mean and standard deviation per colour that the checkpoint's frames are normalised by.
+
+    Raises ValueError where no file of it says them.
+    """
+    pixels = preprocessor(place)
+    try:
+        return pixels["image_mean"], pixels["image_std"]
+    except KeyError as error:
+        raise ValueError(
+            f"{KEY}.checkpoint: {place} lacks a file that says {error.args[0]}: {' or '.join(PREPROCESSORS)}"
+        ) from error
 
 
 def _beside(place: str, name: str) -> dict[str, Any]:
     """The contents of a JSON file of the checkpoint; empty where it has none."""
+    path = _file(place, name)
+    return read_json(path) if path else {}
+
+
+def _file(place: str, name: str) -> Path | None:
+    """Where a file of the checkpoint is; None where it has none."""
     try:
         path = cached_file(place, name)
     except OSError:
-        return {}
-    return read_json(Path(path)) if path else {}
+        return None
+    return Path(path) if path else None

@@ -17,6 +17,7 @@ from torch import Tensor
 from framework.core.types import Question
 
 USER, TOLD = "[[the user's text]]", "[[told before]]"  # stand for texts while the chat template is rendered
+THINKING = "<think>"  # where a generation prompt ends with it, thoughts come first
 REMEMBERED = 512  # prompts; groups of one video ask the same questions again
 
 
@@ -32,24 +33,25 @@ class Prompt:
 class ChatText:
     """Splits prompts with one tokenizer and its chat template.
 
-    `told` is text before a video, in which {seconds} stands for the time of its last tick; empty: none. Raises
-    ValueError that names the key for a tokenizer or a template that cannot be used, and where the template keeps no
-    text before a video.
+    `video` is what the template shows a video as: a token or several, in whose place the visual tokens come. `told` is
+    text before a video, in which {seconds} stands for the time of its last tick; empty: none. `template` holds what the
+    template is told beside the messages. Raises ValueError that names the key for a tokenizer or a template that cannot
+    be used, where the template keeps no text before a video, and where it makes the model think before it answers.
     """
 
-    def __init__(self, tokenizer: Any, video_token: str, told: str = "") -> None:
+    def __init__(self, tokenizer: Any, video: str, told: str = "", template: Mapping[str, Any] | None = None) -> None:
         if not tokenizer.is_fast:
             raise ValueError(f"backbone.adapter.checkpoint: a fast tokenizer is needed, got {type(tokenizer).__name__}")
         if not tokenizer.chat_template:
             raise ValueError("backbone.adapter.checkpoint: its tokenizer has no chat template")
-        self.tokenizer = tokenizer
+        self.tokenizer, self.template = tokenizer, dict(template or {})
         first = [{"type": "text", "text": TOLD}] if told else []
         with_video = self._rendered([*first, {"type": "video"}, {"type": "text", "text": USER}])
-        if with_video.count(video_token) != 1:
+        if with_video.count(video) != 1:
             raise ValueError(
-                f"backbone.adapter.checkpoint: its chat template must show a video as one {video_token}: {with_video!r}"
+                f"backbone.adapter.checkpoint: its chat template must show a video as one {video}: {with_video!r}"
             )
-        before, _, after = with_video.partition(video_token)
+        before, _, after = with_video.partition(video)
         if told and before.count(TOLD) != 1:
             raise ValueError(
                 f"backbone.adapter.told: got {told!r}, but the checkpoint's chat template keeps no text before a video "
@@ -58,13 +60,19 @@ class ChatText:
         self.head = {True: before, False: self._rendered([{"type": "text", "text": USER}]).partition(USER)[0]}
         self.between = {True: after.partition(USER)[0], False: ""}
         self.tail = after.partition(USER)[2]
+        if self.tail.rstrip().endswith(THINKING):
+            raise ValueError(
+                "backbone.adapter.checkpoint: its chat template lets the model think before it answers, but the first "
+                "token must be the answer's: take an Instruct checkpoint, or set "
+                "backbone.adapter.template={enable_thinking: false} where the template knows that"
+            )
         self.told = told
         self.split = lru_cache(REMEMBERED)(self._split)
         self.before = lru_cache(REMEMBERED)(self._before)
 
     def _rendered(self, content: list[dict[str, str]]) -> str:
         text = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True, **self.template
         )
         if text.count(USER) != 1:
             raise ValueError(

@@ -17,7 +17,7 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVi
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel
 from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
-from framework.backbones import equal_chunk_attention, qwen2_5_vl
+from framework.backbones import equal_chunk_attention, grid
 from framework.backbones.gathered_tower import encode, tower_indices
 from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
@@ -208,13 +208,13 @@ def test_the_adapter_drops_before_the_tower(make, film, encoded, monkeypatch: py
         assert torch.equal(getattr(some, name), getattr(whole, name))
     assert torch.equal(some.extra["extent"], whole.extra["extent"])
     assert torch.equal(backbone.encode(frames, layout, ~keep | keep).embeddings, encoded(backbone, frames).embeddings)
-    monkeypatch.setattr(qwen2_5_vl, "PATCHES_PER_PASS", 8)  # tick 0, then 1 and 3
+    monkeypatch.setattr(grid, "PATCHES_PER_PASS", 8)  # tick 0, then 1 and 3
     entered.clear()
     torch.testing.assert_close(backbone.encode(frames, layout, keep).embeddings, some.embeddings, **CLOSE)
 
 
 def test_passes_hold_about_so_many_kept_patches_and_whole_ticks(make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qwen2_5_vl, "PATCHES_PER_PASS", 64)
+    monkeypatch.setattr(grid, "PATCHES_PER_PASS", 64)
     keep = torch.ones(7, 8, dtype=torch.bool)  # 32 patches a tick
     split = make()._passes
     assert [p.tolist() for p in split(keep)] == [[0, 1], [2, 3], [4, 5], [6]]

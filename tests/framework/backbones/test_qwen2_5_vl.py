@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from framework.backbones import qwen2_5_vl
+from framework.backbones import grid
 from framework.core.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
 from framework.core.view import GroupView, Needs
 from framework.video.resize import target_size
@@ -161,7 +161,7 @@ def test_encoding_in_groups_is_encoding_at_once(make, film, encoded) -> None:
 def test_encoding_in_several_passes_of_the_tower_is_exact(make, film, encoded, monkeypatch) -> None:
     backbone, frames = make(), film(5)
     whole = encoded(backbone, frames)
-    monkeypatch.setattr(qwen2_5_vl, "PATCHES_PER_PASS", 2 * 24)  # two ticks
+    monkeypatch.setattr(grid, "PATCHES_PER_PASS", 2 * 24)  # two ticks
     torch.testing.assert_close(encoded(backbone, frames).embeddings, whole.embeddings, **CLOSE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+import torch
 
 from framework.backbones.text import ChatText
 from framework.core.types import Question
@@ -66,6 +67,25 @@ def test_a_template_that_keeps_no_text_before_a_video_cannot_tell(chat) -> None:
         ValueError, match=r"^backbone\.adapter\.told: got 'At {seconds}'.*set backbone\.adapter\.told=\"\""
     ):
         ChatText(tokenizer, "<|video_pad|>", "At {seconds}")
+
+
+def test_a_template_that_makes_the_model_think_is_refused_until_it_is_told_not_to(chat) -> None:
+    tokenizer = copy.copy(chat.tokenizer)
+    tokenizer.chat_template += (
+        "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n"
+        "{% else %}<think>\n{% endif %}"
+    )
+    with pytest.raises(ValueError, match=r"think before it answers.*enable_thinking: false"):
+        ChatText(tokenizer, "<|video_pad|>")
+    told = ChatText(tokenizer, "<|video_pad|>", template={"enable_thinking": False})
+    assert decoded(told, told.split(Question("x", "red?", "red?"), True).after).endswith("<think>\n\n</think>\n\n")
+
+
+def test_several_tokens_may_stand_for_the_video(chat, questions) -> None:
+    """Without the brackets that the template puts around it."""
+    bare = ChatText(chat.tokenizer, "<|vision_start|><|video_pad|><|vision_end|>")
+    assert decoded(bare, bare.before(True, 1.0)) == decoded(chat, chat.before(False, 1.0))
+    assert torch.equal(bare.split(questions[0], True).after, chat.split(questions[0], False).after)
 
 
 def test_special_tokens_typed_by_a_user_stay_text(chat) -> None:
