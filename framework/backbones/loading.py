@@ -69,6 +69,17 @@ def at_least(key: str, value: Any, least: int) -> None:
         raise ValueError(f"{KEY}.{key} must be a whole number >= {least}; got {value!r}")
 
 
+def check_common(dtype: str, attention: str, **counts: Any) -> None:
+    """Checks what every adapter takes: number format, attention implementation, and whole numbers above 0.
+
+    Raises ValueError that names the key.
+    """
+    one_of("dtype", dtype, DTYPES)
+    one_of("attention", attention, ATTENTION)
+    for key, value in counts.items():
+        at_least(key, value, 1)
+
+
 def check_clock(second_per_grid: float | None, answer_positions: str) -> None:
     """Checks the clock of the final pass: seconds above 0, and positions that read times; None is no clock.
 

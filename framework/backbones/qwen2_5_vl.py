@@ -158,4 +158,4 @@ class Qwen25VL(NativeGrid):
         met = full * tick + (len(tower.blocks) - full) * window
         rows = operations.weights(tower.patch_embed) + operations.weights(tower.blocks)
         merged = operations.weights(tower.merger)
-        return 2.0 * (patches * rows + tokens * merged) + 4.0 * patches * met * vision.hidden_size
+        return operations.tower(patches, rows, tokens, merged, met, vision.hidden_size)

@@ -71,9 +71,15 @@ class ChatText:
         self.before = lru_cache(REMEMBERED)(self._before)
 
     def _rendered(self, content: list[dict[str, str]]) -> str:
-        text = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True, **self.template
-        )
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True, **self.template
+            )
+        except Exception as error:  # whatever a template of text alone makes of a list
+            raise ValueError(
+                "backbone.adapter.checkpoint: its chat template cannot show a video beside text: "
+                f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            ) from error
         if text.count(USER) != 1:
             raise ValueError(
                 f"backbone.adapter.checkpoint: its chat template must hold the user's text once, got {text!r}"
