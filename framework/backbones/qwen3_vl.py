@@ -59,7 +59,9 @@ class Qwen3VL(NativeGrid):
         total_pixels: int | None = None,
     ) -> None:
         counts = {"min_pixels": min_pixels, "probe_tokens": probe_tokens, "questions_per_pass": questions_per_pass}
-        loading.check_common(dtype, attention, **counts, **({"total_pixels": total_pixels} if total_pixels else {}))
+        loading.check_common(
+            dtype, attention, **counts, **({} if total_pixels is None else {"total_pixels": total_pixels})
+        )
         loading.one_of("wrapper", wrapper, WRAPPERS)
         loading.one_of("answer_positions", answer_positions, MODES)
         loading.at_least("max_pixels", max_pixels, min_pixels)

@@ -169,10 +169,12 @@ def _dropped(family: Family, kept: dict[int, tuple[int, ...]]) -> float:
         attention_mask=torch.ones(1, int(stay.sum()), dtype=torch.long),
         **family.language(asked.visual[stay], few),
     ).last_hidden_state
-    prompt = backbone.chat.split(question, True)
-    expected = model.lm_head(hidden[0, -1])
     found = backbone.answer(selected(tokens[keep.flatten()], frames.seconds), question)
-    return gap(torch.tensor(found.probabilities), expected[prompt.option_ids].softmax(-1))
+    logs = model.lm_head(hidden[0, -1]).log_softmax(-1)
+    options = logs[backbone.chat.split(question, True).option_ids].log_softmax(-1)
+    assert found.entropy is not None
+    entropy = abs(found.entropy + float((logs.exp() * logs).sum()))
+    return max(gap(torch.tensor(found.probabilities).log(), options), entropy)
 
 
 def early(family: Family) -> float:
