@@ -250,8 +250,10 @@ class DecoderBackbone(Backbone):
             texts, at = [prompts[i].after for i in batch], [readings[i] for i in batch]
             with capture.of_texts([len(text) for text in texts], [reading.attention for reading in at]):
                 self._continue(prefix, cache, texts, [steps[i] for i in batch], at)
-        for reading in readings:  # layers may lie on several devices
-            reading.attention = {layer: rows.to(prefix.embeddings.device) for layer, rows in reading.attention.items()}
+        here = prefix.embeddings.device
+        for reading in readings:  # layers and head may lie on several devices
+            reading.attention = {layer: rows.to(here) for layer, rows in reading.attention.items()}
+            reading.logits = None if reading.logits is None else reading.logits.to(here)
         return readings
 
     def _check_layers(self, layers: tuple[int, ...]) -> None:

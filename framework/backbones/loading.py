@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
-from transformers.utils import cached_file, is_flash_attn_2_available, logging
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.utils import is_flash_attn_2_available
 
+from framework.backbones.beside import load_tokenizer, quiet
 from framework.backbones.checkpoint import VOCABULARIES, find, model_type
 from framework.backbones.families import advice
 from framework.core.model_files import model_files, read_json
@@ -48,7 +48,7 @@ class Opened:
         Raises ValueError where the tokenizer has no such token, or reads it as several.
         """
         number = getattr(self.config, name)
-        token = self.tokenizer.convert_ids_to_tokens(number) if number < len(self.tokenizer) else None
+        token = self.tokenizer.convert_ids_to_tokens(number)
         if token is None or self.tokenizer(token, add_special_tokens=False)["input_ids"] != [number]:
             raise ValueError(
                 f"{KEY}.checkpoint: the tokenizer of {self.place} does not read {name} {number} as one special token: "
@@ -166,26 +166,6 @@ def resolve_device(device: str, device_map: Any) -> torch.device:
     return found
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps progress bars and warnings of transformers and of the Hub's client away, for as long as the block lasts.
-
-    What is hidden is stale (sliding windows do work with SDPA), checked by us (missing weights) or said once in the
-    error that ends it (another try at a file).
-    """
-    verbosity, bars, hub = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_logging.get_verbosity()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        hub_logging.set_verbosity(hub)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def load(
     model_class: Any,
     place: str,
@@ -262,72 +242,3 @@ def _check_numbers(model: Any, place: str, dtype: str) -> None:
         for file in model_files(Path(place)):
             refuse_non_finite(Stored([file]).items(), f"{KEY}.checkpoint: {file}")
         raise ValueError(f"{KEY}.checkpoint: {error} (as {KEY}.dtype={dtype})") from error
-
-
-def load_tokenizer(place: str, local: bool) -> Any:
-    """Loads the checkpoint's tokenizer, with the chat template that knows videos.
-
-    That is the template of chat_template.jinja, else of chat_template.json, where transformers 4 wrote that of a
-    processor, else the tokenizer's own. Raises ValueError where there is no tokenizer that can be read.
-    """
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local)
-    except Exception as error:  # whatever the formats of tokenizers make of a file
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(
-            f"{KEY}.checkpoint: the tokenizer of {place} cannot be loaded: {type(error).__name__}: {reason}"
-        ) from error
-    if file := _file(place, "chat_template.jinja"):
-        tokenizer.chat_template = file.read_text(encoding="utf-8")
-    elif "chat_template" in (processors := _beside(place, "chat_template.json")):
-        template = processors["chat_template"]
-        if not isinstance(template, str | dict):
-            raise ValueError(f"{KEY}.checkpoint: chat_template.json of {place} must hold a text under chat_template")
-        tokenizer.chat_template = template
-    return tokenizer
-
-
-PREPROCESSORS = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
-
-
-def preprocessor(place: str) -> dict[str, Any]:
-    """Returns how the checkpoint's frames are prepared, by the first file that says it; empty where none does.
-
-    transformers 5 writes it into processor_config.json under video_processor; before, it had a file of its own.
-    """
-    for name in PREPROCESSORS:
-        found = _beside(place, name)
-        found = found.get("video_processor", {}) if name == PREPROCESSORS[0] else found
-        if found:
-            return found
-    return {}
-
-
-def statistics(place: str) -> tuple[list[float], list[float]]:
-    """Returns the mean and standard deviation per colour that the checkpoint's frames are normalised by.
-
-    Raises ValueError where no file of it says them.
-    """
-    pixels = preprocessor(place)
-    try:
-        return pixels["image_mean"], pixels["image_std"]
-    except KeyError as error:
-        raise ValueError(
-            f"{KEY}.checkpoint: {place} lacks a file that says {error.args[0]}: {' or '.join(PREPROCESSORS)}"
-        ) from error
-
-
-def _beside(place: str, name: str) -> dict[str, Any]:
-    """The contents of a JSON file of the checkpoint; empty where it has none."""
-    path = _file(place, name)
-    return read_json(path) if path else {}
-
-
-def _file(place: str, name: str) -> Path | None:
-    """Where a file of the checkpoint is; None where it has none."""
-    try:
-        path = cached_file(place, name)
-    except OSError:
-        return None
-    return Path(path) if path else None

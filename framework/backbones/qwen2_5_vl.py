@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import equal_chunk_attention, gathered_tower, loading, operations
+from framework.backbones import beside, equal_chunk_attention, gathered_tower, loading, operations
 from framework.backbones.base import Prefix, end_tokens
 from framework.backbones.grid import NativeGrid
 from framework.backbones.overlay import WeightOverlay
@@ -94,7 +94,7 @@ class Qwen25VL(NativeGrid):
         self.cell, self.patches_per_cell = 2 * (self.patch * self.merge,), self.merge**2
         self.frames_per_tick = vision.temporal_patch_size
         self.tokens_per_second = vision.tokens_per_second
-        pixels = loading.preprocessor(place)
+        pixels = beside.preprocessor(place)
         self.mean, self.std = pixels.get("image_mean", CLIP_MEAN), pixels.get("image_std", CLIP_STD)
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels

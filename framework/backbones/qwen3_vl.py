@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from framework.backbones import equal_chunk_attention, interpolated_tower, loading, operations
+from framework.backbones import beside, equal_chunk_attention, interpolated_tower, loading, operations
 from framework.backbones.base import Prefix, end_tokens
 from framework.backbones.capture import Making
 from framework.backbones.devices import home
@@ -69,7 +69,7 @@ class Qwen3VL(NativeGrid):
         at = loading.resolve_device(device, device_map)
         opened = loading.open_checkpoint(checkpoint, "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
         self.tokenizer = opened.tokenizer
-        self.mean, self.std = loading.statistics(opened.place)
+        self.mean, self.std = beside.statistics(opened.place)
         self.opening, video, self.closing = (
             opened.token(name) for name in ("vision_start_token_id", "video_token_id", "vision_end_token_id")
         )

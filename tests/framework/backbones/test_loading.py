@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
-from framework.backbones import loading
+from framework.backbones import beside, loading
 from framework.core.view import Needs
 
 
@@ -222,7 +222,7 @@ def test_the_file_of_transformers_5_says_first_how_frames_are_prepared(make, che
     said = {"image_mean": [0.7] * 3, "image_std": [0.8] * 3}
     (folder / "processor_config.json").write_text(json.dumps({"video_processor": said}))
     assert make(checkpoint=str(folder), compact_step=3).mean == [0.7] * 3
-    assert loading.statistics(str(folder)) == ([0.7] * 3, [0.8] * 3)
+    assert beside.statistics(str(folder)) == ([0.7] * 3, [0.8] * 3)
     (folder / "processor_config.json").write_text("{}")
     assert make(checkpoint=str(folder), compact_step=4).mean == [0.1] * 3
 
@@ -241,7 +241,7 @@ def test_tied_weights_load(make, tied_checkpoint) -> None:
 
 def test_quiet_ends_with_its_block() -> None:
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with pytest.raises(KeyError), loading.quiet():
+    with pytest.raises(KeyError), beside.quiet():
         assert logging.get_verbosity() == logging.ERROR
         raise KeyError
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

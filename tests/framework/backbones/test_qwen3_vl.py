@@ -21,6 +21,8 @@ from framework.benchmarks.base import VideoItem
 from framework.config.parts import build_pipeline
 from framework.core.errors import UsageError
 from framework.core.view import Needs
+from framework.recording.recording_session import Recorder
+from framework.recording.replay_session import Recordings
 from tests.framework.backbones.conformance.family import QUESTIONS, Family, selected
 from tests.framework.backbones.conformance.qwen import FAMILIES
 
@@ -271,3 +273,24 @@ def test_a_pipeline_answers_questions_about_a_video(
         seconds = kept.clock[kept.tokens.tick]
         assert torch.equal(seconds, kept.tokens.seconds)
         assert kept.clock[:3].tolist() == [1.0, 5.0, 9.0]  # half-way between frames at 0 and 2, 4 and 6, 8 and 10 s
+
+
+def test_what_was_recorded_is_answered_from_again_with_its_deepstack_features(
+    composed: Callable[..., DictConfig], needle_video: VideoItem, tmp_path: Path
+) -> None:
+    words = [
+        f"backbone.adapter.checkpoint={QWEN3.checkpoint}",
+        "backbone.adapter.dtype=float32",
+        "frames=32",
+        "budget=24",
+    ]
+    words += ["backbone.adapter.min_pixels=4096", "backbone.adapter.max_pixels=6144", "backbone.reference_layer=3"]
+    live = build_pipeline(composed("backbone=qwen3_vl_8b", "preset=adapttoken", "backbone.group_ticks=8", *words))
+    asked = [item.question for item in needle_video.items[:2]]
+    first = replace(live, open_session=Recorder(tmp_path).open).answer(needle_video.path, asked)
+    again = replace(live, open_session=Recordings(tmp_path).open).answer(needle_video.path, asked)
+    for one, other in zip(first, again, strict=True):
+        assert other.answer.probabilities == pytest.approx(one.answer.probabilities, abs=1e-5)
+        assert one.selection is not None and other.selection is not None
+        assert torch.equal(one.selection.tokens.tick, other.selection.tokens.tick)
+        assert other.selection.tokens.extra["deepstack"].shape == (24, 3, 32)

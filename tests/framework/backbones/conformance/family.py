@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerBase
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.loading import quiet
+from framework.backbones.beside import quiet
 from framework.core.types import Frames, Question, Selection, Tokens
 
 
