@@ -58,12 +58,13 @@ def prompt(family: Family) -> float:
 
 
 def features(family: Family) -> float:
-    """Tokens of the tower and what goes with them."""
+    """Tokens of the tower and what goes with them, as a share of the largest number."""
     frames = family.film(TICKS)
     embeddings, extra = family.features(family.stock(), frames)
     tokens = family.encoded(frames)
     assert {*extra} <= {*tokens.extra}
-    return max([gap(tokens.embeddings, embeddings), *(gap(tokens.extra[name], extra[name]) for name in extra)])
+    pairs = [(tokens.embeddings, embeddings), *((tokens.extra[name], extra[name]) for name in extra)]
+    return max(gap(one, other) / max(1.0, float(other.abs().max())) for one, other in pairs)
 
 
 def keep_all(family: Family, ticks: int = TICKS) -> float:
