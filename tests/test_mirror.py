@@ -10,6 +10,8 @@ AUTOGAZE, QTSPLUS = "strategies/learned/autogaze", "strategies/learned/qtsplus"
 LINES = 60  # a module with more needs a test of its own
 COVERED = {
     "framework/__init__.py": "tests/framework/test_api.py",
+    "framework/backbones/beside.py": "tests/framework/backbones/test_loading.py",
+    "framework/backbones/grid.py": "tests/framework/backbones/test_qwen2_5_vl.py",
     "framework/benchmarks/annotated.py": "tests/framework/benchmarks/test_golden.py",
     "framework/benchmarks/base.py": "tests/framework/evaluation/test_metrics.py",
     "framework/benchmarks/subtitles.py": "tests/framework/benchmarks/test_longvideobench.py",
@@ -25,6 +27,7 @@ COVERED = {
     "framework/core/outcome.py": "tests/framework/engine/test_ledger.py",
     "framework/core/view.py": "tests/framework/engine/test_session.py",
     "framework/engine/live.py": "tests/framework/engine/test_pipeline.py",
+    "framework/engine/shown.py": "tests/framework/engine/test_pipeline.py",
     "framework/evaluation/results.py": "tests/framework/evaluation/test_runner.py",
     "framework/evaluation/tracker.py": "tests/framework/trackers/test_wandb.py",
     "framework/lab/queries.py": "tests/framework/lab/test_needles.py",

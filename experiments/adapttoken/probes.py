@@ -73,7 +73,8 @@ def evidence(overrides: Sequence[str]) -> dict[str, list[bool]]:
     benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
     found = {}
     for video in benchmark:
-        line = timeline(video.path, pipeline.sampling, pipeline.backbone.frames_per_tick, pipeline.reader)
+        backbone = pipeline.backbone
+        line = timeline(video.path, pipeline.sampling, backbone.frames_per_tick, pipeline.reader, backbone.tick_time)
         groups = pipeline.splitter.split(line)
         for item in video.items:
             found[item.question.id] = shows(groups, line.seconds, item.evidence)

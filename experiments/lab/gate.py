@@ -74,11 +74,10 @@ class Reader:
         wanted = torch.zeros(len(ticks) * scene.cells, dtype=torch.bool)
         wanted[torch.from_numpy(place * scene.cells + kept % scene.cells)] = True
         tokens = self.backbone.encode(Frames(torch.from_numpy(pixels).movedim(-1, 2), seconds), layout, wanted)
-        last = scene.ticks - 1
-        end = last * FRAMES_PER_TICK / FRAMES_PER_SECOND
+        clock = torch.arange(scene.ticks, dtype=torch.float64) * FRAMES_PER_TICK / FRAMES_PER_SECOND
         group = torch.zeros(len(tokens), dtype=torch.long)
         asked = self.prompt.question("gate", question.bare, question.options)
-        return self.backbone.answer(Selection(tokens, group, len(tokens), end, last), asked)
+        return self.backbone.answer(Selection(tokens, group, len(tokens), clock), asked)
 
 
 @dataclass(frozen=True)

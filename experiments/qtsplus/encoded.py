@@ -19,7 +19,7 @@ from framework.core.types import Question
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.pipeline import Pipeline
-from framework.engine.session import Setup
+from framework.engine.session import Setup, Wanted
 
 STAGE = "stage "  # before a stage's name among the profiler's events
 
@@ -30,7 +30,7 @@ class Encoded(LiveSession):
     Those need this pipeline's backbone and splitter.
     """
 
-    def release(self, awaited: set[int]) -> None:
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Releases nothing."""
 
     def serve(self, setup: Setup, path: str, questions: Sequence[Question], ledger: Ledger) -> Self:

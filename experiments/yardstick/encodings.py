@@ -52,7 +52,7 @@ class Encodings:
         """Returns all tokens of the video at `path`, in order; encodes them where they are not kept yet."""
         backbone, info = setup.backbone, setup.reader.info(path)
         assert isinstance(backbone, DecoderBackbone)
-        seen = timeline(path, setup.sampling, backbone.frames_per_tick, setup.reader)
+        seen = timeline(path, setup.sampling, backbone.frames_per_tick, setup.reader, backbone.tick_time)
         size = backbone.video_frame_size(info.height, info.width, len(seen) * backbone.frames_per_tick)
         name = features_name(repr((Path(path).stem, len(seen), size)), backbone.tower.state_dict())
         file = self.folder / f"{name}.safetensors"

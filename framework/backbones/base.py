@@ -1,14 +1,15 @@
 """What adapters of decoder LLMs share: a visual prefix that runs once, questions that continue it, and the answers.
 
 A family says what the prefix is (`prefix`): embeddings, position ids and the places of the visual tokens in it, which
-need not be contiguous. Everything after the video is text with one id per token. The language model is called directly,
-with explicit ids and an all-ones mask of exact length, so nothing is ever stored on the model between two videos.
+need not be contiguous (`weave.py`). Everything after the video is text with one id per token. The language model is
+called directly, with explicit ids and an all-ones mask of exact length, so nothing is ever stored on the model between
+two videos.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,16 +18,16 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
-from framework.backbones import operations
-from framework.backbones.cache import ReadOnlyPrefix, branch
-from framework.backbones.capture import TextAttention
+from framework.backbones import language_pass, operations
+from framework.backbones.capture import Making, TextAttention
+from framework.backbones.devices import home
 from framework.backbones.positions import on_clock
 from framework.backbones.text import ChatText, Prompt
 from framework.core.errors import UsageError
 from framework.core.interfaces import Backbone
 from framework.core.types import Answer, Question, Selection, Tokens
 from framework.core.view import Needs, Probe
-from framework.ops.certainty import entropy, probabilities
+from framework.ops.certainty import certainty, entropy, probabilities
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Prefix:
     positions: Tensor  # i64 [A, P], A axes of rotary ids (1 for plain RoPE, 3 for time, row, column)
     columns: Tensor  # i64 [N], where the visual tokens are among the P
     text_start: int  # id of the first token after it; text and response count on from there
+    more: Mapping[str, Any] = field(default_factory=dict)  # what else the language model needs in the prefix pass alone
 
 
 @dataclass
@@ -65,6 +67,7 @@ class DecoderBackbone(Backbone):
     questions_per_pass: int
     second_per_grid: float | None = None  # of the final pass, where ids follow a clock of their own; None: real times
     end_ids: frozenset[int]  # tokens that end the model's turn
+    making = Making()  # how its attention makes queries and keys
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,26 +75,47 @@ class DecoderBackbone(Backbone):
         parameters = list(self.model.parameters())
         return sum(p.numel() for p in parameters), sum(p.numel() * p.element_size() for p in parameters)
 
+    @property
+    def attention_layers(self) -> tuple[int, ...]:
+        """Returns the layers whose attention can be captured; a family may have others between them."""
+        return tuple(place for place, layer in enumerate(self.decoder.layers) if hasattr(layer, "self_attn"))
+
+    @property
+    def home(self) -> torch.device:
+        """Returns the device on which the language model begins."""
+        return home(self.model.get_input_embeddings())
+
     @abstractmethod
-    def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str, clock: Tensor | None = None) -> Prefix:
         """Returns the prefix of the text ids `before` (i64 [P - N] or fewer) and the N visual tokens, in order.
 
-        `end_seconds`: the last tick of the video that the tokens were selected from; None: they are all there is.
+        `clock`: f64 [T], times of all ticks of the video that the tokens were selected from; None: they are all.
         """
 
-    def end_seconds(self, tokens: Tokens, positions: str, end_seconds: float | None) -> float:
-        """Returns the time of the last tick that N > 0 tokens are said to come from, as their ids have it."""
-        return float(tokens.seconds.max()) if end_seconds is None else end_seconds
+    def arguments(self, prefix: Prefix, length: int) -> dict[str, Any]:
+        """Returns what the language model is given beside `length` embeddings, of which `prefix` holds the first.
 
-    def before(self, tokens: Tokens, positions: str, end_seconds: float | None = None) -> Tensor:
+        It is given in the pass of the prefix and in training, and not to what continues a cached prefix.
+        """
+        return dict(prefix.more)
+
+    def tick_text(self, seconds: Tensor) -> int:
+        """Counts the text tokens around visual tokens that are shown at `seconds`, f64 [N]: by default none."""
+        return 0
+
+    def end_seconds(self, tokens: Tokens, positions: str, clock: Tensor | None) -> float:
+        """Returns the time of the last tick that N > 0 tokens are said to come from, as their ids have it."""
+        return float(tokens.seconds.max() if clock is None else clock[-1])
+
+    def before(self, tokens: Tokens, positions: str, clock: Tensor | None = None) -> Tensor:
         """Returns the text ids before N visual tokens, i64 [P - N]; arguments as of `prefix`."""
         video = len(tokens) > 0
-        return self.chat.before(video, self.end_seconds(tokens, positions, end_seconds) if video else 0.0)
+        return self.chat.before(video, self.end_seconds(tokens, positions, clock) if video else 0.0)
 
     def before_answer(self, selection: Selection) -> Tensor:
         """Returns the text ids before K kept tokens in the final pass, i64 [P - K]."""
-        tokens, end_seconds = self._timed(selection.tokens, selection.end_seconds, selection.end_tick)
-        return self.before(tokens, self.answer_positions, end_seconds)
+        tokens, clock = self._timed(selection.tokens, selection.clock)
+        return self.before(tokens, self.answer_positions, clock)
 
     @torch.no_grad()
     def probe(self, tokens: Tokens, questions: Sequence[Question], needs: Needs) -> list[Probe]:
@@ -124,16 +148,20 @@ class DecoderBackbone(Backbone):
         """
         prompt = self.chat.split(question, len(selection) > 0)
         steps = [question.max_new_tokens]
-        tokens, end_seconds = self._timed(selection.tokens, selection.end_seconds, selection.end_tick)
-        before = self.before(tokens, self.answer_positions, end_seconds)
-        prefix = self.prefix(tokens, before, self.answer_positions, end_seconds)
+        tokens, clock = self._timed(selection.tokens, selection.clock)
+        before = self.before(tokens, self.answer_positions, clock)
+        prefix = self.prefix(tokens, before, self.answer_positions, clock)
         (reading,) = self._read(prefix, [prompt], steps, ())
         assert reading.logits is not None
         return self._answer(reading.logits, reading.response, prompt.option_ids)
 
     def group_answer(self, probe: Probe, question: Question) -> Answer:
-        """Returns the answer that a group's own probe (with logits) amounts to."""
-        return self._answer(probe.logits, probe.response, probe.option_ids)
+        """Returns the answer that a group's own probe (with logits) amounts to.
+
+        Its numbers are those of `certainty`, which are read from the device once for all questions of a group.
+        """
+        known = certainty(probe)
+        return Answer(self._text(probe.response), known.top_option, known.options, known.entropies[0])
 
     def lighten(self) -> bool:
         """Halves the number of questions that share a pass. Returns False when it is one already."""
@@ -141,23 +169,31 @@ class DecoderBackbone(Backbone):
         self.questions_per_pass = max(1, self.questions_per_pass // 2)
         return possible
 
-    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+    def probe_flops(
+        self, tokens: int, questions: Sequence[Question], needs: Needs, seconds: Tensor | None = None
+    ) -> float:
         """Estimates the operations of a probe; for attention alone it ends before the last layer that is asked."""
         if not needs.probe or not questions:
             return 0.0
         steps = [min(question.max_new_tokens, self.probe_tokens) if needs.logits else 0 for question in questions]
         depth = len(self.decoder.layers) if needs.logits else max(needs.attention)
-        return self._flops(tokens, questions, steps, depth, len(needs.attention))
+        return self._flops(tokens, questions, steps, depth, len(needs.attention), seconds)
 
-    def answer_flops(self, tokens: int, question: Question) -> float:
+    def answer_flops(self, tokens: int, question: Question, seconds: Tensor | None = None) -> float:
         """Estimates the operations of the final pass."""
-        return self._flops(tokens, [question], [question.max_new_tokens], len(self.decoder.layers), 0)
+        return self._flops(tokens, [question], [question.max_new_tokens], len(self.decoder.layers), 0, seconds)
 
     def _flops(
-        self, tokens: int, questions: Sequence[Question], steps: Sequence[int], depth: int, captures: int
+        self,
+        tokens: int,
+        questions: Sequence[Question],
+        steps: Sequence[int],
+        depth: int,
+        captures: int,
+        seconds: Tensor | None,
     ) -> float:
         """The prefix once through `depth` layers, then every question's text and response; `captures` layers' rows."""
-        prefix = len(self.chat.before(tokens > 0, 0.0)) + tokens
+        prefix = len(self.chat.before(tokens > 0, 0.0)) + tokens + (0 if seconds is None else self.tick_text(seconds))
         total = operations.layers(self.decoder, prefix, 0, depth)
         for question, step in zip(questions, steps, strict=True):
             rows = len(self.chat.split(question, tokens > 0).after)
@@ -179,50 +215,66 @@ class DecoderBackbone(Backbone):
         spoken = torch.cat([prompt.after, labels[:-1].cpu()])
         embeddings = torch.cat([prefix.embeddings, self._embedded(spoken)])
         text = torch.arange(prefix.text_start, prefix.text_start + len(spoken)).expand(len(prefix.positions), -1)
-        hidden = self._run(embeddings[None], torch.cat([prefix.positions, text], 1)[:, None], None)
+        ids = torch.cat([prefix.positions, text], 1)
+        hidden = self._run(embeddings[None], ids[:, None], None, **self.arguments(prefix, ids.shape[1]))
         logits = self.model.lm_head(hidden[0, -len(labels) :]).float()
         return nn.functional.cross_entropy(logits, labels.to(logits.device)), logits
 
-    def _timed(
-        self, tokens: Tokens, end_seconds: float | None = None, end_tick: int | None = None
-    ) -> tuple[Tokens, float | None]:
-        """(tokens, last tick of the video in seconds) of the final pass: by the fixed clock, where there is one."""
+    def _timed(self, tokens: Tokens, clock: Tensor | None = None) -> tuple[Tokens, Tensor | None]:
+        """(tokens, times f64 [T] of all ticks) of the final pass: by the fixed clock, where there is one."""
         if self.second_per_grid is None:
-            return tokens, end_seconds
-        seconds, end = on_clock(tokens.tick, end_tick, self.second_per_grid)
-        return replace(tokens, seconds=seconds), end
+            return tokens, clock
+        seconds, clock = on_clock(tokens.tick, clock, self.second_per_grid)
+        return replace(tokens, seconds=seconds), clock
 
     def _answer(self, logits: Tensor, response: tuple[int, ...], option_ids: Tensor) -> Answer:
         first = logits[0].float()
         options = first[option_ids.to(first.device)].softmax(-1)
         return Answer(
-            text=self.tokenizer.decode(list(response), skip_special_tokens=True).strip(),
+            text=self._text(response),
             choice=int(options.argmax()) if len(options) else None,
             probabilities=tuple(options.tolist()),
             entropy=float(entropy(probabilities(first))),
         )
 
+    def _text(self, response: tuple[int, ...]) -> str:
+        text: str = self.tokenizer.decode(list(response), skip_special_tokens=True)
+        return text.strip()
+
     # One reading: the prefix once, then every question against it.
 
     def _read(self, prefix: Prefix, prompts: list[Prompt], steps: list[int], layers: tuple[int, ...]) -> list[Reading]:
         """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
-        total = len(self.decoder.layers)
-        if any(not 0 <= layer < total for layer in layers):
-            raise UsageError(
-                f"attention was asked at layers {layers}, but this model has layers 0..{total - 1}: "
-                "set backbone.reference_layer or scorer.layers"
-            )
+        self._check_layers(layers)
         readings = [Reading() for _ in prompts]
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
-        capture = TextAttention(modules, prefix.columns, stop=not any(steps))
+        capture = TextAttention(modules, prefix.columns, not any(steps), self.making)
         cache = DynamicCache(config=self.decoder.config)
         with capture.of_prefix():
-            self._run(prefix.embeddings[None], prefix.positions[:, None], cache)
+            more = self.arguments(prefix, len(prefix.embeddings))
+            self._run(prefix.embeddings[None], prefix.positions[:, None], cache, **more)
         for batch in self._batches(prompts, steps):
             texts, at = [prompts[i].after for i in batch], [readings[i] for i in batch]
             with capture.of_texts([len(text) for text in texts], [reading.attention for reading in at]):
                 self._continue(prefix, cache, texts, [steps[i] for i in batch], at)
+        here = prefix.embeddings.device
+        for reading in readings:  # layers and head may lie on several devices
+            reading.attention = {layer: rows.to(here) for layer, rows in reading.attention.items()}
+            reading.logits = None if reading.logits is None else reading.logits.to(here)
         return readings
+
+    def _check_layers(self, layers: tuple[int, ...]) -> None:
+        """UsageError where attention is asked at a layer that is not there, or that has none."""
+        total, there = len(self.decoder.layers), self.attention_layers
+        if all(layer in there for layer in layers):
+            return
+        having = (
+            f"layers 0..{total - 1}" if len(there) == total else f"attention at layers {', '.join(map(str, there))}"
+        )
+        raise UsageError(
+            f"attention was asked at layers {layers}, but this model has {having}: "
+            "set backbone.reference_layer or scorer.layers"
+        )
 
     def _batches(self, prompts: list[Prompt], steps: list[int]) -> Iterator[list[int]]:
         """Questions that share a pass. Who writes more than one token shares it with prompts of equal length, so that
@@ -242,7 +294,7 @@ class DecoderBackbone(Backbone):
         padded = nn.utils.rnn.pad_sequence(texts, batch_first=True)  # [B, S]
         axes, batch = len(prefix.positions), len(texts)
         ids = torch.arange(prefix.text_start, prefix.text_start + padded.shape[1]).expand(axes, batch, -1)
-        cache = branch(past, batch) if max(steps) > 1 else ReadOnlyPrefix(past)
+        cache = language_pass.continuation(self.decoder, past, batch, remember=max(steps) > 1)
         hidden = self._run(self._embedded(padded), ids, cache)
         if not any(steps):
             return
@@ -268,21 +320,12 @@ class DecoderBackbone(Backbone):
     def _all_ended(self, said: list[Tensor]) -> bool:
         return all(any(token in self.end_ids for token in row) for row in torch.stack(said, 1).tolist())
 
-    def _run(self, embeddings: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
+    def _run(self, embeddings: Tensor, positions: Tensor, cache: Cache | None, **more: Any) -> Tensor:
         """Hidden states [B, S, D] of `embeddings` [B, S, D] with ids i64 [A, B, S], after what `cache` holds."""
-        seen = cache.get_seq_length() if cache is not None else 0
-        mask = torch.ones(len(embeddings), seen + embeddings.shape[1], dtype=torch.long, device=embeddings.device)
-        return self.decoder(
-            inputs_embeds=embeddings,
-            position_ids=positions.to(embeddings.device),
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        ).last_hidden_state
+        return language_pass.states(self.decoder, embeddings, positions, cache, **more)
 
     def _embedded(self, ids: Tensor) -> Tensor:
-        embedding = self.model.get_input_embeddings()
-        return embedding(ids.to(embedding.weight.device))
+        return self.model.get_input_embeddings()(ids.to(self.home))
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -2,7 +2,8 @@
 
 A forward pre-hook sees what enters an attention module; queries and keys are recomputed from it with the module's own
 projections, and only the rows that are asked for exist: never an [S, S] map. Works for attention modules with `q_proj`,
-`k_proj`, `head_dim`, `scaling` and merged rotary embeddings; knows no prompt and no video.
+`k_proj`, `head_dim`, `scaling` and merged rotary embeddings, and with `q_norm` and `k_norm` on a head's channels where
+they have them. Knows no prompt and no video.
 
 Source: FlexSelect (arXiv 2506.00993): softmax over the full row, then the columns of the visual tokens.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -53,15 +55,49 @@ def hook(modules: Mapping[int, nn.Module], seen: Seen) -> Iterator[None]:
             handle.remove()
 
 
-def rotate(projection: nn.Module, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
-    """Computes queries or keys with rotary embedding, [B, heads, S, d].
-
-    `projection` is the module's q_proj or k_proj.
-    """
-    states = projection(hidden).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
-    cos, sin = (part.unsqueeze(1) for part in rotary)
+def turn_halves(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turns channel i with channel i + d / 2: [B, heads, S, d] by angles [B, 1, S, d]. Most families do."""
     first, second = states.chunk(2, dim=-1)
     return states * cos + torch.cat([-second, first], dim=-1) * sin
+
+
+@dataclass(frozen=True)
+class Making:
+    """Says how the attention of a family makes queries and keys of what its projections give."""
+
+    gated_queries: bool = False  # q_proj gives a query and a gate for each head, one after the other
+    turn: Callable[[Tensor, Tensor, Tensor], Tensor] = turn_halves  # states, cosine, sine -> turned states
+
+    def queries(self, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
+        """Computes queries with rotary embedding, [B, heads, S, d]. The gate acts after attention and is left out."""
+        norm = getattr(module, "q_norm", None)
+        return rotate(module.q_proj, module, hidden, rotary, norm, self.turn, 2 if self.gated_queries else 1)
+
+    def keys(self, module: Any, hidden: Tensor, rotary: Rotary) -> Tensor:
+        """Computes keys with rotary embedding, [B, key heads, S, d]."""
+        return rotate(module.k_proj, module, hidden, rotary, getattr(module, "k_norm", None), self.turn)
+
+
+def rotate(
+    projection: nn.Module,
+    module: Any,
+    hidden: Tensor,
+    rotary: Rotary,
+    norm: Callable[[Tensor], Tensor] | None = None,
+    turn: Callable[[Tensor, Tensor, Tensor], Tensor] = turn_halves,
+    parts: int = 1,
+) -> Tensor:
+    """Computes queries or keys with rotary embedding, [B, heads, S, d].
+
+    `projection` is the module's q_proj or k_proj. It gives `parts` vectors for each head, of which the first is meant.
+    `norm` is applied to each head. Where the angles are fewer than a head's channels, the first channels turn.
+    """
+    states = projection(hidden).unflatten(-1, (-1, parts * module.head_dim))[..., : module.head_dim]  # [B, S, heads, d]
+    states = (states if norm is None else norm(states)).transpose(1, 2)
+    cos, sin = (part.unsqueeze(1) for part in rotary)
+    width = cos.shape[-1]
+    turned = turn(states[..., :width], cos, sin)
+    return turned if width == module.head_dim else torch.cat([turned, states[..., width:]], dim=-1)
 
 
 def attention_rows(queries: Tensor, keys: Tensor, scaling: float, window: int | None, columns: Tensor) -> Tensor:
@@ -86,11 +122,14 @@ class TextAttention:
     """Records attention of text rows at the asked layers, where one prefix ran once and many texts continue it.
 
     `modules`: layer -> attention module. `columns`: i64 [N], the visual tokens' places in the prefix. `stop`: end every
-    pass at the last asked layer, before its attention.
+    pass at the last asked layer, before its attention. `making`: how queries and keys come about.
     """
 
-    def __init__(self, modules: Mapping[int, nn.Module], columns: Tensor, stop: bool) -> None:
+    def __init__(
+        self, modules: Mapping[int, nn.Module], columns: Tensor, stop: bool, making: Making | None = None
+    ) -> None:
         self.modules, self.columns = modules, columns
+        self.making = Making() if making is None else making
         self.last = max(modules) if stop and modules else None
         self.keys: dict[int, Tensor] = {}  # of the prefix: a sliding-window layer's cache forgets most of them
 
@@ -98,7 +137,7 @@ class TextAttention:
         """Returns a block to run the prefix (batch 1) in; its keys at the asked layers are recorded."""
 
         def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
-            self.keys[layer] = rotate(module.k_proj, module, hidden, rotary)[0]
+            self.keys[layer] = self.making.keys(module, hidden, rotary)[0]
             self._enough(layer)
 
         return hook(self.modules, seen)
@@ -109,8 +148,8 @@ class TextAttention:
         def seen(layer: int, module: Any, hidden: Tensor, rotary: Rotary) -> None:
             if layer in found[0]:  # a response token, which is no row
                 return
-            queries = rotate(module.q_proj, module, hidden, rotary)
-            own = rotate(module.k_proj, module, hidden, rotary)
+            queries = self.making.queries(module, hidden, rotary)
+            own = self.making.keys(module, hidden, rotary)
             columns, window = self.columns.to(hidden.device), getattr(module, "sliding_window", None)
             for i, length in enumerate(lengths):
                 keys = torch.cat([self.keys[layer], own[i, :, :length]], dim=1)

@@ -4,7 +4,7 @@ The stock forward accepts the index tensors that it would otherwise make from a 
 order in which windows lie next to each other, where windows and ticks end. Here they are made from the kept cells, so
 no model class is patched and nothing of the tower is written again. A kept patch keeps its row and column and the
 window it belongs to; a window or a tick without kept cells does not exist. Keeping all is the dense forward, bit by
-bit. Knows no strategy, no tokenizer and no language model.
+bit. All of this is worked out on the CPU, before the pass. Knows no strategy, no tokenizer and no language model.
 
 Source: Qwen2.5-VL (arXiv 2502.13923), section 2.1.1: windows of 112 pixels, four layers of full attention, 2D rotary
 positions. A token is a cell of merge x merge patches over the frames of one tick; all of it is kept, or none.
@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from framework.backbones import equal_chunk_attention
+from framework.backbones.chunks import plan
 from framework.video.preprocess import normalise, patchify
 
 
@@ -32,15 +34,21 @@ def encode(tower: Any, pixels: Tensor, keep: Tensor, mean: Sequence[float], std:
     config = tower.config
     patch, merge, frames = config.patch_size, config.spatial_merge_size, config.temporal_patch_size
     ticks, (height, width) = len(pixels), (size // patch for size in pixels.shape[-2:])
+    keep = keep.cpu()  # where it is, so that nothing waits for the device
     if not bool(keep.any()):
         return torch.empty(0, config.out_hidden_size, dtype=tower.dtype, device=tower.device)
-    keep = keep.to(pixels.device)
     patches = patchify(pixels, patch, merge, keep).to(tower.device)  # u8 [K * merge^2, 3 * F * patch^2]
     patches = normalise(patches.unflatten(1, (3, frames * patch, patch)), mean, std).flatten(1)
-    tick, row, column = keep.view(ticks, height // merge, width // merge).nonzero().to(tower.device).unbind(1)
+    tick, row, column = keep.view(ticks, height // merge, width // merge).nonzero().unbind(1)
     indices = tower_indices(tick, row, column, merge, config.window_size // merge // patch)
-    grid = torch.tensor([[ticks, height, width]], device=tower.device)
-    tokens: Tensor = tower(patches.to(tower.dtype), grid_thw=grid, **indices).pooler_output
+    ends = {name: index for name, index in indices.items() if name.startswith("cu_")}
+    more: dict[str, Any] = {}
+    if equal_chunk_attention.plans_serve(tower):  # number of chunks -> their plan: ticks, or windows
+        more = {"chunks": {len(end) - 1: plan(end, tower.device) for end in ends.values()}}
+    longest = {name.replace("cu_", "max_").rstrip("s"): int(end.diff().max()) for name, end in ends.items()}
+    on_device = {name: index.to(tower.device, non_blocking=True) for name, index in indices.items()}
+    grid = torch.tensor([[ticks, height, width]])  # all that it says is in the indices
+    tokens: Tensor = tower(patches.to(tower.dtype), grid_thw=grid, **on_device, **longest, **more).pooler_output
     return tokens
 
 

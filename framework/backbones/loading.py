@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedConfig
-from transformers.utils import cached_file, is_flash_attn_2_available, logging
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.utils import is_flash_attn_2_available
 
+from framework.backbones.beside import load_tokenizer, quiet
 from framework.backbones.checkpoint import VOCABULARIES, find, model_type
+from framework.backbones.families import advice
 from framework.core.model_files import model_files, read_json
 from framework.core.weight_files import Stored, refuse_non_finite
 
@@ -27,7 +29,32 @@ KEY = "backbone.adapter"
 TOLD = (  # the .json files that are read where a folder has them
     *("config", "generation_config", "preprocessor_config", "tokenizer", "tokenizer_config"),
     *("special_tokens_map", "added_tokens", "vocab", "chat_template"),
+    *("processor_config", "video_preprocessor_config"),
 )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Holds what is known of a checkpoint before any weight is read."""
+
+    place: str  # a folder, or a Hub id
+    local: bool
+    config: Any
+    tokenizer: Any
+
+    def token(self, name: str) -> str:
+        """Returns the special token whose id config.json has under `name`.
+
+        Raises ValueError where the tokenizer has no such token, or reads it as several.
+        """
+        number = getattr(self.config, name)
+        token = self.tokenizer.convert_ids_to_tokens(number)
+        if token is None or self.tokenizer(token, add_special_tokens=False)["input_ids"] != [number]:
+            raise ValueError(
+                f"{KEY}.checkpoint: the tokenizer of {self.place} does not read {name} {number} as one special token: "
+                f"got {token!r}"
+            )
+        return token
 
 
 def one_of(key: str, value: Any, known: Any) -> None:
@@ -40,6 +67,17 @@ def at_least(key: str, value: Any, least: int) -> None:
     """Checks that `value` is a whole number >= `least`. Raises ValueError that names the key where it is not."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{KEY}.{key} must be a whole number >= {least}; got {value!r}")
+
+
+def check_common(dtype: str, attention: str, **counts: Any) -> None:
+    """Checks what every adapter takes: number format, attention implementation, and whole numbers above 0.
+
+    Raises ValueError that names the key.
+    """
+    one_of("dtype", dtype, DTYPES)
+    one_of("attention", attention, ATTENTION)
+    for key, value in counts.items():
+        at_least(key, value, 1)
 
 
 def check_clock(second_per_grid: float | None, answer_positions: str) -> None:
@@ -60,10 +98,21 @@ def check_clock(second_per_grid: float | None, answer_positions: str) -> None:
         )
 
 
-def locate_checkpoint(checkpoint: str, wanted: str) -> tuple[str, bool]:
+def open_checkpoint(checkpoint: str, *wanted: str) -> Opened:
+    """Finds a checkpoint of one of the `wanted` model types, and reads its configuration and tokenizer.
+
+    Raises ValueError where it cannot be used; no weight is read.
+    """
+    place, local = locate_checkpoint(checkpoint, *wanted)
+    with _named_failures(place):
+        config = AutoConfig.from_pretrained(place, local_files_only=local)
+    return Opened(place, local, config, load_tokenizer(place, local))
+
+
+def locate_checkpoint(checkpoint: str, *wanted: str) -> tuple[str, bool]:
     """Returns where the checkpoint is (folder or Hub id), and whether it is local.
 
-    Raises ValueError where there is no such checkpoint, or where its model type is not the `wanted` one. Raises it also
+    Raises ValueError where there is no such checkpoint, or where its model type is none of the `wanted`. Raises it also
     where a file of a folder is missing, is cut off or is no more than a pointer to the file.
     """
     place, local = find(str(checkpoint))
@@ -71,8 +120,11 @@ def locate_checkpoint(checkpoint: str, wanted: str) -> tuple[str, bool]:
         found = model_type(place, local)
     except (OSError, ValueError) as error:
         raise ValueError(f"{KEY}.checkpoint: {str(error).splitlines()[0]}") from error
-    if found != wanted:
-        raise ValueError(f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {wanted!r}")
+    if found not in wanted:
+        expected = " or ".join(map(repr, wanted))
+        raise ValueError(
+            f"{KEY}.checkpoint: {place} holds a model of type {found!r}, expected {expected}: {advice(found)}"
+        )
     if local:
         _check_files(Path(place))
     return place, local
@@ -114,26 +166,6 @@ def resolve_device(device: str, device_map: Any) -> torch.device:
     return found
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps progress bars and warnings of transformers and of the Hub's client away, for as long as the block lasts.
-
-    What is hidden is stale (sliding windows do work with SDPA), checked by us (missing weights) or said once in the
-    error that ends it (another try at a file).
-    """
-    verbosity, bars, hub = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_logging.get_verbosity()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        hub_logging.set_verbosity(hub)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def load(
     model_class: Any,
     place: str,
@@ -144,7 +176,22 @@ def load(
     attention: str,
     config: PreTrainedConfig | None = None,
 ) -> tuple[Any, Any]:
-    """Loads (model, tokenizer), in evaluation mode. `config`, if given, takes the place of the checkpoint's.
+    """Loads (model, tokenizer), in evaluation mode; see `load_model` and `load_tokenizer`."""
+    tokenizer = load_tokenizer(place, local)
+    return load_model(model_class, place, local, dtype, device, device_map, attention, config), tokenizer
+
+
+def load_model(
+    model_class: Any,
+    place: str,
+    local: bool,
+    dtype: str,
+    device: torch.device,
+    device_map: Any,
+    attention: str,
+    config: PreTrainedConfig | None = None,
+) -> Any:
+    """Loads a model, in evaluation mode. `config`, if given, takes the place of the checkpoint's.
 
     Raises ValueError where weights are missing, have another shape or are not finite. Raises it also where
     flash_attention_2 is not installed, or is asked for with float32.
@@ -156,7 +203,6 @@ def load(
             )
         if dtype == "float32":
             raise ValueError(f"{KEY}.attention=flash_attention_2 needs {KEY}.dtype=bfloat16 or float16; got float32")
-    tokenizer = load_tokenizer(place, local)
     with quiet(), _named_failures(place):
         model, info = model_class.from_pretrained(
             place,
@@ -175,7 +221,7 @@ def load(
     if device_map is None:
         model = model.to(device)
     _check_numbers(model, place, dtype)
-    return model.eval(), tokenizer
+    return model.eval()
 
 
 @contextmanager
@@ -196,39 +242,3 @@ def _check_numbers(model: Any, place: str, dtype: str) -> None:
         for file in model_files(Path(place)):
             refuse_non_finite(Stored([file]).items(), f"{KEY}.checkpoint: {file}")
         raise ValueError(f"{KEY}.checkpoint: {error} (as {KEY}.dtype={dtype})") from error
-
-
-def load_tokenizer(place: str, local: bool) -> Any:
-    """Loads the checkpoint's tokenizer, with its chat template.
-
-    The template is read out of chat_template.json where the tokenizer has none: transformers 4 wrote it there.
-    Raises ValueError where there is no tokenizer that can be read.
-    """
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local)
-    except Exception as error:  # whatever the formats of tokenizers make of a file
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(
-            f"{KEY}.checkpoint: the tokenizer of {place} cannot be loaded: {type(error).__name__}: {reason}"
-        ) from error
-    if not tokenizer.chat_template:
-        template = _beside(place, "chat_template.json").get("chat_template")
-        if not isinstance(template, str | dict | None):
-            raise ValueError(f"{KEY}.checkpoint: chat_template.json of {place} must hold a text under chat_template")
-        tokenizer.chat_template = template
-    return tokenizer
-
-
-def preprocessor(place: str) -> dict[str, Any]:
-    """Returns the contents of the checkpoint's preprocessor_config.json; empty where it has none."""
-    return _beside(place, "preprocessor_config.json")
-
-
-def _beside(place: str, name: str) -> dict[str, Any]:
-    """The contents of a JSON file of the checkpoint; empty where it has none."""
-    try:
-        path = cached_file(place, name)
-    except OSError:
-        return {}
-    return read_json(Path(path)) if path else {}

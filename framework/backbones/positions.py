@@ -28,12 +28,15 @@ def time_ids(mode: str, tick: Tensor, seconds: Tensor, tokens_per_second: float,
     return torch.unique(tick, return_inverse=True)[1] * compact_step
 
 
-def on_clock(tick: Tensor, end_tick: int | None, second_per_grid: float) -> tuple[Tensor, float | None]:
-    """Returns (seconds f64 [N], seconds of the last tick) by a clock that knows no real times.
+def on_clock(tick: Tensor, clock: Tensor | None, second_per_grid: float) -> tuple[Tensor, Tensor | None]:
+    """Returns (seconds f64 [N], times f64 [T] of all ticks) by a clock that knows no real times.
+
+    `clock` holds the real ones, f64 [T]; None where they are not known.
 
     Tick i is shown at i x `second_per_grid` seconds. FlexSelect's published run has 2.0, whatever the frame rate.
     """
-    return tick.double() * second_per_grid, None if end_tick is None else end_tick * second_per_grid
+    every = None if clock is None else torch.arange(len(clock), dtype=torch.float64) * second_per_grid
+    return tick.double() * second_per_grid, every
 
 
 def visual_ids(time: Tensor, row: Tensor, column: Tensor, start: int) -> Tensor:

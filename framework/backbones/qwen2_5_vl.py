@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import equal_chunk_attention, gathered_tower, loading, operations
-from framework.backbones.base import DecoderBackbone, Prefix, end_tokens
+from framework.backbones import beside, equal_chunk_attention, gathered_tower, loading, operations
+from framework.backbones.base import Prefix, end_tokens
+from framework.backbones.grid import NativeGrid
 from framework.backbones.overlay import WeightOverlay
+from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import (
     ANSWER_MODES,
     TEXT_OFFSETS,
@@ -27,15 +29,13 @@ from framework.backbones.positions import (
 )
 from framework.backbones.text import ChatText
 from framework.backbones.told import check_told
-from framework.core.types import Frames, Layout, Tokens
-from framework.video.resize import target_size
+from framework.core.types import Tokens
 
-PATCHES_PER_PASS = 2**14  # of the vision tower: 77 MB of fp32 pixels
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-class Qwen25VL(DecoderBackbone):
+class Qwen25VL(NativeGrid):
     """Implements the adapter of the Qwen2.5-VL family.
 
     The arguments are the keys of `adapter` in conf/backbone/*.yaml, where each is explained. Raises ValueError that
@@ -76,26 +76,28 @@ class Qwen25VL(DecoderBackbone):
         if total_pixels is not None:
             loading.at_least("total_pixels", total_pixels, 1)
         at = loading.resolve_device(device, device_map)
-        place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
+        opened = loading.open_checkpoint(checkpoint, "qwen2_5_vl")
+        place, local = opened.place, opened.local
+        self.tokenizer = opened.tokenizer
+        self.chat = ChatText(self.tokenizer, opened.token("video_token_id"), told)
         lay_over = None if overlay is None else overlay.prepare(place, local)
-        self.model, self.tokenizer = loading.load(
+        self.model = loading.load_model(
             Qwen2_5_VLForConditionalGeneration, place, local, dtype, at, device_map, attention
         )
         if lay_over is not None:
             lay_over(self.model)
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
+        as_product(self.tower)
         vision = self.model.config.vision_config
         if attention == "sdpa":  # its own loop over windows is slow
             self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.patch, self.merge = vision.patch_size, vision.spatial_merge_size
+        self.cell, self.patches_per_cell = 2 * (self.patch * self.merge,), self.merge**2
         self.frames_per_tick = vision.temporal_patch_size
         self.tokens_per_second = vision.tokens_per_second
-        pixels = loading.preprocessor(place)
+        pixels = beside.preprocessor(place)
         self.mean, self.std = pixels.get("image_mean", CLIP_MEAN), pixels.get("image_std", CLIP_STD)
-        self.chat = ChatText(
-            self.tokenizer, self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_id), told
-        )
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels
         self.second_per_grid = second_per_grid
@@ -103,77 +105,12 @@ class Qwen25VL(DecoderBackbone):
         self.probe_positions, self.answer_positions = probe_positions, answer_positions
         self.probe_tokens, self.questions_per_pass = probe_tokens, questions_per_pass
 
-    def frame_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the height and width in pixels after resizing.
+    def _tower(self, pixels: Tensor, keep: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Encodes the kept cells alone (see `gathered_tower.py`)."""
+        pixels = pixels.to(self.tower.device, non_blocking=True)  # pinned ones, as they lie in memory
+        return gathered_tower.encode(self.tower, pixels, keep.flatten(), self.mean, self.std), {}
 
-        Both are multiples of a token's cell, and their area lies within min_pixels..max_pixels (see `target_size`).
-        """
-        return target_size(height, width, self.patch * self.merge, self.min_pixels, self.max_pixels)
-
-    def video_frame_size(self, height: int, width: int, frames: int) -> tuple[int, int]:
-        """Returns the height and width in pixels after resizing, of each of `frames` frames of one video.
-
-        With `total_pixels` they share that: a frame's part is total_pixels x frames_per_tick / frames, for a tick
-        counts once. The part is at least 1.05 x min_pixels and at most max_pixels (as in qwen-vl-utils).
-        """
-        if self.total_pixels is None:
-            return self.frame_size(height, width)
-        share = max(self.total_pixels * self.frames_per_tick / frames, 1.05 * self.min_pixels)
-        most = min(self.max_pixels, int(share))
-        return target_size(height, width, self.patch * self.merge, min(self.min_pixels, most), most)
-
-    def layout(self, ticks: Tensor, height: int, width: int) -> Layout:
-        """Returns the layout of the tokens of `ticks` (i64 [Tg]): tick by tick, row by row.
-
-        `height` and `width` are those of the resized frames, in pixels.
-        """
-        cell = self.patch * self.merge
-        rows, columns = height // cell, width // cell
-        grid = torch.cartesian_prod(ticks.long(), torch.arange(rows), torch.arange(columns)).T.contiguous()  # [3, N]
-        return Layout(grid[0], grid[1], grid[2], (cell, cell))
-
-    @torch.no_grad()
-    def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:
-        """Encodes `frames` to tokens; `keep` (bool [N]) drops all others before the tower (see `gathered_tower.py`).
-
-        Kept tokens do not see dropped ones, so they differ from those of a dense pass. If nothing is kept, there are no
-        tokens. Raises ValueError where `layout` does not fit the frames, or where `keep` is not bool [N].
-        """
-        height, width = frames.pixels.shape[-2:]
-        rows, columns = height // layout.cell_pixels[0], width // layout.cell_pixels[1]
-        if len(layout) != len(frames.pixels) * rows * columns:
-            raise ValueError(
-                f"the layout has {len(layout)} tokens, the frames make {len(frames.pixels)} x {rows} x {columns}"
-            )
-        keep = torch.ones(len(layout), dtype=torch.bool) if keep is None else keep.cpu()
-        if keep.shape != layout.tick.shape or keep.dtype != torch.bool:
-            raise ValueError(f"keep must be bool [{len(layout)}], one per token; got {keep.dtype} {list(keep.shape)}")
-        per_tick = keep.view(-1, rows * columns)  # bool [Tg, N / Tg]
-        parts = [self._tower(frames.pixels[ticks], per_tick[ticks]) for ticks in self._passes(per_tick)]
-        kept = layout[keep]
-        return Tokens(
-            embeddings=torch.cat(parts),
-            tick=kept.tick,
-            row=kept.row,
-            column=kept.column,
-            seconds=frames.seconds.repeat_interleave(rows * columns)[keep],
-            extra={"extent": torch.full((len(kept),), max(rows, columns))},  # of the full grid: text may start after it
-        ).to(self.tower.device)
-
-    def _passes(self, keep: Tensor) -> list[Tensor]:
-        """The ticks with a kept token, bool [Tg, N / Tg] -> i64 pieces of about PATCHES_PER_PASS kept patches."""
-        ticks = keep.any(1).nonzero()[:, 0]
-        most = keep.shape[1] * self.merge**2
-        patches = keep[ticks].sum(1) * self.merge**2
-        load = patches.clamp(min=most // 8).cumsum(0)  # pixels of dropped cells take room, too, but no fp32
-        sizes = ((load - 1) // PATCHES_PER_PASS).unique_consecutive(return_counts=True)[1]
-        return list(ticks.split(sizes.tolist())) or [ticks]
-
-    def _tower(self, pixels: Tensor, keep: Tensor) -> Tensor:
-        """u8 [Tg, F, 3, H, W] and bool [Tg, N / Tg] -> [K, D]."""
-        return gathered_tower.encode(self.tower, pixels.to(self.tower.device), keep.flatten(), self.mean, self.std)
-
-    def prefix(self, tokens: Tokens, before: Tensor, positions: str, end_seconds: float | None = None) -> Prefix:
+    def prefix(self, tokens: Tokens, before: Tensor, positions: str, clock: Tensor | None = None) -> Prefix:
         """Returns the prefix: the start of the chat, then the visual tokens.
 
         Without visual tokens (N = 0) it has plain text ids.
@@ -185,7 +122,7 @@ class Qwen25VL(DecoderBackbone):
         if positions == "sequential":
             visual, after = sequential_ids(start, len(tokens))
         else:
-            visual, after = self._places(tokens, start, positions, end_seconds)
+            visual, after = self._places(tokens, start, positions, clock)
         return Prefix(
             embeddings=torch.cat([text, tokens.embeddings.to(text)]),
             positions=torch.cat([ids, visual], dim=1),
@@ -193,19 +130,19 @@ class Qwen25VL(DecoderBackbone):
             text_start=after,
         )
 
-    def end_seconds(self, tokens: Tokens, positions: str, end_seconds: float | None) -> float:
+    def end_seconds(self, tokens: Tokens, positions: str, clock: Tensor | None) -> float:
         """Returns the time of the last tick, in seconds: of a compact group as if it were a short video."""
         if positions != "compact":
-            return super().end_seconds(tokens, positions, end_seconds)
+            return super().end_seconds(tokens, positions, clock)
         return (len(torch.unique(tokens.tick)) - 1) * self.compact_step / self.tokens_per_second
 
-    def _places(self, tokens: Tokens, start: int, positions: str, end_seconds: float | None) -> tuple[Tensor, int]:
+    def _places(self, tokens: Tokens, start: int, positions: str, clock: Tensor | None) -> tuple[Tensor, int]:
         """(ids i64 [3, N] by time, row and column, id of the text after them)."""
         tick, row, column, seconds = (t.cpu() for t in (tokens.tick, tokens.row, tokens.column, tokens.seconds))
         time = time_ids(positions, tick, seconds, self.tokens_per_second, self.compact_step)
         last = int(time.max())
-        if positions == "original" and end_seconds is not None:  # text follows the whole video, kept or not
-            end = torch.tensor([end_seconds])
+        if positions == "original" and clock is not None:  # text follows the whole video, kept or not
+            end = clock[-1:].cpu()
             last = int(time_ids(positions, end, end, self.tokens_per_second, self.compact_step))
         after = text_start(self.text_offset, start, int(tokens.extra["extent"][0]), last)
         return visual_ids(time, row, column, start), after
@@ -223,4 +160,4 @@ class Qwen25VL(DecoderBackbone):
         met = full * tick + (len(tower.blocks) - full) * window
         rows = operations.weights(tower.patch_embed) + operations.weights(tower.blocks)
         merged = operations.weights(tower.merger)
-        return 2.0 * (patches * rows + tokens * merged) + 4.0 * patches * met * vision.hidden_size
+        return operations.tower(patches, rows, tokens, merged, met, vision.hidden_size)

@@ -103,7 +103,8 @@ class TokenSieve(lmms):
         counts = None
         if selection is not None and isinstance(backbone, DecoderBackbone):
             prompt = backbone.chat.split(outcome.question, len(selection) > 0)
-            read = len(backbone.before_answer(selection)) + len(selection) + len(prompt.after)
+            around = backbone.tick_text(selection.tokens.seconds)
+            read = len(backbone.before_answer(selection)) + len(selection) + around + len(prompt.after)
             counts = TokenCounts(input_tokens=read, output_tokens=len(backbone.chat.literal(text)[0]))
         return GenerationResult(cut_at_stop(text, settings), counts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from framework.config.build import build
 from framework.config.identity import claim, describe, identity
 from framework.config.parts import build_pipeline
 from framework.core.errors import RunError, UsageError
+from framework.engine.ahead import Ahead
 from framework.engine.pipeline import Pipeline
 from framework.evaluation.distributed import World, join
 from framework.evaluation.freshness import Source, video_file
 from framework.evaluation.lock import check_free, hold
-from framework.evaluation.runner import Runner
+from framework.evaluation.runner import Runner, Watcher
 from framework.recording.recording_session import FOLDER, Recorder
 from framework.report.console import console as terminal
 from framework.trackers import About, Tracker
@@ -73,11 +75,18 @@ def conduct(
     title = f"{about.preset} on {benchmark.name}" if about.preset else benchmark.name
     with display(terminal(stderr=True), cfg.progress and world.first, title) as watch:
         settled = (lambda video: True) if recorder is None else recorder.settled
-        summary = Runner(pipeline, benchmark, about.folder, tracker, world, settled, source).run(watch)
+        runner = Runner(pipeline, benchmark, about.folder, tracker, world, settled, source)
+        summary = runner.run(watch) if source is not video_file else run_ahead(runner, watch)
     if world.first:
         show(terminal(), summary, about.folder)
         _judge(summary, cfg.max_failed_share, about.folder)
     return summary
+
+
+def run_ahead(runner: Runner, watch: Watcher | None) -> dict[str, Any]:
+    """Runs what shows the videos themselves: the next one is opened while this one is looked at."""
+    with closing(Ahead(runner.pipeline)) as ahead:
+        return replace(runner, pipeline=ahead.pipeline, announce=ahead.announce).run(watch)
 
 
 def _about(cfg: DictConfig, benchmark: str) -> About:

@@ -51,10 +51,10 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     found: dict[tuple[int, str, str], list[tuple[float, float]]] = defaultdict(list)
     chance: list[float] = []
     for video in videos:
-        timeline = make_timeline(video.path, sampling, backbone.frames_per_tick, reader)
+        timeline = make_timeline(video.path, sampling, backbone.frames_per_tick, reader, backbone.tick_time)
         for tokens, layout, item in _groups(backbone, reader, timeline, video, cfg.probed.group_ticks):
             mask = evidence_mask(layout, tokens.seconds.cpu(), item.evidence, *shown_in(item))
-            needs = Needs(attention=tuple(range(len(backbone.decoder.layers))))
+            needs = Needs(attention=backbone.attention_layers)
             (probe,) = backbone.probe(tokens, [item.question], needs)
             attention = {layer: captured.float().cpu() for layer, captured in probe.attention.items()}
             for key, values in readings(attention, probe.rows).items():

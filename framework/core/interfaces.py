@@ -146,8 +146,11 @@ class StoppingPolicy(Strategy):
     """Decides when enough groups have been visited.
 
     Contract: the decision is a pure function of the groups visited so far (in visiting order) and of how many remain.
-    Absolute thresholds read `signals`, not the relevance in use.
+    Absolute thresholds read `signals`, not the relevance in use. With `stops = False` the answer is never yes: the
+    engine then knows that it will look at every group.
     """
+
+    stops: bool = True
 
     @abstractmethod
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
@@ -176,6 +179,14 @@ class BudgetAllocator(Strategy):
     @abstractmethod
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
         """Returns the quotas: how many tokens to keep of each group, in the order of `groups`."""
+
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns the largest quota that each of `groups` can have in the end, in the order of `groups`.
+
+        In the end `groups` may be followed by any others, and the budget may be smaller. What is beyond is not held. By
+        default a group may get the whole budget: min(usable, budget).
+        """
+        return [min(group.usable, budget) for group in groups]
 
 
 class TokenRefiner(Strategy):
@@ -222,11 +233,12 @@ class Backbone(ABC):
     """Defines the adapter around one multimodal LLM family.
 
     Contract: keeping *all* tokens reproduces the untouched model's logits. Many questions at once give the same as one
-    at a time. Nothing of one video or question is left for the next. Hooks are gone after an exception. No model class
-    is patched.
+    at a time. The tokens of a tick are the same whatever ticks are encoded with it. Nothing of one video or question is
+    left for the next. Hooks are gone after an exception. No model class is patched.
     """
 
     frames_per_tick: int
+    tick_time: str = "first"  # the time of a tick: first (of its first frame) or mean (between first and last)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -297,12 +309,18 @@ class Backbone(ABC):
         """Estimates the operations of encoding `tokens` tokens of ticks that have `per_tick`, kept or not."""
 
     @abstractmethod
-    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+    def probe_flops(
+        self, tokens: int, questions: Sequence[Question], needs: Needs, seconds: torch.Tensor | None = None
+    ) -> float:
         """Estimates the operations of a probe of `tokens` visual tokens with some questions, their text included.
 
-        Response tokens count as many as may be decoded.
+        Response tokens count as many as may be decoded. `seconds` are the times of the tokens, f64 [N]: a backbone may
+        write text around the tokens of each tick. With None no such text is counted.
         """
 
     @abstractmethod
-    def answer_flops(self, tokens: int, question: Question) -> float:
-        """Estimates the operations of an answer from `tokens` visual tokens, the question's text included."""
+    def answer_flops(self, tokens: int, question: Question, seconds: torch.Tensor | None = None) -> float:
+        """Estimates the operations of an answer from `tokens` visual tokens, the question's text included.
+
+        `seconds` as in `probe_flops`.
+        """

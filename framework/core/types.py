@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ class Timeline(Value):
     """Says which frames of a file are looked at, and when they are shown. It holds no pixels."""
 
     path: str
-    seconds: Tensor  # f64 [T], time of the first frame of each tick, ascending
+    seconds: Tensor  # f64 [T], time of each tick, ascending: of its first frame, or as the backbone's `tick_time` says
     frames: Tensor  # i64 [T, F], frame numbers in the file
 
     def __post_init__(self) -> None:
@@ -167,8 +168,9 @@ class Scores(Value):
     def __post_init__(self) -> None:
         check(self.values.ndim == 1, self, f"values must be [N], got {show(self.values)}")
         check(self.values.dtype == torch.float32, self, f"values must be float32, got {self.values.dtype}")
-        check(not bool(self.values.isnan().any()), self, "values contain NaN")
-        check(not bool((self.values == math.inf).any()), self, "values contain +inf")
+        if not bool((self.values < math.inf).all()):  # one question to the device, of which the answer is waited for
+            check(not bool(self.values.isnan().any()), self, "values contain NaN")
+            check(False, self, "values contain +inf")
         if self.errors is not None:
             falls = self.errors.ndim == 1 and bool((self.errors.diff() <= 0).all()) and bool((self.errors >= 0).all())
             check(falls, self, "errors must be [K + 1], >= 0 and never growing")
@@ -213,9 +215,9 @@ class ScoredGroup(Value):
     def __post_init__(self) -> None:
         check(self.scores.ndim == 1 and not bool(self.scores.isnan().any()), self, "scores must be [N] without NaN")
 
-    @property
+    @cached_property
     def usable(self) -> int:
-        """Counts the tokens that may be kept: those whose score is not -inf."""
+        """Returns how many tokens may be kept: those whose score is not -inf."""
         return int((self.scores > -math.inf).sum())
 
 
@@ -223,13 +225,12 @@ class ScoredGroup(Value):
 class Candidates(Value):
     """Holds the over-selected tokens of all groups, in temporal order, for the refiner."""
 
-    tokens: Tokens
+    tokens: Tokens  # where the backbone is; all else is on the CPU
     group: Tensor  # i64 [C], index of the group each comes from
     score: Tensor  # f32 [C]
     weight: Tensor  # f32 [C], the group's share of the budget
     stride_seconds: float  # typical distance between neighbouring ticks of one group
-    end_seconds: float | None = None  # the video's last tick
-    end_tick: int | None = None  # the same, as an index of the timeline
+    clock: Tensor | None = None  # f64 [T], times of all ticks of the video
 
     def __post_init__(self) -> None:
         sizes = {len(self.tokens), len(self.group), len(self.score), len(self.weight)}
@@ -246,8 +247,7 @@ class Selection(Value):
     tokens: Tokens
     group: Tensor  # i64 [K]
     budget: int
-    end_seconds: float | None = None  # the video's last tick, where text may have to follow; None: the last kept one
-    end_tick: int | None = None  # the same, as an index of the timeline
+    clock: Tensor | None = None  # f64 [T], times of all ticks of the video, kept or not; None: the kept ones are all
 
     def __post_init__(self) -> None:
         check(len(self.tokens) == len(self.group), self, f"{len(self.tokens)} tokens with {len(self.group)} groups")
@@ -259,6 +259,20 @@ class Selection(Value):
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def to(self, device: torch.device | str) -> Selection:
+        """Returns the same selection with its tokens on another device."""
+        return self if self.tokens.tick.device == torch.device(device) else replace(self, tokens=self.tokens.to(device))
+
+    @property
+    def end_seconds(self) -> float | None:
+        """Returns the time of the video's last tick, which text may have to follow; None where it is not known."""
+        return None if self.clock is None else float(self.clock[-1])
+
+    @property
+    def end_tick(self) -> int | None:
+        """Returns the same as an index of the timeline."""
+        return None if self.clock is None else len(self.clock) - 1
+
     @staticmethod
     def of(candidates: Candidates, keep: Tensor, budget: int) -> Selection:
         """Takes the candidates at `keep` (i64 or bool [C]) and puts them into temporal order."""
@@ -266,4 +280,4 @@ class Selection(Value):
         order = torch.arange(len(tokens))
         for key in (tokens.column, tokens.row, tokens.tick):  # stable sorts, the last key decides first
             order = order[key.cpu()[order].argsort(stable=True)]
-        return Selection(tokens[order], group[order], budget, candidates.end_seconds, candidates.end_tick)
+        return Selection(tokens[order], group[order], budget, candidates.clock)

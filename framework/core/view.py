@@ -75,6 +75,7 @@ class Probe(Value):
     captured: Mapping[int, Tensor] = field(default_factory=dict)  # layer -> f32 [heads, L, N]
     response_logits: Tensor | None = None  # f32 [R, V], end-of-turn excluded, R >= 1
     response: tuple[int, ...] = ()  # ids that were decoded, end-of-turn excluded
+    computed: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # from it, once
 
     @property
     def attention(self) -> Mapping[int, Tensor]:

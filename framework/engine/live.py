@@ -1,45 +1,31 @@
 """Looking at the groups of a video: decode, encode and probe each group once, score it for every question that asks.
 
-Pixels die here. What stays is, per group and question, scores and signals; the embeddings of the tokens that some
-question may still keep are parked on the CPU, once per video. Nothing of size O(video) lives on the GPU. Knows no
-concrete strategy.
+Pixels die here. Where it can be, ticks are encoded as they are decoded (`arrival.py`). What stays is, per group and
+question, scores and signals; the embeddings of the tokens that some question may still keep are parked on the CPU, once
+per video. Nothing of size O(video) lives on the GPU. Knows no concrete strategy.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Tokens
+from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
 from framework.core.view import GroupView, Probe, shown_to
+from framework.engine.arrival import Arrival, reads
 from framework.engine.ledger import Ledger
-from framework.engine.session import Session, Setup, best, check_scores
+from framework.engine.session import Session, Setup, Wanted, check_scores, on_host
+from framework.engine.shown import Shown
+from framework.ops.certainty import measure
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 
-
-@dataclass
-class _Shown:
-    """A group while it is being looked at, and what is left of it afterwards."""
-
-    layout: Layout
-    frames: Frames | None = None
-    tokens: Tokens | None = None
-    index: Tensor = field(
-        default_factory=lambda: torch.zeros(0, dtype=torch.long)
-    )  # i64, places of `tokens` in `layout`
-    early: dict[str, Scores] = field(default_factory=dict)  # by question, for scorers that come before the vision tower
-    wanted: Tensor = field(
-        default_factory=lambda: torch.zeros(0, dtype=torch.bool)
-    )  # bool [N], kept by some question so far
-    encoded: int = 0  # tokens that went through the vision tower
-    common: Scores | None = None  # of a scorer that is blind to the question
+WORTHWHILE = 0.5  # of parked tokens: they are copied again when no more than this share may still be wanted
 
 
 @dataclass
@@ -53,24 +39,37 @@ class LiveSession(Session):
         Raises VideoError for a bad file.
         """
         with ledger.stage("timeline", [question.id for question in questions]):
-            timeline = make_timeline(path, setup.sampling, setup.backbone.frames_per_tick, setup.reader)
+            backbone = setup.backbone
+            timeline = make_timeline(path, setup.sampling, backbone.frames_per_tick, setup.reader, backbone.tick_time)
             groups = setup.splitter.split(timeline)
         return cls(setup, timeline, groups, questions, ledger)
 
     def __post_init__(self) -> None:
-        info = self.setup.reader.info(self.timeline.path)
-        frames = len(self.timeline) * self.setup.backbone.frames_per_tick
-        self.size = self.setup.backbone.video_frame_size(info.height, info.width, frames)
-        self.most = self.setup.most(self.tokens_per_tick)
+        self.size = frame_size(self.setup, self.timeline)
         self._open = ExitStack()
         self._source: FrameSource | None = None
-        self._shown: dict[int, _Shown] = {}
+        self._reads = reads(self.setup, self.groups, self.size)
+        self._arrival: Arrival | None = None
+        if self._reads is not self.groups:
+            self._arrival = self._open.enter_context(closing(Arrival(self.groups, self._reads, self._arrive)))
+        self._shown: dict[int, Shown] = {}
         self._whole: set[int] = set()  # groups not parked yet
         self._damaged: dict[int, int] = {}  # group index -> damaged ticks of what was decoded
 
+    def take_over(self, source: FrameSource) -> bool:
+        """Takes the frames from a source that was begun ahead, and closes it in the end.
+
+        Returns False, and leaves it alone, where it does not give just what this session would ask for.
+        """
+        if not source.serves(self.timeline, self.size, self._reads):
+            return False
+        self._source = self._open.enter_context(source)
+        return True
+
     def close(self) -> None:
-        """Ends the decoding thread and frees the spool."""
+        """Ends the decoding thread and frees the spools."""
         self._open.close()
+        self._arrival = None  # it knows this session: a cycle would hold the tokens
 
     @property
     def held_bytes(self) -> int:
@@ -98,25 +97,31 @@ class LiveSession(Session):
     def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
         """Shows `group` to the questions `asking` and returns what it is to each of them.
 
-        The group is held whole until `release`.
+        The group is held whole, where it was encoded, until `release`.
         """
         shown = self._shown.get(group.index) or self._show(group, asking)
-        scored = {q.id: s for alike in self._by_keep(shown, asking) for q, s in self._score(group, shown, alike)}
-        for result in scored.values():
-            shown.wanted[best(result.scores, self.most)] = True
+        scored = {q.id: s for alike in shown.alike(asking) for q, s in self._score(group, shown, alike)}
         self._shown[group.index] = shown
-        if shown.tokens is not None:
-            shown.tokens = shown.tokens.to("cpu")
         self._whole.add(group.index)
         return [scored[q.id] for q in asking]
 
-    def release(self, awaited: set[int]) -> None:
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Releases the groups that no open question can come to any more.
 
-        Those in `awaited` (group indices) stay whole. Of the others only the tokens that some question wants stay.
+        Those in `awaited` (group indices) stay whole, but leave the device. Of the others only the tokens that some
+        question may still want leave it. What was parked earlier is trimmed where much of it is not wanted any more.
         """
-        for index in self._whole - awaited:
-            self._park(self._shown[index])
+        for shown in (self._shown[index] for index in self._whole & awaited):
+            if shown.tokens is not None:
+                shown.tokens = shown.tokens.to("cpu")
+        parked = {index: shown for index, shown in self._shown.items() if index not in awaited}
+        limits = wanted() if any(shown.tokens is not None for shown in parked.values()) else {}
+        for index, shown in parked.items():
+            shown.frames = None
+            if shown.tokens is not None:
+                many = sum(count for _, count in limits[index])
+                if index in self._whole or many <= WORTHWHILE * len(shown.tokens):
+                    shown.park(limits[index])
         self._whole &= awaited
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
@@ -128,88 +133,73 @@ class LiveSession(Session):
         if unseen:
             self._encode_places(unseen)
 
-    def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """Returns the tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+    def held(self, group: Group, places: Tensor) -> tuple[Tokens, Tensor]:
+        """Returns the tokens that are held of a visited group, and the rows (i64 [K]) of those at `places` among them.
+
+        Raises RuntimeError where some are gone, for the allocator had said that fewer could be wanted.
+        """
         shown = self._shown[group.index]
         assert shown.tokens is not None, "secure() comes first"
-        return shown.tokens[torch.searchsorted(shown.index, places)]
+        return shown.tokens, shown.rows(group.index, places)
 
-    def _show(self, group: Group, asking: Sequence[Question]) -> _Shown:
+    def _show(self, group: Group, asking: Sequence[Question]) -> Shown:
         """Decode and encode a group as far as some strategy needs it; drop what a scorer refuses before the vision
         tower.
         """
         payers = [q.id for q in asking]
-        layout = self.setup.backbone.layout(group.ticks, *self.size)
-        shown = _Shown(layout, wanted=torch.zeros(len(layout), dtype=torch.bool))
-        if self.setup.needs.frames:
+        shown = Shown(self.setup.backbone.layout(group.ticks, *self.size))
+        if self.setup.needs.frames and self._arrival is None:
             shown.frames = self._decode(group, payers)
         if self.setup.scorer.before_tower:
             self._score_early(group, shown, payers)
-        if shown.frames is not None:
-            keep = torch.ones(len(layout), dtype=torch.bool)
-            if shown.early:
-                keep = torch.stack([s.values.cpu() > -math.inf for s in shown.early.values()]).any(0)
-            count = int(keep.sum())
-            with self.ledger.stage(
-                "encode", payers, count, self.setup.backbone.encode_flops(count, self.tokens_per_tick)
-            ):
-                shown.tokens = self.setup.backbone.encode(shown.frames, layout, None if bool(keep.all()) else keep)
-            shown.index = keep.nonzero()[:, 0]
+        if self._arrival is not None:
+            shown.tokens = self._arrival.tokens(group)
+        elif shown.frames is not None:
+            shown.tokens = self._encode(shown.frames, shown.layout, payers, shown.offered())
+        if shown.tokens is not None:
+            assert self._source is not None
+            self._damaged[group.index] = self._source.damaged_ticks(group)
+            shown.index = shown.offered().nonzero()[:, 0]
             shown.encoded = len(shown.index)
             if self.setup.scorer.before_probe and not shown.early:
                 self._score_early(group, shown, payers)
         return shown
 
-    def _score_early(self, group: Group, shown: _Shown, payers: Sequence[str]) -> None:
+    def _score_early(self, group: Group, shown: Shown, payers: Sequence[str]) -> None:
         """Score a whole group for every question: before the vision tower, or between it and the language model."""
         views = [self.view(group, question, shown.layout, shown.frames, shown.tokens) for question in self.questions]
         with self.ledger.stage("score", payers, len(shown.layout), sum(map(self.setup.scorer.flops, views))):
-            for question, view in zip(self.questions, views, strict=True):
-                shown.early[question.id] = self._scores(view, shown)
+            found = on_host([self._scores(view, shown) for view in views])
+        shown.early = {question.id: scores for question, scores in zip(self.questions, found, strict=True)}
 
-    def _by_keep(self, shown: _Shown, asking: Sequence[Question]) -> list[list[Question]]:
-        """The questions, those together that refuse the same tokens before the language model."""
-        alike: dict[bytes, list[Question]] = {}
-        for question in asking:
-            early = shown.early.get(question.id)
-            key = b"" if early is None else (early.values.cpu() > -math.inf).numpy().tobytes()
-            alike.setdefault(key, []).append(question)
-        return list(alike.values())
-
-    def _score(self, group: Group, shown: _Shown, asking: list[Question]) -> list[tuple[Question, ScoredGroup]]:
+    def _score(self, group: Group, shown: Shown, asking: list[Question]) -> list[tuple[Question, ScoredGroup]]:
         """Probe the group with questions that see the same tokens, then score it for each of them."""
         payers = [q.id for q in asking]
-        index, tokens = shown.index, shown.tokens
         early = shown.early.get(asking[0].id)
-        if tokens is not None and early is not None:
-            mine = early.values.cpu()[index] > -math.inf
-            index, tokens = index[mine], (tokens if bool(mine.all()) else tokens[mine.to(tokens.tick.device)])
+        index, tokens = shown.kept(asking[0])
         probes: list[Probe | None] = [None] * len(asking)
         if self.setup.needs.probe:
             assert tokens is not None
-            flops = self.setup.backbone.probe_flops(len(tokens), asking, self.setup.needs)
+            flops = self.setup.backbone.probe_flops(len(tokens), asking, self.setup.needs, tokens.seconds)
             with self.ledger.stage("probe", payers, len(tokens), flops):
                 probes = [*self.setup.backbone.probe(tokens, asking, self.setup.needs)]
         layout = shown.layout if tokens is None else shown.layout[index]
-        results = []
         views = [
             self.view(group, question, layout, shown.frames, tokens, probe)
             for question, probe in zip(asking, probes, strict=True)
         ]
         flops = 0.0 if early is not None else sum(map(self.setup.scorer.flops, views))
         with self.ledger.stage("score", payers, len(layout), flops):
-            for question, view, probe in zip(asking, views, probes, strict=True):
-                if question.id in shown.early:
-                    scores = shown.early[question.id]
-                    values = scores.values.cpu()
-                else:
-                    scores = self._scores(view, shown)
-                    values = torch.full((len(shown.layout),), -math.inf)
-                    values[index] = scores.values.cpu()
-                results.append((question, self.conclude(view, replace(scores, values=values), probe)))
-        return results
+            if early is not None:
+                found = [shown.early[question.id] for question in asking]
+            else:
+                seen = on_host([self._scores(view, shown) for view in views])
+                found = [replace(scores, values=shown.spread(scores.values, index)) for scores in seen]
+            measure([probe for probe in probes if probe is not None and probe.response_logits is not None])
+            concluded = map(self.conclude, views, found, probes)
+            return list(zip(asking, concluded, strict=True))
 
-    def _scores(self, view: GroupView, shown: _Shown) -> Scores:
+    def _scores(self, view: GroupView, shown: Shown) -> Scores:
         """What the scorer makes of a view; once per group where the question does not matter."""
         scorer = self.setup.scorer
         with shown_to(scorer):
@@ -218,24 +208,31 @@ class LiveSession(Session):
             shown.common = scores
         return scores
 
-    def _decode(self, group: Group, payers: Sequence[str], groups: Sequence[Group] | None = None) -> Frames:
+    def _decode(self, group: Group, payers: Sequence[str], reads: Sequence[Group] | None = None) -> Frames:
         if self._source is None:
-            self._source = self._open.enter_context(
-                FrameSource(self.timeline, self.setup.reader, self.size, groups or self.groups)
-            )
+            source = FrameSource(self.timeline, self.setup.reader, self.size, reads or self._reads)
+            self._source = self._open.enter_context(source)
+            if self._arrival is not None:
+                source.start(self.groups[0])  # groups are looked at between chunks: room for as much as they hold up
         with self.ledger.stage("decode", payers):
             frames = self._source.frames(group)
         self.frames_decoded = self._source.decoded
-        self._damaged[group.index] = self._source.damaged_ticks(group)
         return frames
 
-    def _park(self, shown: _Shown) -> None:
-        """Nobody comes to this group any more: keep just the tokens that some question wants."""
-        shown.frames = None
-        if shown.tokens is not None:
-            mine = shown.wanted[shown.index]
-            shown.tokens = shown.tokens[mine]
-            shown.index = shown.index[mine]
+    def _encode(self, frames: Frames, layout: Layout, payers: Sequence[str], keep: Tensor | None = None) -> Tokens:
+        """The tokens of a group, or those at `keep` (bool [N])."""
+        keep = None if keep is None or bool(keep.all()) else keep
+        count = len(layout) if keep is None else int(keep.sum())
+        flops = self.setup.backbone.encode_flops(count, self.tokens_per_tick)
+        with self.ledger.stage("encode", payers, count, flops):
+            tokens = self.setup.backbone.encode(frames, layout, keep)
+        self.device = tokens.tick.device
+        return tokens
+
+    def _arrive(self, chunk: Group) -> Tokens:
+        """The tokens of neighbouring ticks, which all questions will see."""
+        payers = [q.id for q in self.questions]
+        return self._encode(self._decode(chunk, payers), self.setup.backbone.layout(chunk.ticks, *self.size), payers)
 
     def _encode_places(self, wanted: dict[int, Tensor]) -> None:
         """Nothing was probed: decode and encode just the ticks that hold a wanted token."""
@@ -246,9 +243,15 @@ class LiveSession(Session):
             shown = self._shown[part.index]
             frames = self._decode(part, payers, parts)
             layout = self.setup.backbone.layout(part.ticks, *self.size)
-            with self.ledger.stage(
-                "encode", payers, len(layout), self.setup.backbone.encode_flops(len(layout), self.tokens_per_tick)
-            ):
-                shown.tokens = self.setup.backbone.encode(frames, layout).to("cpu")
+            shown.tokens = self._encode(frames, layout, payers).to("cpu")
+            assert self._source is not None
+            self._damaged[part.index] = self._source.damaged_ticks(part)
             shown.index = torch.isin(shown.layout.tick, part.ticks).nonzero()[:, 0]
             shown.encoded = len(shown.index)
+
+
+def frame_size(setup: Setup, timeline: Timeline) -> tuple[int, int]:
+    """Returns the height and width in pixels of the frames that a session of this video looks at."""
+    info = setup.reader.info(timeline.path)
+    frames = len(timeline) * setup.backbone.frames_per_tick
+    return setup.backbone.video_frame_size(info.height, info.width, frames)

@@ -10,10 +10,11 @@ This file knows no concrete strategy, no model and no benchmark.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
-from functools import reduce
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ from framework.core.interfaces import (
 )
 from framework.core.interrupt import heed
 from framework.core.outcome import Cost, Outcome
-from framework.core.types import Answer, Question, Selection
+from framework.core.types import Answer, Question, ScoredGroup, Selection
 from framework.core.view import Needs
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
@@ -80,6 +81,7 @@ class Pipeline:
             self.scorer,
             self.relevance,
             needs=self.needs,
+            stops=self.stopping.stops,
             most=lambda tokens_per_tick: math.ceil(self.refiner.overshoot * self._rounded(tokens_per_tick)),
         )
 
@@ -112,6 +114,7 @@ class Pipeline:
     def _visit(self, session: Session, states: Sequence[QuestionState], progress: Progress | None) -> None:
         """Look at groups until every question has seen enough. Equal wishes share a pass."""
         still_open = list(states)
+        wanted = partial(self._wanted, states, self._rounded(session.tokens_per_tick))
         while still_open:
             heed()
             wishes: dict[int, list[QuestionState]] = {}
@@ -126,9 +129,25 @@ class Pipeline:
             still_open = [
                 i for i in still_open if i.remaining and not self.stopping.enough(i.visited, len(i.remaining))
             ]
-            session.release({group.index for state in still_open for group in state.remaining})
+            session.release({group.index for state in still_open for group in state.remaining}, wanted)
             if progress is not None:
                 progress("groups", max(len(state.visited) for state in states), len(session.groups))
+
+    def _wanted(self, states: Sequence[QuestionState], budget: int) -> dict[int, list[tuple[ScoredGroup, int]]]:
+        """Group index -> what it was to each question, and how many of its tokens can be candidates at most."""
+        found: dict[int, list[tuple[ScoredGroup, int]]] = defaultdict(list)
+        ahead = self.refiner.overshoot
+        for state in states:
+            if self.refiner.wider(budget) is None:
+                counts = [math.ceil(ahead * most) for most in self._most(state, budget)]
+            else:
+                counts = self._most(state, math.ceil(ahead * budget))
+            for seen, count in zip(state.visited, counts, strict=True):
+                found[seen.group.index].append((seen, count))
+        return found
+
+    def _most(self, state: QuestionState, budget: int) -> list[int]:
+        return self.allocator.most(state.visited, state.question, budget)
 
     def _rounded(self, tokens_per_tick: int) -> int:
         return self.allocator.rounded(self.budget, tokens_per_tick)
@@ -154,13 +173,12 @@ class Pipeline:
                 selection = self.refiner.refine(candidates, question, spent)
             session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
             selections.append(selection)
-            with session.ledger.stage(
-                "answer", payers, len(selection), self.backbone.answer_flops(len(selection), question)
-            ):
+            flops = self.backbone.answer_flops(len(selection), question, selection.tokens.seconds)
+            with session.ledger.stage("answer", payers, len(selection), flops):
                 return self.backbone.answer(selection, question)
 
         answer = self.answerer.answer(state.visited, final)
-        selection = selections[0] if selections else None
+        selection = selections[0].to("cpu") if selections else None  # it may outlive the video by far
         return Outcome(question, answer, state.trace(session, selection), selection)
 
 

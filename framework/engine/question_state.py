@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from framework.core.outcome import GroupTrace, Offered, Trace
-from framework.core.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline, Tokens
+from framework.core.types import Candidates, Group, Question, ScoredGroup, Selection, Timeline
+from framework.engine.gathering import in_order
 from framework.engine.ledger import peak_bytes
 from framework.engine.session import Session, best
 
@@ -57,7 +58,7 @@ class QuestionState:
         self.places = {seen.group.index: best(seen.scores, count) for seen, count in visited if count}
 
     def candidates(self, session: Session) -> Candidates:
-        """Collects the best tokens of all visited groups, in temporal order.
+        """Collects the best tokens of all visited groups, in temporal order, where the session makes tokens.
 
         Raises ValueError where there are none.
         """
@@ -67,20 +68,18 @@ class QuestionState:
         for seen, share in zip(self.visited, self.weights, strict=True):
             if seen.group.index in self.places:
                 places = self.places[seen.group.index]
-                parts.append(session.tokens(seen.group, places))
+                parts.append(session.held(seen.group, places))
                 group.append(torch.full((len(places),), seen.group.index))
                 score.append(seen.scores[places])
                 weight.append(torch.full((len(places),), share))
-        tokens = Tokens.cat(parts)
-        order = tokens.tick.argsort(stable=True)
+        tokens, order = in_order(parts, session.device)
         return Candidates(
-            tokens=tokens[order],
+            tokens=tokens,
             group=torch.cat(group)[order],
             score=torch.cat(score)[order],
             weight=torch.cat(weight)[order],
             stride_seconds=_stride_seconds(session.timeline, [seen.group for seen in self.visited]),
-            end_seconds=float(session.timeline.seconds[-1]),
-            end_tick=len(session.timeline) - 1,
+            clock=session.timeline.seconds,
         )
 
     def trace(self, session: Session, selection: Selection | None) -> Trace:

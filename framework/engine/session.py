@@ -7,7 +7,7 @@ and the embeddings of the question. Knows no concrete strategy, and nothing of h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -33,7 +33,14 @@ class Setup:
     scorer: TokenScorer
     relevance: RelevanceEstimator
     needs: Needs  # union over all strategies
-    most: Callable[[int], int]  # tokens of one tick -> tokens of one group that a question can keep at most
+    stops: bool  # whether groups may be left out
+    most: Callable[
+        [int], int
+    ]  # tokens of one tick -> tokens of one group that a question can keep at most, however shared
+
+
+# For each visited group: what it was to each question, and how many of its best tokens that one may still keep.
+Wanted = Callable[[], Mapping[int, Sequence[tuple[ScoredGroup, int]]]]
 
 
 @dataclass
@@ -46,6 +53,7 @@ class Session(ABC):
     questions: Sequence[Question]
     ledger: Ledger
     frames_decoded: int = field(default=0, init=False)
+    device: torch.device = field(default=torch.device("cpu"), init=False)  # where tokens are made, and refined
     _priors: dict[str, Probe] = field(default_factory=dict, init=False)
     _queries: dict[str, Tensor] = field(default_factory=dict, init=False)
 
@@ -54,8 +62,11 @@ class Session(ABC):
         """Shows `group` to the questions `asking` and returns what it is to each of them, in the same order."""
 
     @abstractmethod
-    def release(self, awaited: set[int]) -> None:
-        """Tells the session that, of the groups looked at, only `awaited` (group indices) may still be asked for."""
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
+        """Tells the session that, of the groups looked at, only `awaited` (group indices) may still be asked for.
+
+        Of the others no more is kept in the end than `wanted()` says now.
+        """
 
     @abstractmethod
     def secure(self, wanted: dict[int, Tensor]) -> None:
@@ -65,8 +76,12 @@ class Session(ABC):
         """
 
     @abstractmethod
-    def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """Returns the tokens at `places` (i64 [K], ascending) of a visited group, on the CPU."""
+    def held(self, group: Group, places: Tensor) -> tuple[Tokens, Tensor]:
+        """Returns the tokens that are held of a visited group, on the CPU, and which of them are at `places`.
+
+        `places` is i64 [K], ascending; so are the rows. Nothing is copied where the tokens are in memory. Raises an
+        error where some are not held.
+        """
 
     @abstractmethod
     def encoded(self, group: Group) -> int:
@@ -117,7 +132,7 @@ class Session(ABC):
 
         When logits were probed, it adds signals and the group's own answer.
         """
-        probed = probe is not None and probe.response_logits is not None
+        logits = probe if probe is not None and probe.response_logits is not None else None
         if self.setup.needs.scores:
             view = replace(view, shown_scores=scores)
         with shown_to(self.setup.relevance):
@@ -126,8 +141,8 @@ class Session(ABC):
             group=view.group,
             scores=scores.values,
             relevance=relevance,
-            signals={**scores.signals, **(signals(probe) if probe is not None and probed else {})},
-            answer=self.setup.backbone.group_answer(probe, view.question) if probe is not None and probed else None,
+            signals={**scores.signals, **(signals(logits) if logits else {})},
+            answer=self.setup.backbone.group_answer(logits, view.question) if logits else None,
             comparable=self.setup.scorer.comparable,
             errors=scores.errors,
         )
@@ -155,8 +170,14 @@ def best(scores: Tensor, count: int) -> Tensor:
 
     Ties go to the lower place. A score of -inf is never taken.
     """
-    order = scores.argsort(descending=True, stable=True)[:count]
-    return order[scores[order] > -torch.inf].sort().values
+    if count >= len(scores):
+        return (scores > -torch.inf).nonzero()[:, 0]
+    if count <= 0:
+        return torch.zeros(0, dtype=torch.long)
+    last = scores.kthvalue(len(scores) - count + 1).values  # the lowest that is taken, -inf where all usable ones are
+    taken = scores > last
+    ties = ((scores == last) & (last > -torch.inf)).nonzero()[: count - int(taken.sum()), 0]
+    return taken.index_fill_(0, ties, True).nonzero()[:, 0]
 
 
 def check_scores(found: object, layout: Layout, scorer: TokenScorer) -> Scores:
@@ -170,3 +191,11 @@ def check_scores(found: object, layout: Layout, scorer: TokenScorer) -> Scores:
     if len(found.values) != len(layout):
         raise ValueError(f"{name} gave {len(found.values)} scores for {len(layout)} tokens (key: scorer)")
     return found
+
+
+def on_host(found: Sequence[Scores]) -> list[Scores]:
+    """Returns the same scores of one group, their values on the CPU. All of them come over in one transfer."""
+    if all(scores.values.device.type == "cpu" for scores in found):
+        return list(found)
+    values = torch.stack([scores.values for scores in found]).cpu()
+    return [replace(scores, values=mine) for scores, mine in zip(found, values.unbind(), strict=True)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Runner:
     world: World = World()  # noqa: RUF009 a frozen value
     settled: Callable[[VideoItem], bool] = lambda video: True  # whether all that a video leaves beside lines is there
     source: Callable[[VideoItem], Source] = video_file  # what the answers about a video come from
+    announce: Callable[[str], None] = lambda path: None  # told which video comes next, before this one is looked at
 
     def run(self, watch: Watcher | None = None) -> dict[str, Any]:
         """Answers what is not answered yet.
@@ -76,7 +77,7 @@ class Runner:
         mine = range(self.world.rank, len(self.benchmark), self.world.size)
         told = _standing(results, asked)
         for done, index in enumerate(mine, start=1):
-            self._video(self.benchmark[index], results)
+            self._video(self.benchmark[index], results, mine[done:])
             status = Status(
                 videos=done,
                 of=len(mine),
@@ -96,6 +97,17 @@ class Runner:
         self.world.barrier()
         return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
 
+    def _next(self, later: Sequence[int], results: Results) -> str | None:
+        """The path of the next video that has an open question; its file may not be there yet."""
+        for index in later:
+            try:
+                video = self.benchmark.outline(index)
+            except Exception:  # its own turn meets it again, and tells it
+                return None
+            if not _answered(video, results):
+                return video.path
+        return None
+
     def _conclude(self, asked: Asked) -> None:
         gather(self.folder)
         results = Results(self.folder, World())
@@ -110,10 +122,12 @@ class Runner:
         whole(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.tracker.finish(summary, lines)
 
-    def _video(self, video: VideoItem, results: Results) -> None:
-        """All questions of one video, written down where they are not yet."""
-        if self.settled(video) and all(results.holds(item.question.id) for item in video.items):
+    def _video(self, video: VideoItem, results: Results, later: Sequence[int]) -> None:
+        """All questions of one video, written down where they are not yet. `later`: videos (indices) after it."""
+        if self.settled(video) and _answered(video, results):
             return
+        if (coming := self._next(later, results)) is not None:
+            self.announce(coming)
         before = None if video.id in results.known else self.source(video).line(video)
         found = attempt(self.pipeline, video.path, [item.question for item in video.items])
         for item, outcome in zip(video.items, found, strict=True):
@@ -125,6 +139,10 @@ class Runner:
                     results.watch(before)
                 scored = self.benchmark.score(item, outcome.answer)
                 results.answer(question_line(video.id, item, outcome, scored), timing_line(item, outcome))
+
+
+def _answered(video: VideoItem, results: Results) -> bool:
+    return all(results.holds(item.question.id) for item in video.items)
 
 
 def _lines(results: Results, asked: Asked) -> list[dict[str, Any]]:

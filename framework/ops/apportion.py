@@ -54,6 +54,18 @@ def apportion_log(
     return quota.tolist()
 
 
+def at_most(quotas: Sequence[int], caps: Sequence[int], budget: int) -> list[int]:
+    """Returns how much a group's quota can be at most once others have joined or the budget has fallen: one more.
+
+    `quotas` are what `apportion` gave so far of `budget`, with `caps`; weights and caps stay as they are. Before
+    rounding, a share is min(cap, x * weight), where x is the largest number with which the shares fit the budget. More
+    groups or a smaller budget make x smaller or leave it, what full groups hand on included: so no share grows. A quota
+    is its share rounded down, or up. So a later quota <= share rounded up <= earlier quota + 1, and it is never more
+    than the cap or the budget. Where all groups are full the quotas are the caps.
+    """
+    return [min(quota + 1, cap, budget) for quota, cap in zip(quotas, caps, strict=True)]
+
+
 def _waterfill(log_weight: np.ndarray, cap: np.ndarray, total: float) -> np.ndarray:
     """Real-valued shares: proportional to weight, clipped at cap, the excess shared again among the rest."""
     share = np.zeros_like(cap)

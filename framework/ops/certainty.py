@@ -9,12 +9,16 @@ least certain share.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from framework.core.view import Probe
 
+NAME = "certainty"  # under which a probe remembers it
 WORST_SHARE = 0.10  # of the response tokens: AdaptToken's definition of how certain a response is
 
 
@@ -88,6 +92,67 @@ def least_certain(per_token: Tensor, share: float = WORST_SHARE) -> float:
     return float(per_token.topk(count).values.mean())
 
 
+@dataclass(frozen=True)
+class Certainty:
+    """Holds in plain numbers how certain a response of R tokens is, so that nobody has to ask the device for one."""
+
+    entropies: tuple[float, ...]  # R, nats over the full vocabulary
+    margins: tuple[float, ...]  # of `response`: one with options, R for an open answer; so are the next two
+    variances: tuple[float, ...]
+    log_probabilities: tuple[float, ...]
+    outcomes: int  # that the response has
+    options: tuple[float, ...]  # probabilities; () for an open answer
+    option_entropy: float | None  # nats; None for an open answer
+
+    @property
+    def top_option(self) -> int | None:
+        """Returns the place of the most likely option, the first of several; None for an open answer."""
+        return max(range(len(self.options)), key=self.options.__getitem__) if self.options else None
+
+
+def certainty(probe: Probe) -> Certainty:
+    """Returns how certain a probe with logits is. It is computed once and remembered with the probe."""
+    if NAME not in probe.computed:
+        measure([probe])
+    return probe.computed[NAME]
+
+
+def options_entropy(probe: Probe) -> float:
+    """Returns the entropy of the options at the first response token, in nats.
+
+    Raises ValueError where the question has no options.
+    """
+    found = certainty(probe).option_entropy
+    return float(entropy(option_logits(probe).softmax(-1))) if found is None else found
+
+
+def measure(probes: Sequence[Probe]) -> None:
+    """Computes the certainty of probes with logits, and reads the numbers of all of them from the device at once.
+
+    Those that are known already are left out. Raises MissingNeed where there are no logits.
+    """
+    new = [probe for probe in probes if NAME not in probe.computed]
+    if not new:
+        return
+    parts = [part.float() for probe in new for part in _numbers(probe)]
+    numbers = iter(torch.cat(parts).tolist())
+    found = iter([tuple(islice(numbers, len(part))) for part in parts])
+    for probe in new:
+        entropies, margins, variances, likely, options, of_options = islice(found, 6)
+        outcomes = len(options) or probe.logits.shape[-1]
+        entropy_of = of_options[0] if options else None
+        probe.computed[NAME] = Certainty(entropies, margins, variances, likely, outcomes, options, entropy_of)
+
+
+def _numbers(probe: Probe) -> list[Tensor]:
+    """The numbers of a `Certainty` as six tensors [*] where the logits are; of them the vocabulary's softmax is one."""
+    words = probabilities(probe.logits)
+    optional = option_logits(probe).softmax(-1)[None] if len(probe.option_ids) else words[:0]
+    choice = optional if len(optional) else words
+    options = optional.flatten()
+    return [entropy(words), margin(choice), variance(choice), log_probability(choice), options, entropy(optional)]
+
+
 def signals(probe: Probe) -> dict[str, float]:
     """Returns what is recorded of every probe with logits.
 
@@ -95,16 +160,15 @@ def signals(probe: Probe) -> dict[str, float]:
     `margin`, `variance` and `log_probability` are those of the response, as the estimators of these names have them.
     `outcomes` is how many outcomes the response has. With options there are also `option_entropy` and `top_option`.
     """
-    per_token = entropy(probabilities(probe.logits))
-    choice = response(probe)
+    known = certainty(probe)
     found = {
-        "entropy": least_certain(per_token),
-        "entropy_first": float(per_token[0]),
-        "margin": float(margin(choice).min()),
-        "variance": float(variance(choice).min()),
-        "log_probability": float(log_probability(choice).mean()),
-        "outcomes": float(choice.shape[-1]),
+        "entropy": least_certain(torch.tensor(known.entropies)),
+        "entropy_first": known.entropies[0],
+        "margin": min(known.margins),
+        "variance": min(known.variances),
+        "log_probability": float(torch.tensor(known.log_probabilities).mean()),
+        "outcomes": float(known.outcomes),
     }
-    if len(probe.option_ids):
-        found |= {"option_entropy": float(entropy(choice[0])), "top_option": float(choice[0].argmax())}
+    if known.option_entropy is not None and known.top_option is not None:
+        found |= {"option_entropy": known.option_entropy, "top_option": float(known.top_option)}
     return found

@@ -16,6 +16,8 @@ from torch import Tensor
 from framework.ops.similarity import Blocks, LivingNeighbours
 
 SLACK = 1 + 1e-6  # of the bound, for similarities in single precision
+NEAR = 0.5  # sigmas: where the band begins where nothing better is known; changes the speed alone
+ROOM = 1 - 1e-3  # of the similarity that a band is made for: it may be rounded otherwise there
 
 
 def remove_closest(
@@ -55,3 +57,16 @@ def remove_closest(
 def exponential(sigma: float) -> Callable[[float], float]:
     """Returns the bound of a cosine times exp(-distance / sigma)."""
     return lambda reach: math.exp(-reach / sigma)
+
+
+def first_reach(links: Tensor, count: int, sigma: float) -> float:
+    """Returns a reach, in seconds, at which `count` tokens can be removed without widening the band.
+
+    `links` f32 [n - 1] are similarities of pairs that form a chain: every token is in at most two of them. So what has
+    been removed before the last token broke at most 2 x count - 2 links, and one of the 2 x count - 1 best is whole: no
+    pair that is removed from is less similar than the worst of these. Pairs beyond the reach are, for all similarities
+    are at most `exponential(sigma)`. Where there are fewer links, or unlike ones, it is NEAR x sigma.
+    """
+    enough = 2 * count - 1
+    worst = float(links.topk(enough).values[-1]) if 0 < enough <= len(links) else 0.0
+    return -sigma * math.log(min(worst, 1.0) * ROOM) if worst > 0 else NEAR * sigma

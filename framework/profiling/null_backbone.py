@@ -17,7 +17,7 @@ from framework.backbones.loading import DTYPES
 from framework.core.interfaces import Backbone
 from framework.core.types import Answer, Frames, Layout, Question, Selection, Tokens
 from framework.core.view import Needs, Probe
-from framework.ops.certainty import entropy, probabilities
+from framework.ops.certainty import certainty
 
 CELL = 28  # pixels of a token's side, as in Qwen2.5-VL
 STEP = 1009  # rows of the strip from one group to the next: no multiple of a tick
@@ -144,9 +144,8 @@ class NullBackbone(Backbone):
 
     def group_answer(self, probe: Probe, question: Question) -> Answer:
         """Returns what a group's logits amount to, as the adapters of decoders read them."""
-        first = probe.logits[0].float()
-        options = first[OPTION_IDS.to(first.device)].softmax(-1)
-        return Answer("A", int(options.argmax()), tuple(options.tolist()), float(entropy(probabilities(first))))
+        known = certainty(probe)
+        return Answer("A", known.top_option, known.options, known.entropies[0])
 
     def forward(self, tokens: Tokens, question: Question, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Raises TypeError: there is nothing to train."""
@@ -156,10 +155,12 @@ class NullBackbone(Backbone):
         """Returns 0: no network runs."""
         return 0.0
 
-    def probe_flops(self, tokens: int, questions: Sequence[Question], needs: Needs) -> float:
+    def probe_flops(
+        self, tokens: int, questions: Sequence[Question], needs: Needs, seconds: Tensor | None = None
+    ) -> float:
         """Returns 0: no network runs."""
         return 0.0
 
-    def answer_flops(self, tokens: int, question: Question) -> float:
+    def answer_flops(self, tokens: int, question: Question, seconds: Tensor | None = None) -> float:
         """Returns 0: no network runs."""
         return 0.0

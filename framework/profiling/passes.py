@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
+from framework.backbones import language_pass
 from framework.backbones.base import DecoderBackbone, Prefix
-from framework.backbones.cache import ReadOnlyPrefix
 from framework.core.types import Frames, Group, Question, Selection, Tokens
 
 Logits = list[Tensor]  # f32 [V] each
@@ -48,11 +48,13 @@ class Passes:
         for frames, layout in self.groups:
             prefix = self._prefix(self.backbone.encode(frames, layout))
             cache = DynamicCache(config=self.backbone.decoder.config)
-            self._run(prefix.embeddings[None], prefix.positions[:, None], cache)
+            more = self.backbone.arguments(prefix, len(prefix.embeddings))
+            self._run(prefix.embeddings[None], prefix.positions[:, None], cache, **more)
             for start in range(0, len(self.texts), self.backbone.questions_per_pass):
                 texts = self.texts[start : start + self.backbone.questions_per_pass]
                 padded = nn.utils.rnn.pad_sequence(texts, batch_first=True)
-                hidden = self._run(self._embedded(padded), self._follow(prefix, padded), ReadOnlyPrefix(cache))
+                after = language_pass.continuation(self.backbone.decoder, cache, len(texts), remember=False)
+                hidden = self._run(self._embedded(padded), self._follow(prefix, padded), after)
                 ends = torch.tensor([len(text) - 1 for text in texts])
                 found += self._logits(hidden[torch.arange(len(texts)), ends])
         return found
@@ -92,28 +94,21 @@ class Passes:
 
     def _final(self, text: Tensor, selection: Selection) -> Tensor:
         """Logits after kept tokens and a question, in one pass."""
-        positions, end = self.backbone.answer_positions, selection.end_seconds
-        prefix = self.backbone.prefix(selection.tokens, self.backbone.before_answer(selection), positions, end)
+        positions, clock = self.backbone.answer_positions, selection.clock
+        prefix = self.backbone.prefix(selection.tokens, self.backbone.before_answer(selection), positions, clock)
         return self._logits(self._whole(prefix, text).last_hidden_state[:, -1])[0]
 
     def _whole(self, prefix: Prefix, text: Tensor, **wished: bool) -> Any:
         embeddings = torch.cat([prefix.embeddings, self._embedded(text)])
         places = torch.cat([prefix.positions[:, None], self._follow(prefix, text[None])], dim=2)
+        more = self.backbone.arguments(prefix, len(embeddings))
         return self.backbone.decoder(
-            inputs_embeds=embeddings[None], position_ids=places.to(embeddings.device), use_cache=False, **wished
+            inputs_embeds=embeddings[None], position_ids=_ids(places, embeddings), use_cache=False, **wished, **more
         )
 
-    def _run(self, embeddings: Tensor, places: Tensor, cache: Cache) -> Tensor:
+    def _run(self, embeddings: Tensor, places: Tensor, cache: Cache, **more: Any) -> Tensor:
         """Hidden states [B, S, D] after what the cache holds."""
-        mask = embeddings.new_ones(len(embeddings), cache.get_seq_length() + embeddings.shape[1], dtype=torch.long)
-        states: Tensor = self.backbone.decoder(
-            inputs_embeds=embeddings,
-            position_ids=places.to(embeddings.device),
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return states
+        return language_pass.states(self.backbone.decoder, embeddings, places, cache, **more)
 
     def _follow(self, prefix: Prefix, texts: Tensor) -> Tensor:
         """Ids i64 [A, B, L] of texts i64 [B, L] after a prefix."""
@@ -121,11 +116,15 @@ class Passes:
         return ids.expand(len(prefix.positions), len(texts), -1)
 
     def _embedded(self, ids: Tensor) -> Tensor:
-        embedding = self.backbone.model.get_input_embeddings()
-        return embedding(ids.to(embedding.weight.device))
+        return self.backbone.model.get_input_embeddings()(ids.to(self.backbone.home))
 
     def _logits(self, states: Tensor) -> Logits:
         return [*self.backbone.model.lm_head(states).float()]
+
+
+def _ids(places: Tensor, embeddings: Tensor) -> Tensor:
+    """Ids as the language model takes them: one axis is none."""
+    return (places if len(places) > 1 else places[0]).to(embeddings.device)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones.loading import DTYPES, quiet
+from framework.backbones.beside import quiet
+from framework.backbones.loading import DTYPES
 from framework.lab.model import save_checkpoint
 from framework.lab.tokenizer import build_tokenizer
 

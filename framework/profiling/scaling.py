@@ -35,7 +35,8 @@ class _Point:
     asked: list[Question]
 
     def sizes(self) -> Row:
-        film = timeline(self.path, self.pipeline.sampling, self.pipeline.backbone.frames_per_tick, self.pipeline.reader)
+        of = self.pipeline
+        film = timeline(self.path, of.sampling, of.backbone.frames_per_tick, of.reader, of.backbone.tick_time)
         groups = len(self.pipeline.splitter.split(film))
         return {"frames": film.frames.numel(), "groups": groups, "questions": len(self.asked)}
 

@@ -58,7 +58,7 @@ def lab_film(cfg: DictConfig, folder: str, frames: int, count: int) -> tuple[str
 
 def looked_at(of: Pipeline) -> list[tuple[Group, Frames]]:
     """Returns every group of the film with its frames."""
-    film = timeline(VIDEO, of.sampling, of.backbone.frames_per_tick, of.reader)
+    film = timeline(VIDEO, of.sampling, of.backbone.frames_per_tick, of.reader, of.backbone.tick_time)
     groups = of.splitter.split(film)
     info = of.reader.info(VIDEO)
     with FrameSource(film, of.reader, (info.height, info.width), groups) as source:

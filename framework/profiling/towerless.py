@@ -23,9 +23,9 @@ SMALL = Sizes(1, 32, 2, 2, 32, 1, 16, 2, 16, 1)  # nothing of it runs
 class Towerless(Qwen25VL):
     """Implements the adapter up to the tower, whose place nothing takes: embeddings are not computed."""
 
-    def _tower(self, pixels: Tensor, keep: Tensor) -> Tensor:
-        pixels.to(self.tower.device)
-        return torch.empty(int(keep.sum()), self.tower.config.out_hidden_size, device=self.tower.device)
+    def _tower(self, pixels: Tensor, keep: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        pixels.to(self.tower.device, non_blocking=True)
+        return torch.empty(int(keep.sum()), self.tower.config.out_hidden_size, device=self.tower.device), {}
 
 
 def towerless(preset: str, place: str, pixels: int) -> Towerless:

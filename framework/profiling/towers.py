@@ -14,6 +14,7 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLModel, SiglipVisionConfig, 
 
 from framework.backbones import equal_chunk_attention, gathered_tower
 from framework.backbones.gathered_siglip import GatheredSiglip
+from framework.backbones.patch_projection import as_product
 from framework.video.preprocess import normalise, patchify
 
 HALF = (0.5, 0.5, 0.5)  # mean and deviation of pixels: any will do for timing
@@ -86,7 +87,10 @@ class SiglipBase(Tower):
 
 
 class Qwen25VL3B(Tower):
-    """Mirrors the shape of Qwen/Qwen2.5-VL-3B's tower: 32 layers of width 1,280, every eighth with full attention."""
+    """Mirrors the shape of Qwen/Qwen2.5-VL-3B's tower: 32 layers of width 1,280, every eighth with full attention.
+
+    Patches are projected as the adapter does it, in the whole tower too.
+    """
 
     multiple = 28
     depth = 32
@@ -100,6 +104,7 @@ class Qwen25VL3B(Tower):
         model = Qwen2_5_VLModel(Qwen2_5_VLConfig(text_config=text, vision_config=vision))
         model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.tower: Any = model.visual.to(device, dtype).eval()
+        as_product(self.tower)
         self.layers = self.tower.blocks
 
     def pixels(self, frames: int, size: int) -> Tensor:

@@ -22,6 +22,7 @@ from framework.core.view import Needs
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.pipeline import Pipeline
+from framework.engine.session import Wanted
 
 IN_LOOK = ("decode", "encode", "probe", "score", "prior")  # stages that run while a group is looked at
 
@@ -67,10 +68,10 @@ class WatchedSession(LiveSession):
         with self._watch.place("look"):
             return super().at(group, asking)
 
-    def release(self, awaited: set[int]) -> None:
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Releases groups."""
         with self._watch.place("park"):
-            super().release(awaited)
+            super().release(awaited, wanted)
         self._watch.held = max(self._watch.held, self.held_bytes)
 
     def close(self) -> None:

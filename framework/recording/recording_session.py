@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from torch import Tensor
 
 from framework.benchmarks.base import VideoItem
 from framework.core.errors import UsageError
-from framework.core.types import Question, ScoredGroup, Scores
+from framework.core.types import Group, Question, ScoredGroup, Scores
 from framework.core.view import GroupView, Probe
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
-from framework.engine.session import Session, Setup
+from framework.engine.session import Session, Setup, Wanted
 from framework.recording.file import RecordingFile
 from framework.recording.format import Entry, Parked, Recording
 from framework.recording.logits import CompactLogits
@@ -89,6 +90,18 @@ class RecordingSession(LiveSession):
         super().__post_init__()
         self._entries: list[Entry] = []
         self._vocabulary = 0
+        self._seen: dict[int, list[ScoredGroup]] = defaultdict(list)  # by group
+        self.most = self.setup.most(self.tokens_per_tick)
+
+    def at(self, group: Group, asking: Sequence[Question]) -> list[ScoredGroup]:
+        """Shows `group` as a live session does."""
+        seen = super().at(group, asking)
+        self._seen[group.index] += seen
+        return seen
+
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
+        """Releases groups as a live session does, but keeps what any later sharing of the budget may want."""
+        super().release(awaited, lambda: {i: [(one, self.most) for one in seen] for i, seen in self._seen.items()})
 
     def conclude(self, view: GroupView, scores: Scores, probe: Probe | None) -> ScoredGroup:
         """Builds the scored group as a live session does, and keeps the probe."""

@@ -17,7 +17,7 @@ from framework.core.errors import UsageError
 from framework.core.types import Group, Layout, Question, ScoredGroup, Tokens
 from framework.core.view import Probe
 from framework.engine.ledger import Ledger
-from framework.engine.session import Session, Setup
+from framework.engine.session import Session, Setup, Wanted
 from framework.recording.file import RecordingFile
 from framework.recording.format import Entry, fingerprint
 
@@ -96,19 +96,22 @@ class ReplaySession(Session):
         self._visited.setdefault(group.index, set()).update(question.id for question in asking)
         return seen
 
-    def release(self, awaited: set[int]) -> None:
+    def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Releases nothing: a replay holds no groups."""
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
         """Loads nothing: all tokens that were recorded are on disk already."""
 
-    def tokens(self, group: Group, places: Tensor) -> Tokens:
-        """Returns the recorded tokens at `places` (i64 [K]). Raises UsageError when some were not kept."""
+    def held(self, group: Group, places: Tensor) -> tuple[Tokens, Tensor]:
+        """Returns the recorded tokens, and the rows of those at `places` (i64 [K]) among them.
+
+        Raises UsageError when some were not kept.
+        """
         for file in dict.fromkeys(self.files.values()):
             kept, rows = file.parked(group.index)
             at = torch.searchsorted(kept, places)
             if len(kept) and bool((kept[at.clamp(max=len(kept) - 1)] == places).all()):
-                return file.tokens(rows)[at]
+                return file.tokens(rows), at
         raise UsageError(
             f"group {group.index} of {self.timeline.path}: not all of its {len(places)} best tokens were recorded; "
             "record with a larger budget, or with the allocator, refiner and answerer that are replayed"

@@ -28,7 +28,7 @@ def shots(pipeline: Pipeline, path: str, outcome: Outcome, best: GroupTrace | No
         return []
     chosen = ticks_to_show(selection, best.index, most)
     backbone, reader, tokens = pipeline.backbone, pipeline.reader, selection.tokens
-    timeline = make_timeline(path, pipeline.sampling, backbone.frames_per_tick, reader)
+    timeline = make_timeline(path, pipeline.sampling, backbone.frames_per_tick, reader, backbone.tick_time)
     info = reader.info(path)
     size = backbone.video_frame_size(info.height, info.width, len(timeline) * backbone.frames_per_tick)
     cell = backbone.layout(torch.zeros(1, dtype=torch.long), *size).cell_pixels

@@ -159,6 +159,7 @@ def check_stopping(policy: StoppingPolicy) -> None:
         seen = tuple(visited[:count])
         first = policy.enough(seen, len(visited) - count)
         _hold(isinstance(first, bool), policy, f"answers True or False, got {first!r}")
+        _hold(policy.stops or not first, policy, "`stops = False` promises that it is never enough")
         policy.enough(tuple(visited[:1]), 8)
         _hold(policy.enough(seen, len(visited) - count) is first, policy, "the same groups give the same decision")
 
@@ -167,7 +168,7 @@ def check_allocator(allocator: BudgetAllocator) -> None:
     """Checks an allocator: quotas within 0..usable, exact in sum.
 
     The sum may be smaller where the allocator `saves`. The more relevant of two groups with equal scores never gets
-    less.
+    less. No group gets more in the end than `most` said when fewer groups had been visited.
     """
     for seed in range(20):
         noise = torch.Generator().manual_seed(seed)
@@ -193,6 +194,16 @@ def check_allocator(allocator: BudgetAllocator) -> None:
                 allocator,
                 f"spends {spent}, got {sum(quotas)}",
             )
+            for visited in range(1, count + 1):
+                most = allocator.most(groups[:visited], toys.QUESTION, budget)
+                _hold(len(most) == visited, allocator, f"`most` has one number per group, got {len(most)}")
+                for less in (budget, budget // 2, 1):
+                    given = allocator.allocate(groups, toys.QUESTION, less)
+                    _hold(
+                        all(quota <= limit for quota, limit in zip(given, most, strict=False)),
+                        allocator,
+                        f"{given} in the end, when `most` had said {most} of the first {visited} groups",
+                    )
         twins = [toys.scored_group(i, 12, r, seed=3) for i, r in enumerate(relevances)]
         for budget in (1, 7, 12 * count - 1):
             quotas = allocator.allocate(twins, toys.QUESTION, budget)

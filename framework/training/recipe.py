@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config.build import build, build_plain
@@ -36,6 +37,11 @@ class Workshop:
     def settings(self) -> Any:
         """Returns the recipe in plain containers, for the header of what it made."""
         return OmegaConf.to_container(self.cfg.recipe, resolve=True)
+
+    @property
+    def adapter(self) -> type:
+        """Returns the class of the configured backbone. No weight is read."""
+        return get_class(str(self.cfg.backbone.adapter.get("_target_")))
 
     def backbone(self) -> Backbone:
         """Builds the configured backbone, one of its own for whoever asks: a training may change it."""

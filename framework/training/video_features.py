@@ -65,7 +65,7 @@ class VideoFeatures:
             part.write_bytes(save(kept))  # save_file writes to a temporary file of its own, which a kill leaves
 
     def _encode(self, path: str, size: tuple[int, int]) -> Tokens:
-        times = timeline(path, self.sampling, self.backbone.frames_per_tick, self.reader)
+        times = timeline(path, self.sampling, self.backbone.frames_per_tick, self.reader, self.backbone.tick_time)
         groups = [Group(i, ticks) for i, ticks in enumerate(torch.arange(len(times.seconds)).split(TICKS))]
         with FrameSource(times, self.reader, size, groups) as source:
             parts = [

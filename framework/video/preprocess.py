@@ -24,6 +24,14 @@ def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     return (pixels.float() - 255 * shift) / (255 * scale)
 
 
+def take(pixels: Tensor, ticks: Tensor) -> Tensor:
+    """Takes `ticks` (i64, ascending) of [Tg, ...]: a view where they are neighbours, and else a copy."""
+    first, count = int(ticks[0]) if len(ticks) else 0, len(ticks)
+    if count and int(ticks[-1]) - first == count - 1:
+        return pixels[first : first + count]
+    return pixels[ticks]
+
+
 def patchify(pixels: Tensor, patch: int, merge: int, keep: Tensor | None = None) -> Tensor:
     """Cuts ticks into patches: [Tg, F, 3, H, W] -> [Tg * (H / patch) * (W / patch), 3 * F * patch * patch].
 

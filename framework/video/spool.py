@@ -1,4 +1,4 @@
-"""Frames that were decoded before their group is looked at: in RAM up to a limit, then in a memory-mapped temporary
+"""What was decoded, or encoded, before its group is looked at: in RAM up to a limit, then in a memory-mapped temporary
 file.
 
 The file has no name from its first moment on (where the system allows it), so it is gone whatever ends the process. Its
@@ -52,8 +52,8 @@ class Spool:
         self._places[number] = place
 
     def get(self, number: int) -> Tensor:
-        """Returns a copy of the item."""
-        return self._view(self._places[number]).clone().reshape(self._shape)
+        """Returns the item where it lies. What is read there after it was dropped may be another one."""
+        return self._view(self._places[number]).view(self._shape)
 
     def drop(self, number: int) -> None:
         """Drops the item; its room is used again."""
@@ -95,7 +95,7 @@ class Spool:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
                 raise
-            room = f"{tempfile.gettempdir()} has no room for {size_bytes / 2**20:.0f} MiB more of decoded frames"
+            room = f"{tempfile.gettempdir()} has no room for {size_bytes / 2**20:.0f} MiB more of frames or tokens"
             hint = "set TMPDIR to a larger disk, or look at fewer frames (frames=...)"
             raise OSError(error.errno, f"{room}; {hint}") from error
         self.file_bytes += size_bytes

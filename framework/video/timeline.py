@@ -1,8 +1,9 @@
 """From a file to its timeline: the ticks that are looked at. Decodes no more than the first frame; knows no group and
 no model.
 
-The time of a tick is the time of its first frame. Frames are paired in order of presentation: tick t holds the sampled
-frames F*t .. F*t + F - 1; if the last tick is short, its last frame is repeated.
+The time of a tick is the time of its first frame, or half-way between its first frame and its last. Frames are paired
+in order of presentation: tick t holds the sampled frames F*t .. F*t + F - 1; if the last tick is short, its last frame
+is repeated.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
 
 
-def timeline(path: str, sampling: Sampling, frames_per_tick: int, reader: Reader) -> Timeline:
+def timeline(path: str, sampling: Sampling, frames_per_tick: int, reader: Reader, tick_time: str = "first") -> Timeline:
     """Returns the timeline of the file at `path`: seconds f64 [T], frames i64 [T, F].
+
+    `tick_time` says which time a tick has: that of its first frame (first), or half-way between first and last (mean).
 
     Raises VideoError if it is no usable video, or if a timestamp lies after its end.
     """
@@ -28,4 +31,7 @@ def timeline(path: str, sampling: Sampling, frames_per_tick: int, reader: Reader
     chosen = sampling.frames(info.seconds, info.duration_seconds, frames_per_tick)
     padding = np.repeat(chosen[-1:], -len(chosen) % frames_per_tick)
     frames = np.concatenate([chosen, padding]).reshape(-1, frames_per_tick)
-    return Timeline(path, torch.from_numpy(info.seconds[frames[:, 0]]), torch.from_numpy(frames))
+    seconds = info.seconds[frames[:, 0]]
+    if tick_time == "mean":
+        seconds = (seconds + info.seconds[frames[:, -1]]) / 2
+    return Timeline(path, torch.from_numpy(seconds), torch.from_numpy(frames))

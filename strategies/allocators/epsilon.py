@@ -19,7 +19,7 @@ from torch import Tensor
 from framework.core.errors import UsageError
 from framework.core.interfaces import BudgetAllocator, TokenScorer
 from framework.core.types import Question, ScoredGroup
-from framework.ops.apportion import apportion_log
+from framework.ops.apportion import apportion_log, at_most
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,14 @@ class Epsilon(BudgetAllocator):
         Raises UsageError where errors are missing or do not come down to epsilon.
         """
         relevance = [group.relevance.value for group in groups]
-        wanted = [min(group.usable, max(1, self._fewest(group.errors))) for group in groups]
-        return apportion_log([value / self.temperature for value in relevance], wanted, budget, relevance)
+        return apportion_log([value / self.temperature for value in relevance], self._wanted(groups), budget, relevance)
+
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns, for each group, one token more than its quota would be now, and never more than its n_g."""
+        return at_most(self.allocate(groups, question, budget), self._wanted(groups), budget)
+
+    def _wanted(self, groups: Sequence[ScoredGroup]) -> list[int]:
+        return [min(group.usable, max(1, self._fewest(group.errors))) for group in groups]
 
     def _fewest(self, errors: Tensor | None) -> int:
         """The length of the shortest prefix within epsilon. UsageError where none is."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from framework.core.interfaces import BudgetAllocator
 from framework.core.types import Question, ScoredGroup
-from framework.ops.apportion import apportion
+from framework.ops.apportion import apportion, at_most
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,7 @@ class Equal(BudgetAllocator):
     def allocate(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
         """Returns the quotas [G], one per group."""
         return apportion([1.0] * len(groups), [g.usable for g in groups], budget, [g.relevance.value for g in groups])
+
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns, for each group, one token more than its quota would be now, and never more than it has."""
+        return at_most(self.allocate(groups, question, budget), [g.usable for g in groups], budget)

@@ -16,7 +16,7 @@ import torch
 
 from framework.core.interfaces import BudgetAllocator
 from framework.core.types import Question, ScoredGroup
-from framework.ops.apportion import apportion
+from framework.ops.apportion import apportion, at_most
 from strategies.learned.qtsplus.budget import kept_count
 
 
@@ -41,8 +41,18 @@ class LearnedRatio(BudgetAllocator):
             raise ValueError(
                 "allocator=learned_ratio keeps the share `rho` that scorer=qtsplus gives; this scorer has none"
             )
-        rho = torch.tensor([group.signals["rho"] for group in groups])
-        wanted = kept_count(rho, torch.tensor([group.usable for group in groups]), None).tolist()
+        wanted = self._wanted(groups)
         limits = [self.n_max] if self.n_max else [int(g.signals["n_max"]) for g in groups if "n_max" in g.signals]
         most = min(sum(wanted), budget, *limits)
         return apportion(wanted, wanted, most, [group.relevance.value for group in groups])
+
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns, for each group, one token more than its quota would be now, and never more than its n_g.
+
+        Weights are caps here: all groups keep one share of them, which falls as groups and limits are added.
+        """
+        return at_most(self.allocate(groups, question, budget), self._wanted(groups), budget)
+
+    def _wanted(self, groups: Sequence[ScoredGroup]) -> list[int]:
+        rho = torch.tensor([group.signals["rho"] for group in groups])
+        return kept_count(rho, torch.tensor([group.usable for group in groups]), None).tolist()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from framework.core.interfaces import BudgetAllocator
 from framework.core.types import Question, ScoredGroup
-from framework.ops.apportion import apportion, apportion_log
+from framework.ops.apportion import apportion, apportion_log, at_most
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,12 @@ class Softmax(BudgetAllocator):
         rest = [cap - given for cap, given in zip(usable, first, strict=True)]
         shares = apportion_log([r / self.temperature for r in relevance], rest, budget - sum(first), relevance)
         return [given + share for given, share in zip(first, shares, strict=True)]
+
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns, for each group, one token more than its quota would be now, and never more than it has.
+
+        While the budget holds all minima they stay as they are, and less is left of it with every group: `at_most`
+        holds for the rest. Where it does not hold them the rest is nothing, and `at_most` holds for the minima: a group
+        gets no more of them than it got, rounded up, when there were fewer.
+        """
+        return at_most(self.allocate(groups, question, budget), [g.usable for g in groups], budget)

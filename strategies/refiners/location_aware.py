@@ -2,11 +2,7 @@
 
 Of the pair of kept tokens that is currently most similar the one worth less goes (score x group weight; ties: the
 later place), one at a time. Similarity is the cosine of the embeddings, fp32, joined with how close the two tokens
-are:
-
-    multiply         cos x exp(-|dt| / sigma)
-    add              cos + proximity_weight x exp(-|dt| / sigma)
-    spatio_temporal  cos x exp(-|dt| / sigma - distance^2 / (2 sigma_cells^2)),  distance in cells
+are, by one of the kernels of `framework.ops.closeness`.
 
 All groups are looked at together: neighbouring ticks of a video lie in different interleaved groups. Memory is O(C): a
 token keeps a short list of its most similar neighbours and looks again only when all of these are gone. Tokens that
@@ -17,23 +13,20 @@ temporal proximity; the kernels are readings of that).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from framework.core.interfaces import TokenRefiner
-from framework.core.types import Candidates, Question, Selection, Tokens
+from framework.core.types import Candidates, Question, Selection
 from framework.ops.apportion import worth
-from framework.ops.removal import exponential, remove_closest
-from framework.ops.similarity import LivingNeighbours, cosine_blocks
+from framework.ops.closeness import KERNELS, Closeness
+from framework.ops.removal import exponential, first_reach, remove_closest
+from framework.ops.similarity import LivingNeighbours, unit_rows
 
 FAR = 5.0  # sigmas: exp(-5) < 0.7 %, where the band of very many candidates ends
-NEAR = 0.5  # sigmas: where the band begins; changes the speed alone
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class LocationAware(TokenRefiner):
     def __post_init__(self) -> None:
         if self.overshoot < 1:
             raise ValueError(f"refiner.overshoot must be >= 1, got {self.overshoot}")
-        choices = {"kernel": ("multiply", "add", "spatio_temporal"), "operation": ("drop", "merge")}
+        choices = {"kernel": KERNELS, "operation": ("drop", "merge")}
         for key, allowed in {**choices, "overshoot_of": ("quota", "budget")}.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f"refiner.{key} must be one of {', '.join(allowed)}, got {getattr(self, key)!r}")
@@ -69,56 +62,54 @@ class LocationAware(TokenRefiner):
 
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """Returns the selection [K], K = min(budget, C)."""
-        places = (candidates.tokens.column, candidates.tokens.row, candidates.tokens.tick)
+        tokens = candidates.tokens
+        places = (tokens.column, tokens.row, tokens.tick)
         order = np.lexsort([key.cpu().numpy() for key in places])  # ties go by place, not by order of arrival
-        if len(order) <= budget:
+        count = len(order) - budget
+        if count <= 0:
             return Selection.of(candidates, torch.from_numpy(order), budget)
-        tokens = candidates.tokens[torch.from_numpy(order)]
         rank = np.empty(len(order), dtype=np.int64)  # 0 = worth most
         rank[np.lexsort((np.arange(len(order)), -worth(candidates).cpu().numpy()[order]))] = np.arange(len(order))
-        sigma = self.sigma_seconds or max(candidates.stride_seconds, 1e-6)
-        unit = normalize(tokens.embeddings.float(), dim=-1)
-        look = partial(self._similarities, tokens, unit, torch.from_numpy(rank).to(unit.device), sigma)
-        span = float(tokens.seconds[-1] - tokens.seconds[0])
+        near = self._closeness(candidates, order, rank)
+        sigma, span = near.sigma_seconds, float(near.seconds[-1] - near.seconds[0])
         widest = self.window_seconds or (FAR * sigma if len(order) > self.dense_limit else span)
         if self.iterative:
-            first = widest if self.kernel == "add" else NEAR * sigma  # a sum has no such bound
-            alive, partner = remove_closest(rank, len(order) - budget, look, first, widest, exponential(sigma))
+            reach = widest if self.kernel == "add" else first_reach(near.links(), count, sigma)  # a sum has no bound
+            alive, partner = remove_closest(rank, count, near.blocks, reach, widest, exponential(sigma))
         else:
-            near = LivingNeighbours(len(order), lambda rows: look(rows, widest))
-            alive, partner = np.ones(len(order), dtype=bool), near.partner
-            alive[np.lexsort((-rank, -near.similarity))[: len(order) - budget]] = False
-        if self.operation == "merge":
-            tokens = _merged(tokens, np.flatnonzero(~alive)[np.argsort(-rank[~alive])], partner)
+            nearest = LivingNeighbours(len(order), lambda rows: near.blocks(rows, widest))
+            alive, partner = np.ones(len(order), dtype=bool), nearest.partner
+            alive[np.lexsort((-rank, -nearest.similarity))[:count]] = False
         kept = np.flatnonzero(alive)
-        group = candidates.group[torch.from_numpy(order[kept])]
-        return Selection(tokens[torch.from_numpy(kept)], group, budget, candidates.end_seconds, candidates.end_tick)
+        at = torch.from_numpy(order[kept])
+        left = tokens[at]
+        if self.operation == "merge":
+            victims = np.flatnonzero(~alive)[np.argsort(-rank[~alive])]
+            left = replace(left, embeddings=_merged(tokens.embeddings[torch.from_numpy(order)], victims, partner)[kept])
+        return Selection(left, candidates.group[at], budget, candidates.clock)
 
-    def _similarities(
-        self, tokens: Tokens, unit: Tensor, rank: Tensor, sigma: float, rows: Tensor, reach: float
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Blocks of `rows` [r], columns [c] and their similarities f32 [r, c], -inf where unrelated."""
-        for part, columns, cosine, gap in cosine_blocks(unit, tokens.seconds, rows.to(rank.device), reach):
-            rise = tokens.row[part, None] - tokens.row[columns]
-            run = tokens.column[part, None] - tokens.column[columns]
-            cosine = cosine.round(decimals=5)  # what is beyond is float noise, and would decide between duplicates
-            proximity = (-gap / sigma).exp().float()
-            if self.kernel == "spatio_temporal":
-                proximity *= (-(rise**2 + run**2) / (2 * self.sigma_cells**2)).exp()
-            similarity = cosine + self.proximity_weight * proximity if self.kernel == "add" else cosine * proximity
-            related = (gap <= reach) & (part[:, None] != columns)
-            if self.same_place:
-                related &= (rise == 0) & (run == 0)
-            if not self.iterative:  # each is judged against the worthier ones
-                related &= rank[columns] < rank[part, None]
-            yield part, columns, similarity.masked_fill(~related, -math.inf)
+    def _closeness(self, candidates: Candidates, order: np.ndarray, rank: np.ndarray) -> Closeness:
+        """The candidates in the order of their places, and how they are compared."""
+        at, tokens = torch.from_numpy(order), candidates.tokens
+        return Closeness(
+            unit=unit_rows(tokens.embeddings, at),
+            seconds=tokens.seconds[at],
+            row=tokens.row[at],
+            column=tokens.column[at],
+            kernel=self.kernel,
+            proximity_weight=self.proximity_weight,
+            sigma_seconds=self.sigma_seconds or max(candidates.stride_seconds, 1e-6),
+            sigma_cells=self.sigma_cells,
+            same_place=self.same_place,
+            rank=None if self.iterative else torch.from_numpy(rank).to(tokens.tick.device),
+        )
 
 
-def _merged(tokens: Tokens, victims: np.ndarray, partner: np.ndarray) -> Tokens:
-    """Adds each victim's embedding to its worthier partner's, least worthy first; embeddings become means."""
-    sums, counts = tokens.embeddings.float().clone(), torch.ones(len(tokens), 1, device=tokens.tick.device)
+def _merged(embeddings: Tensor, victims: np.ndarray, partner: np.ndarray) -> Tensor:
+    """Adds each victim's embedding [n, D] to its worthier partner's, least worthy first; what results are means."""
+    sums, counts = embeddings.float().clone(), torch.ones(len(embeddings), 1, device=embeddings.device)
     for victim in victims.tolist():
         if (into := int(partner[victim])) >= 0:
             sums[into] += sums[victim]
             counts[into] += counts[victim]
-    return replace(tokens, embeddings=(sums / counts).to(tokens.embeddings.dtype))
+    return (sums / counts).to(embeddings.dtype)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from framework.core.interfaces import TokenRefiner
 from framework.core.types import Candidates, Question, Selection
 from framework.ops.apportion import worth
-from framework.ops.similarity import cosine_blocks
+from framework.ops.similarity import cosine_blocks, unit_rows
+
+TOGETHER = 1024  # tokens that are compared at a time: those worth most lie all over the video
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,18 @@ class TemporalSuppression(TokenRefiner):
         """Returns the selection [K]."""
         places = (candidates.tokens.column, candidates.tokens.row, candidates.tokens.tick)
         order = np.lexsort([key.cpu().numpy() for key in places])
-        tokens = candidates.tokens[torch.from_numpy(order)]
+        at, given = torch.from_numpy(order), candidates.tokens
+        row, column = given.row[at], given.column[at]
         ranking = np.lexsort((np.arange(len(order)), -worth(candidates).cpu().numpy()[order]))  # best first
-        unit = normalize(tokens.embeddings.float(), dim=-1)
+        unit = unit_rows(given.embeddings, at)
         standing = np.ones(len(order), dtype=bool)
         kept: list[int] = []
         for part, columns, cosine, gap in cosine_blocks(
-            unit, tokens.seconds, torch.from_numpy(ranking).to(unit.device), self.window_seconds
+            unit, given.seconds[at], torch.from_numpy(ranking), self.window_seconds, TOGETHER
         ):
             silences = (cosine >= self.threshold - 1e-6) & (gap <= self.window_seconds)  # identical reach 1
             if self.same_place:
-                silences &= (tokens.row[part, None] == tokens.row[columns]) & (
-                    tokens.column[part, None] == tokens.column[columns]
-                )
+                silences &= (row[part, None] == row[columns]) & (column[part, None] == column[columns])
             begin = int(columns[0]) if len(columns) else 0
             for token, row in zip(part.tolist(), silences.cpu().numpy(), strict=True):
                 if standing[token] and len(kept) < budget:

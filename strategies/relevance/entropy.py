@@ -13,10 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from framework.core.interfaces import RelevanceEstimator
 from framework.core.types import Relevance
 from framework.core.view import GroupView, Needs, Probe
-from framework.ops.certainty import entropy, least_certain, option_logits, probabilities
+from framework.ops.certainty import certainty, least_certain, options_entropy
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Entropy(RelevanceEstimator):
 
     def _entropy(self, probe: Probe) -> float:
         if self.over == "options":
-            return float(entropy(option_logits(probe).softmax(-1)))
-        per_token = entropy(probabilities(probe.logits))  # [R]
+            return options_entropy(probe)
+        per_token = certainty(probe).entropies  # R
         if self.tokens == "first":
-            return float(per_token[0])
-        return least_certain(per_token, 1.0 if self.tokens == "all" else self.worst_share)
+            return per_token[0]
+        return least_certain(torch.tensor(per_token), 1.0 if self.tokens == "all" else self.worst_share)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from framework.core.interfaces import RelevanceEstimator
 from framework.core.types import Relevance
 from framework.core.view import GroupView, Needs
-from framework.ops.certainty import log_probability, response
+from framework.ops.certainty import certainty
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,5 @@ class LogProbability(RelevanceEstimator):
 
     def relevance(self, view: GroupView) -> Relevance:
         """Returns value and raw value, which are the same: nats per response token, <= 0."""
-        likely = response(view.probe)  # [R, n]
-        raw = float(log_probability(likely).mean())
+        raw = float(torch.tensor(certainty(view.probe).log_probabilities).mean())
         return Relevance(raw, raw, "nats")

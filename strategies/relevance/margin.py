@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from framework.core.interfaces import RelevanceEstimator
 from framework.core.types import Relevance
 from framework.core.view import GroupView, Needs
-from framework.ops.certainty import margin, on_common_scale, response
+from framework.ops.certainty import certainty, on_common_scale
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,6 @@ class Margin(RelevanceEstimator):
 
     def relevance(self, view: GroupView) -> Relevance:
         """Returns the value on entropy's scale in nats. The raw value is the margin as a probability, 0..1."""
-        likely = response(view.probe)  # [R, n]
-        raw = float(margin(likely).min())
-        return Relevance(on_common_scale(raw, likely.shape[-1]), raw, "probability")
+        known = certainty(view.probe)
+        raw = min(known.margins)
+        return Relevance(on_common_scale(raw, known.outcomes), raw, "probability")

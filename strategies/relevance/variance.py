@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from framework.core.interfaces import RelevanceEstimator
 from framework.core.types import Relevance
 from framework.core.view import GroupView, Needs
-from framework.ops.certainty import largest_variance, on_common_scale, response, variance
+from framework.ops.certainty import certainty, largest_variance, on_common_scale
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Variance(RelevanceEstimator):
 
     def relevance(self, view: GroupView) -> Relevance:
         """Returns the value on entropy's scale in nats. The raw value is the variance in squared probabilities."""
-        likely = response(view.probe)  # [R, n]
-        raw = float(variance(likely).min())
-        outcomes = likely.shape[-1]
-        share = min(1.0, raw / largest_variance(outcomes))  # rounding may pass 1
-        return Relevance(on_common_scale(share, outcomes), raw, "probability^2")
+        known = certainty(view.probe)
+        raw = min(known.variances)
+        share = min(1.0, raw / largest_variance(known.outcomes))  # rounding may pass 1
+        return Relevance(on_common_scale(share, known.outcomes), raw, "probability^2")

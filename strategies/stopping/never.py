@@ -13,6 +13,8 @@ from framework.core.types import ScoredGroup
 class Never(StoppingPolicy):
     """Looks at every group: it is never enough."""
 
+    stops = False
+
     def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
         """Returns False, always."""
         return False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from framework.backbones.base import DecoderBackbone
 from framework.core.types import Question
 from framework.core.view import Needs
 
@@ -237,3 +239,22 @@ def test_a_layer_that_is_not_there_is_refused(make, film, encoded, questions) ->
 
 def test_no_questions_no_probes(make, film, encoded) -> None:
     assert make().probe(encoded(make(), film(1)), [], Needs(logits=True)) == []
+
+
+@pytest.mark.parametrize(("axes", "shape"), [(1, (2, 5)), (3, (3, 2, 5))])
+def test_ids_of_one_axis_are_handed_over_without_it(axes: int, shape: tuple[int, ...]) -> None:
+    """Text models take [B, S]; to those with three axes a tensor of two dimensions would mean text."""
+    given = {}
+
+    class Decoder:
+        def __call__(self, **arguments):
+            given.update(arguments)
+            return SimpleNamespace(last_hidden_state=arguments["inputs_embeds"])
+
+        def forward(self, past_key_values=None): ...
+
+    adapter = SimpleNamespace(decoder=Decoder())
+    ids = torch.arange(5).expand(axes, 2, -1)
+    DecoderBackbone._run(adapter, torch.zeros(2, 5, 4), ids, None, more="handed over")
+    assert given["position_ids"].shape == shape and given["more"] == "handed over"
+    assert given["attention_mask"].tolist() == [[1] * 5] * 2  # so that gaps in the ids are no packed texts

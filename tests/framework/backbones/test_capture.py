@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from framework.backbones.capture import Enough, attention_rows, hook, rotate
+from framework.backbones.capture import Enough, Making, attention_rows, hook, rotate
 
 
 def test_attention_rows_by_hand() -> None:
@@ -76,3 +76,50 @@ def test_hooks_are_gone_whatever_happens(error: type[Exception]) -> None:
         with pytest.raises(KeyError):
             run()
     assert not module._forward_pre_hooks
+
+
+class Gated(Attention):
+    """One head of four channels, of which two turn; a gate beside the query; norms that double and halve."""
+
+    head_dim = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj = nn.Linear(4, 8, bias=False), nn.Linear(4, 4, bias=False)
+        self.q_norm, self.k_norm = (lambda states: 2 * states), (lambda states: states / 2)
+
+
+def test_norms_gates_and_channels_that_do_not_turn_by_hand() -> None:
+    module = Gated()
+    with torch.no_grad():
+        module.q_proj.weight.copy_(torch.cat([torch.eye(4), 100 * torch.ones(4, 4)]))  # the query, then its gate
+        nn.init.eye_(module.k_proj.weight)
+    quarter = (torch.zeros(1, 1, 2), torch.ones(1, 1, 2))
+    hidden = torch.tensor([[[1.0, 2.0, 3.0, 4.0]]])
+    making = Making(gated_queries=True)
+    assert making.queries(module, hidden, quarter).tolist() == [[[[-4.0, 2.0, 6.0, 8.0]]]]
+    assert making.keys(module, hidden, quarter).tolist() == [[[[-1.0, 0.5, 1.5, 2.0]]]]
+
+
+def test_a_gate_stands_beside_its_own_head() -> None:
+    """Two heads of two channels: query, gate, query, gate."""
+    module = Attention()
+    module.q_proj = nn.Linear(4, 8, bias=False)
+    rows = torch.eye(4)
+    with torch.no_grad():
+        module.q_proj.weight.copy_(torch.cat([rows[:2], 0 * rows[:2], rows[2:], 0 * rows[2:]]))
+    still = (torch.ones(1, 1, 2), torch.zeros(1, 1, 2))
+    found = Making(gated_queries=True).queries(module, torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), still)
+    assert found.tolist() == [[[[1.0, 2.0]], [[3.0, 4.0]]]]
+
+
+def test_a_family_may_turn_neighbours() -> None:
+    def neighbours(states, cos, sin):
+        return states * cos + torch.stack([-states[..., 1::2], states[..., ::2]], -1).flatten(-2) * sin
+
+    module = Gated()
+    with torch.no_grad():
+        nn.init.eye_(module.k_proj.weight)
+    quarter = (torch.zeros(1, 1, 4), torch.ones(1, 1, 4))
+    found = Making(turn=neighbours).keys(module, torch.tensor([[[2.0, 4.0, 6.0, 8.0]]]), quarter)
+    assert found.tolist() == [[[[-2.0, 1.0, -4.0, 3.0]]]]

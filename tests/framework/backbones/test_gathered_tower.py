@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -17,7 +18,8 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVi
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel
 from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
-from framework.backbones import equal_chunk_attention, qwen2_5_vl
+from framework.backbones import equal_chunk_attention, gathered_tower, grid
+from framework.backbones.chunks import plan
 from framework.backbones.gathered_tower import encode, tower_indices
 from framework.config.parts import build_pipeline
 from framework.core.interfaces import TokenScorer
@@ -175,6 +177,21 @@ def test_ticks_without_kept_tokens_do_not_exist(tower) -> None:
     torch.testing.assert_close(got, gathered(tower, frames[rest], keep[rest].flatten()), **CLOSE)
 
 
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_one_plan_per_pass_and_nothing_is_read_from_the_device(tower, attention, monkeypatch, share: float) -> None:
+    """On the meta device reading a value raises. Two kinds of blocks make two plans, however many blocks there are."""
+    attention(equal_chunk_attention.register())
+    made: list[int] = []
+    monkeypatch.setattr(
+        gathered_tower, "plan", lambda bounds, device: (made.append(len(bounds) - 1), plan(bounds, device))[1]
+    )
+    monkeypatch.setattr(equal_chunk_attention, "plan", None)  # of a block
+    frames, keep = pixels(TICKS, ROWS, COLUMNS), torch.rand(N, generator=torch.Generator().manual_seed(1)) < share
+    got = gathered(copy.deepcopy(tower).to("meta"), frames, keep)
+    assert made[0] == TICKS and TICKS < made[1] <= TICKS * 3 * 4 and len(made) == 2
+    assert got.shape == (int(keep.sum()), 24) and got.device.type == "meta"
+
+
 def test_nothing_kept_is_no_tokens_and_no_pass(tower) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("the tower ran")
@@ -208,13 +225,13 @@ def test_the_adapter_drops_before_the_tower(make, film, encoded, monkeypatch: py
         assert torch.equal(getattr(some, name), getattr(whole, name))
     assert torch.equal(some.extra["extent"], whole.extra["extent"])
     assert torch.equal(backbone.encode(frames, layout, ~keep | keep).embeddings, encoded(backbone, frames).embeddings)
-    monkeypatch.setattr(qwen2_5_vl, "PATCHES_PER_PASS", 8)  # tick 0, then 1 and 3
+    monkeypatch.setattr(grid, "PATCHES_PER_PASS", 8)  # tick 0, then 1 and 3
     entered.clear()
     torch.testing.assert_close(backbone.encode(frames, layout, keep).embeddings, some.embeddings, **CLOSE)
 
 
 def test_passes_hold_about_so_many_kept_patches_and_whole_ticks(make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qwen2_5_vl, "PATCHES_PER_PASS", 64)
+    monkeypatch.setattr(grid, "PATCHES_PER_PASS", 64)
     keep = torch.ones(7, 8, dtype=torch.bool)  # 32 patches a tick
     split = make()._passes
     assert [p.tolist() for p in split(keep)] == [[0, 1], [2, 3], [4, 5], [6]]
@@ -223,6 +240,23 @@ def test_passes_hold_about_so_many_kept_patches_and_whole_ticks(make, monkeypatc
     keep[2] = False
     assert [p.tolist() for p in split(keep)] == [[0, 1, 3, 4], [5, 6]]
     assert [p.tolist() for p in split(torch.zeros_like(keep))] == [[]]
+
+
+def test_pixels_of_ticks_that_follow_each_other_are_not_copied(make, film, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, frames, given = make(), film(6), []
+    layout = backbone.layout(torch.arange(6), 56, 84)
+    real = backbone._tower
+    monkeypatch.setattr(backbone, "_tower", lambda pixels, keep: (given.append(pixels), real(pixels, keep))[1])
+    keep = torch.ones(6, 6, dtype=torch.bool)
+    for dropped, ticks in (([], range(6)), ([0], range(1, 6)), ([2], (0, 1, 3, 4, 5))):
+        keep[dropped] = False
+        given.clear()
+        backbone.encode(frames, layout, keep.flatten())
+        (pixels,) = given
+        assert torch.equal(pixels, frames.pixels[list(ticks)])
+        shared = pixels.untyped_storage().data_ptr() == frames.pixels.untyped_storage().data_ptr()
+        assert shared == (dropped != [2])
+        keep[:] = True
 
 
 def test_keep_of_another_shape_or_kind_is_refused(make, film) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
-from framework.backbones import loading
+from framework.backbones import beside, loading
 from framework.core.view import Needs
 
 
@@ -71,7 +71,21 @@ def test_a_folder_without_config(make, tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_family(make, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    with pytest.raises(ValueError, match="type 'llama', expected 'qwen2_5_vl'"):
+    with pytest.raises(ValueError, match="type 'llama', expected 'qwen2_5_vl': there are adapters for qwen2_5_vl, "):
+        make(checkpoint=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("internvl_chat", "take the checkpoint whose name ends in -hf or -HF"),
+        ("llava_qwen", "llava_onevision conversion"),
+        ("qwen3_vl", "take backbone=qwen3_vl_8b, or another option of its family"),
+    ],
+)
+def test_what_to_do_with_a_checkpoint_of_another_family_is_said(make, tmp_path: Path, kind: str, said: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(ValueError, match=rf"type '{kind}', expected 'qwen2_5_vl': .*{said}"):
         make(checkpoint=str(tmp_path))
 
 
@@ -186,6 +200,8 @@ def test_a_chat_template_of_transformers_4_is_read(make, checkpoint, tmp_path: P
     file.write_text(json.dumps({"chat_template": [1]}))
     with pytest.raises(ValueError, match=r"chat_template\.json of .* must hold a text under chat_template"):
         make(checkpoint=str(tmp_path), compact_step=2)
+    own = json.loads((tmp_path / "tokenizer_config.json").read_text()) | {"chat_template": "of text alone"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(own))
     file.write_text(json.dumps({"chat_template": template}))
     assert make(checkpoint=str(tmp_path), compact_step=3).tokenizer.chat_template == template
 
@@ -197,6 +213,27 @@ def test_a_checkpoint_without_preprocessor_uses_clip_statistics(make, checkpoint
     assert make().mean == [0.5, 0.4, 0.3]
 
 
+def test_the_file_of_transformers_5_says_first_how_frames_are_prepared(make, checkpoint, tmp_path: Path) -> None:
+    folder = copy(checkpoint, tmp_path)
+    (folder / "video_preprocessor_config.json").write_text(
+        json.dumps({"image_mean": [0.1] * 3, "image_std": [0.2] * 3})
+    )
+    assert make(checkpoint=str(folder)).mean == [0.1] * 3
+    said = {"image_mean": [0.7] * 3, "image_std": [0.8] * 3}
+    (folder / "processor_config.json").write_text(json.dumps({"video_processor": said}))
+    assert make(checkpoint=str(folder), compact_step=3).mean == [0.7] * 3
+    assert beside.statistics(str(folder)) == ([0.7] * 3, [0.8] * 3)
+    (folder / "processor_config.json").write_text("{}")
+    assert make(checkpoint=str(folder), compact_step=4).mean == [0.1] * 3
+
+
+def test_a_special_token_that_the_tokenizer_does_not_know_is_named(make, checkpoint, monkeypatch, tmp_path) -> None:
+    folder = copy(checkpoint, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"video_token_id": 9999}))
+    refused(make, monkeypatch, folder, "does not read video_token_id 9999 as one special token")
+
+
 def test_tied_weights_load(make, tied_checkpoint) -> None:
     model = make(checkpoint=tied_checkpoint).model
     assert model.lm_head.weight is model.get_input_embeddings().weight
@@ -204,7 +241,7 @@ def test_tied_weights_load(make, tied_checkpoint) -> None:
 
 def test_quiet_ends_with_its_block() -> None:
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with pytest.raises(KeyError), loading.quiet():
+    with pytest.raises(KeyError), beside.quiet():
         assert logging.get_verbosity() == logging.ERROR
         raise KeyError
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

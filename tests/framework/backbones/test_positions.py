@@ -70,7 +70,8 @@ def test_ids_never_go_back_in_time(ticks: list[int], step: int) -> None:
 
 def test_a_fixed_clock_by_hand() -> None:
     """Two seconds a tick: ids step by four, whatever the real times; the video ends with tick 511."""
-    times, end = on_clock(torch.tensor([0, 0, 1, 7]), 511, 2.0)
-    assert times.tolist() == [0.0, 0.0, 2.0, 14.0] and end == 1022.0
+    times, clock = on_clock(torch.tensor([0, 0, 1, 7]), torch.arange(512) * 0.1, 2.0)
+    assert times.tolist() == [0.0, 0.0, 2.0, 14.0] and clock is not None
+    assert len(clock) == 512 and clock[1] == 2.0 and clock[-1] == 1022.0
     assert time_ids("original", torch.arange(4), times, tokens_per_second=2, compact_step=2).tolist() == [0, 0, 4, 28]
     assert on_clock(torch.tensor([3]), None, 0.5)[1] is None

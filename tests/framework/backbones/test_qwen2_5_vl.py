@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from framework.backbones import qwen2_5_vl
+from framework.backbones import grid
 from framework.core.types import Candidates, Frames, Group, Question, Relevance, ScoredGroup, Selection, Tokens
 from framework.core.view import GroupView, Needs
 from framework.video.resize import target_size
@@ -161,7 +161,7 @@ def test_encoding_in_groups_is_encoding_at_once(make, film, encoded) -> None:
 def test_encoding_in_several_passes_of_the_tower_is_exact(make, film, encoded, monkeypatch) -> None:
     backbone, frames = make(), film(5)
     whole = encoded(backbone, frames)
-    monkeypatch.setattr(qwen2_5_vl, "PATCHES_PER_PASS", 2 * 24)  # two ticks
+    monkeypatch.setattr(grid, "PATCHES_PER_PASS", 2 * 24)  # two ticks
     torch.testing.assert_close(encoded(backbone, frames).embeddings, whole.embeddings, **CLOSE)
 
 
@@ -224,7 +224,7 @@ def test_a_fixed_clock_gives_the_ids_of_two_seconds_a_tick(make, stock, film, en
     inputs = stock_inputs(backbone, frames, question, 2.0)
     options = backbone.chat.split(question, True).option_ids
     expected = subset_logits(stock("sdpa"), inputs, our_ids(inputs, 2.0), tokens, keep)[options].softmax(-1).tolist()
-    few = Selection(tokens[keep], torch.zeros(4, dtype=torch.long), 4, end_seconds=3.5, end_tick=7)
+    few = Selection(tokens[keep], torch.zeros(4, dtype=torch.long), 4, clock=frames.seconds)
     assert backbone.answer(few, question).probabilities == pytest.approx(expected, abs=1e-5)
     real = make(text_offset="max_id").answer(few, question).probabilities
     assert max(abs(a - b) for a, b in zip(real, expected, strict=True)) > 1e-4
@@ -258,9 +258,9 @@ def test_under_max_id_text_follows_the_video_that_tokens_were_selected_from(make
     before = torch.arange(4)
     assert backbone.prefix(tokens, before, "original").text_start == 4 + 10 + 1
     few = tokens[tokens.tick < 3]
-    assert backbone.prefix(few, before, "original", end_seconds=5.0).text_start == 4 + 10 + 1
+    assert backbone.prefix(few, before, "original", clock=torch.arange(6.0)).text_start == 4 + 10 + 1
     assert backbone.prefix(few, before, "original").text_start == 4 + 4 + 1  # they are all there is
-    assert backbone.prefix(few, before, "compact", end_seconds=5.0).text_start == 4 + 4 + 1
+    assert backbone.prefix(few, before, "compact", clock=torch.arange(6.0)).text_start == 4 + 4 + 1
     first = backbone.prefix(tokens[tokens.tick < 1][:1], before, "original")
     assert first.text_start == 4 + 2 + 1  # the grid counts in full
 
@@ -290,7 +290,7 @@ def test_the_end_of_the_video_is_told_before_it(make, stock, film, encoded, ques
     torch.testing.assert_close(loss, -expected.log_softmax(-1)[40], **CLOSE)
     keep = torch.zeros(36, dtype=torch.bool)
     keep[[0, 4, 17]] = True  # three ticks, the last at 3 s; the video still ends at 7.5 s
-    few = Selection(tokens[keep], torch.zeros(3, dtype=torch.long), 3, end_seconds=7.5, end_tick=5)
+    few = Selection(tokens[keep], torch.zeros(3, dtype=torch.long), 3, clock=frames.seconds)
     places = our_ids(inputs, 1.5)
     if offset == "grid":
         names = ("input_ids", "mm_token_type_ids", "video_grid_thw", "second_per_grid_ts")
@@ -306,7 +306,8 @@ def test_which_end_is_told(make, film, encoded) -> None:
     """That of the whole video where it is known; of a compact group that of a short video; by a fixed clock its own."""
     changes = {"text_offset": "max_id", "told": "{seconds:.2f} s"}
     backbone, clocked = make(**changes), make(**changes, second_per_grid=2.0)
-    tokens = encoded(backbone, film(8, step=4.0))
+    frames = film(8, step=4.0)
+    tokens, clock = encoded(backbone, frames), frames.seconds
     few = tokens[torch.isin(tokens.tick, torch.tensor([1, 4, 6]))]
 
     def read(ids: Tensor) -> str:
@@ -314,12 +315,12 @@ def test_which_end_is_told(make, film, encoded) -> None:
 
     for positions in ("original", "sequential"):
         assert read(backbone.before(few, positions)) == "24.00 s<|vision_start|>"  # they are all there is
-        assert read(backbone.before(few, positions, 28.0)) == "28.00 s<|vision_start|>"
-    for end in (None, 28.0):  # three ticks, an id each second: 0, 1, 2
+        assert read(backbone.before(few, positions, clock)) == "28.00 s<|vision_start|>"
+    for end in (None, clock):  # three ticks, an id each second: 0, 1, 2
         assert read(backbone.before(few, "compact", end)) == "2.00 s<|vision_start|>"
     assert read(make(**changes, compact_step=3).before(few, "compact")) == "3.00 s<|vision_start|>"  # ids 0, 3, 6
     assert read(backbone.before(few[:0], "original")) == ""
-    selection = Selection(few, torch.zeros(len(few), dtype=torch.long), len(few), end_seconds=28.0, end_tick=7)
+    selection = Selection(few, torch.zeros(len(few), dtype=torch.long), len(few), clock=clock)
     assert read(backbone.before_answer(selection)) == "28.00 s<|vision_start|>"
     assert read(clocked.before_answer(selection)) == "14.00 s<|vision_start|>"
 
@@ -408,6 +409,21 @@ def test_operations_are_those_that_torch_counts(make, film, encoded, kept, quest
         assert backbone.probe_flops(len(tokens), asked, needs) == pytest.approx(equal, rel=0.02)
     equal = counted(lambda: backbone.answer(kept(tokens), questions[0]))
     assert backbone.answer_flops(len(tokens), questions[0]) == pytest.approx(equal, rel=0.02)
+
+
+@pytest.mark.parametrize("kept", [96, 24])
+def test_operations_of_dropped_cells_are_not_counted(make, kept: int) -> None:
+    """Rows are what torch counts. Attention is booked as if all cells were met, which is no less than what is."""
+    backbone, ticks, per_tick = make(attention="eager"), 12, 16
+    whole = Frames(torch.zeros(ticks, 2, 3, 112, 112, dtype=torch.uint8), torch.arange(ticks).double())
+    keep = torch.arange(ticks * per_tick) * kept % (ticks * per_tick) < kept  # spread evenly
+    with FlopCounterMode(display=False) as counter:
+        backbone.encode(whole, backbone.layout(torch.arange(ticks), 112, 112), keep)
+    counts = counter.get_flop_counts()["Global"]
+    attention = counts.pop(torch.ops.aten.bmm)
+    rows = backbone.encode_flops(kept, 0)  # which meet nobody
+    assert rows == pytest.approx(sum(counts.values()), rel=0.02)
+    assert attention <= backbone.encode_flops(kept, per_tick) - rows <= attention * per_tick
 
 
 def test_operations_of_what_is_not_run_are_none(make, questions) -> None:

@@ -36,7 +36,7 @@ def test_the_answer_is_the_stock_models_without_position_ids(
 ) -> None:
     backbone, question = make(answer_positions="sequential", text_offset=offset), questions[0]
     kept = some(encoded(backbone, film(6, step=1.5)))
-    selection = Selection(kept, torch.zeros(len(kept), dtype=torch.long), 9, end_seconds=7.5)
+    selection = Selection(kept, torch.zeros(len(kept), dtype=torch.long), 9, clock=torch.tensor([0.0, 7.5]))
     expected = stock_logits(stock("sdpa"), backbone, kept, question, torch.zeros(0, dtype=torch.long))[-1]
     answer = backbone.answer(selection, question)
     options = expected[backbone.chat.split(question, True).option_ids].softmax(-1)
@@ -61,8 +61,8 @@ def test_splice(make, film, encoded) -> None:
     """The visual tokens stand where the placeholder was; what is before them does not change."""
     backbone = make()
     kept = some(encoded(backbone, film(6)))
-    before = backbone.before(kept, "sequential", end_seconds=99.0)
-    prefix = backbone.prefix(kept, before, "sequential", end_seconds=99.0)
+    before = backbone.before(kept, "sequential", clock=torch.tensor([0.0, 99.0]))
+    prefix = backbone.prefix(kept, before, "sequential", clock=torch.tensor([0.0, 99.0]))
     assert len(prefix.embeddings) == len(before) + 7 == prefix.text_start
     with torch.no_grad():
         assert torch.equal(prefix.embeddings[: len(before)], backbone.model.get_input_embeddings()(before))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 
 import pytest
+import torch
 
 from framework.backbones.text import ChatText
 from framework.core.types import Question
 from framework.lab.tokenizer import build_tokenizer
+from tests.framework.backbones.conformance.framed import TOKENIZERS
 
 
 @pytest.fixture
@@ -66,6 +68,25 @@ def test_a_template_that_keeps_no_text_before_a_video_cannot_tell(chat) -> None:
         ValueError, match=r"^backbone\.adapter\.told: got 'At {seconds}'.*set backbone\.adapter\.told=\"\""
     ):
         ChatText(tokenizer, "<|video_pad|>", "At {seconds}")
+
+
+def test_a_template_that_makes_the_model_think_is_refused_until_it_is_told_not_to(chat) -> None:
+    tokenizer = copy.copy(chat.tokenizer)
+    tokenizer.chat_template += (
+        "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n"
+        "{% else %}<think>\n{% endif %}"
+    )
+    with pytest.raises(ValueError, match=r"think before it answers.*enable_thinking: false"):
+        ChatText(tokenizer, "<|video_pad|>")
+    told = ChatText(tokenizer, "<|video_pad|>", template={"enable_thinking": False})
+    assert decoded(told, told.split(Question("x", "red?", "red?"), True).after).endswith("<think>\n\n</think>\n\n")
+
+
+def test_several_tokens_may_stand_for_the_video(chat, questions) -> None:
+    """Without the brackets that the template puts around it."""
+    bare = ChatText(chat.tokenizer, "<|vision_start|><|video_pad|><|vision_end|>")
+    assert decoded(bare, bare.before(True, 1.0)) == decoded(chat, chat.before(False, 1.0))
+    assert torch.equal(bare.split(questions[0], True).after, chat.split(questions[0], False).after)
 
 
 def test_special_tokens_typed_by_a_user_stay_text(chat) -> None:
@@ -136,3 +157,49 @@ def test_the_labs_word_level_tokenizer() -> None:
     assert chat.tokenizer.convert_ids_to_tokens(prompt.option_ids.tolist()) == ["A", "B", "C", "D"]
     with pytest.raises(ValueError, match="option letter 'J' is not one token"):
         chat.split(Question("x", bare, bare, tuple("123456789x")), True)
+
+
+@pytest.mark.parametrize("words", TOKENIZERS)
+@pytest.mark.parametrize("after", ["", "\n", "</v>\n", "</v>Look:\n"])
+def test_pieces_are_read_as_the_whole_prompt_is(words: str, after: str, questions) -> None:
+    """Also by tokenizers that put a space before text, at the beginning or after each special token."""
+    tokenizer = TOKENIZERS[words]()
+    tokenizer.add_tokens(["<|im_start|>", "<|im_end|>", "<v>", "</v>"], special_tokens=True)
+    video = "{% if p.type == 'video' %}<v>" + after + "{% else %}{{ p.text }}{% endif %}"
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>user\n{% for p in m.content %}"
+        + video
+        + "{% endfor %}<|im_end|>{% endfor %}"
+        "<|im_start|>assistant\n"
+    )
+    chat = ChatText(tokenizer, "<v>")
+    for question in questions:
+        for shown in (True, False):
+            content = [{"type": "video"}] * shown + [{"type": "text", "text": question.prompt}]
+            whole = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+            pad = tokenizer.convert_tokens_to_ids(["<v>"]) * shown
+            prompt = chat.split(question, shown)
+            expected = tokenizer(whole, add_special_tokens=False)["input_ids"]
+            assert [*chat.before(shown, 0.0).tolist(), *pad, *prompt.after.tolist()] == expected
+            asked = tokenizer.decode(prompt.after[prompt.rows["question"]])
+            assert asked.strip() == question.bare
+
+
+def test_a_message_of_the_system_must_be_shown() -> None:
+    tokenizer = TOKENIZERS["bytes"]()
+    assert (
+        ChatText(tokenizer, "<|video_pad|>", system="Be brief.").head[True].startswith("<|im_start|>system\nBe brief.")
+    )
+    tokenizer.chat_template = (
+        "{% for p in messages[-1].content %}{% if p.type == 'video' %}<|video_pad|>{% else %}{{ p.text }}{% endif %}"
+        "{% endfor %}"
+    )
+    with pytest.raises(ValueError, match=r"^backbone\.adapter\.system: got 'Be brief\.', but .*system=null$"):
+        ChatText(tokenizer, "<|video_pad|>", system="Be brief.")
+
+
+def test_what_stands_before_the_question_can_be_given_away(chat, questions) -> None:
+    given = ChatText(chat.tokenizer, "<|video_pad|>")
+    before = given.split(questions[0], True).after.tolist()
+    assert given.give_between() == "<|vision_end|>"
+    assert given.split(questions[0], True).after.tolist() == before[1:]

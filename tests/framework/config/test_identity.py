@@ -76,6 +76,7 @@ def test_what_a_run_does_not_use_changes_no_id(composed: Callable[..., DictConfi
         ("backbone.adapter.second_per_grid", 2.0),
         ("backbone.adapter.total_pixels", 90316800),
         ("backbone.adapter.told", "'{seconds:.0f} seconds'"),
+        ("backbone.sampling.at", "middles"),
     ],
 )
 def test_a_key_that_came_later_counts_where_it_changes_something(

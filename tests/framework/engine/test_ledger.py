@@ -24,5 +24,40 @@ def test_a_stage_is_booked_even_when_it_fails() -> None:
     assert ledger.of("a")["encode"].passes == 1 and ledger.of("a")["encode"].tokens == 7
 
 
+class Events:
+    """A clock like a GPU's: a mark is a place in the order of the work, and is told how late it is only afterwards."""
+
+    def __init__(self) -> None:
+        self.marks = 0
+        self.read: list[tuple[int, int]] = []
+
+    def mark(self) -> int:
+        self.marks += 1
+        return self.marks
+
+    def between(self, start: int, end: int) -> float:
+        self.read.append((start, end))
+        return float(end**2 - start**2)
+
+
+def test_no_stage_waits_and_seconds_add_up() -> None:
+    clock = Events()
+    ledger = Ledger(clock)
+    with ledger.stage("decode", ["a", "b"]):  # marks 1 and 2: 3 s
+        pass
+    with ledger.stage("probe", ["a"], tokens=4, flops=8.0):  # 3 and 4: 7 s
+        ledger.charge("capture", ["b"], Cost(seconds=2.0, passes=1))
+    assert clock.marks == 4 and not clock.read
+    assert list(ledger.of("a").items()) == [("decode", Cost(1.5, 1)), ("probe", Cost(7.0, 1, 4, 8.0))]
+    assert clock.read == [(1, 2), (3, 4)]
+    with ledger.stage("probe", ["b", "a"]):  # 5 and 6: 11 s
+        pass
+    seconds = [cost.seconds for name in "ab" for cost in ledger.of(name).values()]
+    spent = ledger.spent()
+    assert sum(seconds) == sum(cost.seconds for cost in spent.values()) == 3 + 7 + 2 + 11
+    assert spent["probe"] == Cost(18.0, 2, 4, 8.0)
+    assert clock.read == [(1, 2), (3, 4), (5, 6)], "each mark is read once"
+
+
 def test_peak_memory_is_that_of_this_process() -> None:
     assert 10_000_000 < peak_bytes() < 1_000_000_000_000

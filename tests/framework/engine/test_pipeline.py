@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,19 +11,22 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from omegaconf import DictConfig
 from torch import Tensor
 
 from framework.benchmarks.base import VideoItem
 from framework.config.parts import build_pipeline
-from framework.core.interfaces import TokenScorer
+from framework.core.interfaces import BudgetAllocator, TokenScorer
 from framework.core.outcome import Outcome
-from framework.core.types import Candidates, Frames, Layout, Question, Scores, Selection, Tokens
+from framework.core.types import Candidates, Frames, Layout, Question, ScoredGroup, Scores, Selection, Tokens
 from framework.core.view import GroupView, Needs, Probe
 from framework.engine.ledger import Ledger
-from framework.engine.live import LiveSession
+from framework.engine.live import WORTHWHILE, LiveSession
 from framework.engine.pipeline import Pipeline
-from framework.engine.session import best
+from framework.engine.session import Wanted, best
+from framework.engine.shown import Shown
 from framework.evaluation.evidence import evidence_kept
 from framework.video.readers.pyav import PyAVReader
 
@@ -367,6 +371,71 @@ def test_what_is_parked_is_bounded(
         assert len(shown.tokens) <= 2 * 5  # two questions, ceil(1.1 x 4) tokens each
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("allocator=softmax", "scheduler=random"),
+        ("allocator=softmax", "allocator.minimum=1", "scheduler=upper_confidence", "stopping=certain"),
+        ("allocator=equal", "scheduler=van_der_corput", "refiner.overshoot_of=budget"),
+        ("allocator=softmax", "backbone.temperature=0.1", "refiner.overshoot=1.6"),
+        ("allocator=softmax", "stopping=agreement"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_kept_any_more_is_given_up_early(
+    overrides: tuple[str, ...],
+    pipeline: Callable[..., Pipeline],
+    needle_video: VideoItem,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same selections as when every group keeps what it could get at most, with fewer tokens held."""
+    held: list[int] = []
+    stock = LiveSession.release
+
+    def release(self: LiveSession, awaited: set[int], wanted: Wanted) -> None:
+        stock(self, awaited, wanted)
+        held[-1] = max(held[-1], self.held_bytes)
+
+    monkeypatch.setattr(LiveSession, "release", release)
+    built = pipeline("preset=adapttoken", "backbone.group_ticks=8", "budget=24", *overrides)
+    asked, found = [item.question for item in needle_video.items[:2]], []
+    for most in (type(built.allocator).most, BudgetAllocator.most):
+        monkeypatch.setattr(type(built.allocator), "most", most)
+        held.append(0)
+        found.append([facts(outcome) for outcome in built.answer(needle_video.path, asked)])
+    assert found[0] == found[1]
+    assert held[0] < held[1]
+
+
+def test_an_allocator_that_said_too_little_is_named(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = pipeline("preset=adapttoken")
+    monkeypatch.setattr(type(built.allocator), "most", lambda self, groups, question, budget: [1] * len(groups))
+    with pytest.raises(RuntimeError, match=r"group \d+: \d+ tokens .* `most` had said fewer \(key: allocator\)"):
+        built.answer(needle_video.path, [needle_video.items[0].question])
+
+
+def test_parked_groups_are_copied_again_only_where_much_is_not_wanted(
+    pipeline: Callable[..., Pipeline], needle_video: VideoItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """17 groups of some 30 tokens: each is parked once, and of what was parked no token is copied much oftener."""
+    copied: Counter[int] = Counter()
+    stock = Shown.park
+
+    def park(self: Shown, limits: Sequence[tuple[ScoredGroup, int]]) -> None:
+        stock(self, limits)
+        copied[int(self.layout.tick[0])] += len(self.index)
+
+    monkeypatch.setattr(Shown, "park", park)
+    built = pipeline("preset=adapttoken", "backbone.group_ticks=8", "budget=24")
+    built.answer(needle_video.path, [needle_video.items[0].question])
+    assert len(copied) == 17
+    assert all(
+        tokens <= 27 / (1 - WORTHWHILE) for tokens in copied.values()
+    )  # at first ceil(1.1 x 24), a geometric sum
+
+
 def test_questions_need_ids_of_their_own(pipeline: Callable[..., Pipeline], needle_video: VideoItem) -> None:
     question = needle_video.items[0].question
     with pytest.raises(ValueError, match="ids of their own"):
@@ -377,3 +446,10 @@ def test_best_breaks_ties_by_place_and_never_takes_the_refused() -> None:
     scores = torch.tensor([1.0, 3.0, 3.0, -torch.inf, 3.0])
     assert best(scores, 2).tolist() == [1, 2]
     assert best(scores, 9).tolist() == [0, 1, 2, 4]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 0.25, 3.0]), max_size=30), st.integers(-1, 33))
+def test_the_best_are_those_of_a_stable_sort(scores: list[float], count: int) -> None:
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])[: max(0, count)]
+    assert best(torch.tensor(scores), count).tolist() == sorted(i for i in order if scores[i] > -math.inf)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 
+from framework.benchmarks.base import VideoItem
 from framework.core.errors import UsageError
 from framework.evaluation.distributed import World
 from framework.evaluation.results import gather
@@ -246,3 +247,42 @@ def test_a_tracker_hears_only_what_is_new(tmp_path: Path) -> None:
     assert told(failing) == []  # the same question failed again
     assert told(TOY["ToyPipeline"]()) == [(27, 0)]
     assert told(TOY["ToyPipeline"]()) == []
+
+
+def test_the_next_open_video_is_announced_before_this_one_is_asked(tmp_path: Path) -> None:
+    """Videos that are answered already are passed over, and nothing comes after the last."""
+    told: list[str] = []
+    pipeline = TOY["ToyPipeline"]()
+    runner = replace(TOY["runner"](tmp_path, pipeline), announce=lambda path: told.append(f"{path} {pipeline.calls}"))
+    pipeline.fails = lambda names: RuntimeError("no") if names[0][0] in "257" else None
+    runner.run()
+    assert [line.split()[0] for line in told] == [f"{index}.mp4" for index in range(1, 9)]
+    assert told[0] == "1.mp4 []"
+    told.clear()
+    runner.run()
+    assert [line.split()[0] for line in told] == ["5.mp4", "7.mp4"]
+    pipeline.fails = lambda names: None
+    told.clear()
+    runner.run()
+    assert [line.split()[0] for line in told] == ["5.mp4", "7.mp4"]
+    told.clear()
+    runner.run()
+    assert told == []
+
+
+def test_a_video_that_cannot_be_outlined_fails_at_its_own_turn(tmp_path: Path) -> None:
+    told: list[str] = []
+    runner = replace(TOY["runner"](tmp_path, TOY["ToyPipeline"]()), announce=told.append)
+
+    class Broken(type(runner.benchmark)):  # type: ignore[misc]
+        def __getitem__(self, index: int) -> VideoItem:
+            if index == 2:
+                raise UsageError("the annotations end here")
+            return super().__getitem__(index)
+
+        def outline(self, index: int) -> VideoItem:
+            return self[index] if index < 2 or told == ["1.mp4"] else super().__getitem__(index)
+
+    with pytest.raises(UsageError, match="the annotations end here"):
+        replace(runner, benchmark=Broken()).run()
+    assert told == ["1.mp4"] and len(questions(tmp_path)) == 6

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framework.core.types import Candidates
-from framework.ops.apportion import apportion, apportion_log, worth
+from framework.ops.apportion import apportion, apportion_log, at_most, worth
 from framework.testing import toys
 
 groups = st.lists(
@@ -144,3 +144,22 @@ def test_worth_lifts_only_groups_with_negative_scores() -> None:
     found = worth(_candidates([0, 0, 1, 1], [-3.0, 1.0, 2.0, 1.0], [0.5, 0.5, 1.0, 1.0]))
     assert found.tolist() == [0.0, 2.0, 2.0, 1.0]
     assert worth(_candidates([], [], [])).tolist() == []
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(groups, budgets, budgets)
+def test_no_later_quota_is_more_than_at_most(
+    given_groups: list[tuple[float, int, float]], first: int, then: int
+) -> None:
+    """Whatever groups join, and to whatever the budget falls: full groups hand on to those that were there before."""
+    weights, caps, priority = (list(part) for part in zip(*given_groups, strict=True))
+    quotas = apportion(weights, caps, min(first, then), priority)
+    for there in range(1, len(caps) + 1):
+        before = apportion(weights[:there], caps[:there], max(first, then), priority[:there])
+        limits = at_most(before, caps[:there], max(first, then))
+        assert all(quota <= limit for quota, limit in zip(quotas, limits, strict=False))
+
+
+def test_at_most_is_one_more_within_cap_and_budget() -> None:
+    assert at_most([0, 3, 9], [5, 3, 10], 12) == [1, 3, 10]
+    assert at_most([0, 4], [5, 9], 4) == [1, 4]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from framework.ops.removal import exponential, remove_closest
+from framework.ops.removal import NEAR, exponential, first_reach, remove_closest
 from framework.ops.similarity import Blocks, cosine_blocks
 
 
@@ -60,3 +60,16 @@ def test_the_last_token_goes_where_nothing_is_related() -> None:
 @pytest.mark.parametrize(("reach", "most"), [(0.0, 1.0), (2.0, math.exp(-1))])
 def test_the_bound_falls_with_distance(reach: float, most: float) -> None:
     assert exponential(2.0)(reach) == pytest.approx(most)
+
+
+def test_the_first_reach_is_that_of_the_worst_link_that_is_needed() -> None:
+    """Two removals leave one of the three best links whole: the third best is .5, so the band ends at sigma x ln 2."""
+    links = torch.tensor([0.2, 0.9, 0.5, -torch.inf, 0.8])
+    assert first_reach(links, 2, 3.0) == pytest.approx(3.0 * math.log(2), rel=0.01)
+    assert exponential(3.0)(first_reach(links, 2, 3.0)) < 0.5
+    assert first_reach(links, 1, 3.0) == pytest.approx(-3.0 * math.log(0.9), rel=0.02)
+
+
+@pytest.mark.parametrize("count", [3, 4, 100])
+def test_links_that_are_too_few_or_unlike_say_nothing(count: int) -> None:
+    assert first_reach(torch.tensor([0.2, 0.9, 0.5, -0.1, -torch.inf]), count, 3.0) == 3.0 * NEAR

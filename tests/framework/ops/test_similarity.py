@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from framework.ops.similarity import LISTED, Blocks, LivingNeighbours, cosine_blocks
+from framework.ops.similarity import LISTED, Blocks, LivingNeighbours, cosine_blocks, unit_rows
 
 
 def _unit(n: int, seed: int) -> torch.Tensor:
@@ -65,3 +65,25 @@ def test_neighbours_stay_true_while_tokens_go(n: int) -> None:
         near.remove(token)
         alive[token] = False
         assert np.array_equal(near.alive, alive)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_unit_rows_are_those_of_the_order(dtype: torch.dtype) -> None:
+    """Straight stretches and mixed ones; a zero stays a zero."""
+    noise = torch.Generator().manual_seed(4)
+    given = torch.randn(300, 6, generator=noise).to(dtype)
+    given[7] = 0
+    for order in (torch.arange(300), torch.randperm(300, generator=noise), torch.tensor([7, 8, 9]), torch.arange(0)):
+        expected = torch.nn.functional.normalize(given[order].float(), dim=-1)
+        assert torch.allclose(unit_rows(given, order), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [None, 3])
+def test_rows_in_any_order(size: int | None) -> None:
+    unit, seconds = _unit(30, 1), torch.arange(30, dtype=torch.float64)
+    rows = torch.randperm(30, generator=torch.Generator().manual_seed(5))
+    blocks = list(cosine_blocks(unit, seconds, rows, 4.0, size))
+    assert torch.equal(torch.cat([part for part, *_ in blocks]), rows)
+    for part, columns, cosine, gap in blocks:
+        assert torch.allclose(cosine, unit[part] @ unit[columns].T, atol=1e-6)
+        assert torch.equal(gap, (part[:, None] - columns).abs().double())

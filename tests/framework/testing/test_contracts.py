@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
 
-from framework.core.interfaces import GroupScheduler, GroupSplitter, RelevanceEstimator, TokenScorer
-from framework.core.types import Group, Relevance, Scores
+from framework.core.interfaces import GroupScheduler, GroupSplitter, RelevanceEstimator, StoppingPolicy, TokenScorer
+from framework.core.types import Group, Relevance, ScoredGroup, Scores
 from framework.core.view import GroupView, Needs
 from framework.testing.contracts import (
     ContractBroken,
@@ -17,6 +18,7 @@ from framework.testing.contracts import (
     check_scheduler,
     check_scorer,
     check_splitter,
+    check_stopping,
 )
 
 
@@ -112,3 +114,16 @@ def test_a_splitter_and_a_scheduler() -> None:
         check_splitter(Loses())
     with pytest.raises(ContractBroken, match="returns one of `remaining`"):
         check_scheduler(Foreign())
+
+
+def test_a_policy_that_says_it_never_stops_and_does() -> None:
+    class Third(StoppingPolicy):
+        def enough(self, visited: Sequence[ScoredGroup], remaining: int) -> bool:
+            return len(visited) == 3
+
+    class Hasty(Third):
+        stops = False
+
+    check_stopping(Third())
+    with pytest.raises(ContractBroken, match=r"Hasty: .* never enough"):
+        check_stopping(Hasty())

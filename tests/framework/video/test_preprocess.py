@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from framework.video.preprocess import normalise, patchify
+from framework.video.preprocess import normalise, patchify, take
 from framework.video.resize import resize, target_size
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -36,6 +36,24 @@ def test_patches_equal_a_plain_loop(frames: int, patch: int, merge: int) -> None
     got = patchify(pixels, patch, merge)
     assert got.shape == (3 * 2 * 3 * merge**2, 3 * frames * patch * patch)
     np.testing.assert_array_equal(got.numpy(), loop(pixels.numpy(), patch, merge))
+
+
+def test_how_pixels_lie_in_memory_changes_no_patch() -> None:
+    """Colours last, as the decoder gives them: the same patches, bit by bit, kept ones too."""
+    pixels = torch.randint(0, 256, (3, 2, 56, 84, 3), dtype=torch.uint8).permute(0, 1, 4, 2, 3)
+    keep = torch.arange(18) % 3 == 1
+    assert not pixels.is_contiguous()
+    for kept in (None, keep):
+        assert torch.equal(patchify(pixels, 14, 2, kept), patchify(pixels.contiguous(), 14, 2, kept))
+
+
+def test_neighbouring_ticks_are_taken_without_a_copy() -> None:
+    pixels = torch.arange(24).reshape(6, 2, 2)
+    for wanted, copied in (([1, 2, 3], False), ([4], False), ([0, 2], True), ([0, 1, 3], True), ([], True)):
+        ticks = torch.tensor(wanted, dtype=torch.long)
+        taken = take(pixels, ticks)
+        assert torch.equal(taken, pixels[ticks])
+        assert (taken.untyped_storage().data_ptr() != pixels.untyped_storage().data_ptr()) == copied
 
 
 def test_ticks_do_not_touch_each_other() -> None:

@@ -51,6 +51,21 @@ def test_timestamps_take_the_frame_that_is_shown() -> None:
     assert sampling.frames(seconds, duration, 2).tolist() == [0, 1, 6, 9]
 
 
+@pytest.mark.parametrize("count", [4, 7, 12, 33])
+@pytest.mark.parametrize("total", [33, 100, 301])
+def test_middles_are_the_frames_that_internvl_takes(total: int, count: int) -> None:
+    """Its index rule at constant rate, in whole numbers: floor((2 k + 1) * total / (2 * count))."""
+    seconds, duration = even(total, 29.97)
+    chosen = Sampling(None, count, 1, at="middles").frames(seconds, duration, 1)
+    assert chosen.tolist() == [(2 * k + 1) * total // (2 * count) for k in range(count)]
+
+
+def test_middles_follow_real_times() -> None:
+    seconds = np.array([0.5, 0.6, 0.7, 0.8, 9.0])  # 0.5..10.5 s in four parts: their middles are 1.75, 4.25, 6.75, 9.25
+    assert Sampling(None, 4, 1, at="middles").frames(seconds, 10.5, 1).tolist() == [3, 4]
+    assert Sampling(None, 4, 1, at="ends").frames(seconds, 10.5, 1).tolist() == [0, 3, 4]
+
+
 @pytest.mark.parametrize(
     "kwargs",
     [
@@ -59,6 +74,7 @@ def test_timestamps_take_the_frame_that_is_shown() -> None:
         {"fps": None, "max_frames": 8, "min_frames": 0},
         {"fps": None, "max_frames": 8, "min_frames": 1, "timestamps": ()},
         {"fps": None, "max_frames": 8, "min_frames": 1, "timestamps": (-1.0,)},
+        {"fps": None, "max_frames": 8, "min_frames": 1, "at": "start"},
     ],
 )
 def test_bad_values_name_their_key(kwargs: dict) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,7 +21,7 @@ from framework.video.readers.base import Reader
 from framework.video.readers.decord import DecordReader
 from framework.video.readers.pyav import PyAVReader
 from framework.video.sampling import Sampling
-from framework.video.stream import CHUNK_FRAMES, QUEUE_CHUNKS, FrameSource, _chunk_frames
+from framework.video.stream import CHUNK_FRAMES, FrameSource
 from framework.video.timeline import timeline
 
 TICKS = 20
@@ -38,6 +41,13 @@ class Counting(Reader):
     frames: int = 40
     grows: int = 10**9
     spoilt: frozenset[int] = frozenset()
+    coloured: bool = False  # colour c is brighter by c
+    alive: list[weakref.ref[np.ndarray]] = field(default_factory=list)  # pictures, as long as somebody holds them
+    most_alive: int = 0
+    watched: int = 0  # when so many are asked for, `reached` is set
+    halts_at: int = -1  # at this frame it waits until it may `go_on`
+    reached: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def info(self, path: str) -> VideoInfo:
         return VideoInfo(path, torch.arange(self.frames).double().numpy(), 8, 8, float(self.frames), 0, False, (8, 8))
@@ -50,10 +60,20 @@ class Counting(Reader):
                 if number == self.breaks:
                     raise KeyboardInterrupt
                 self.asked.append(number)
+                if len(self.asked) == self.watched:
+                    self.reached.set()
+                if number == self.halts_at:
+                    self.reached.set()
+                    assert self.go_on.wait(60)
                 if damaged is not None and number in self.spoilt:
                     damaged.add(number)
                 side = 12 if number >= self.grows else 8
-                yield number, torch.full((3, side, side), number % 256, dtype=torch.uint8)
+                picture = np.full((side, side, 3), number % 256, np.uint8)
+                if self.coloured:
+                    picture += np.arange(3, dtype=np.uint8)
+                self.alive.append(weakref.ref(picture))
+                self.most_alive = max(self.most_alive, sum(one() is not None for one in self.alive))
+                yield number, torch.from_numpy(picture).permute(2, 0, 1)
         finally:
             self.closed = True
 
@@ -68,6 +88,19 @@ def contiguous(ticks: int = TICKS, size: int = 4) -> list[Group]:
 
 def interleaved(count: int = 5) -> list[Group]:
     return [Group(g, torch.arange(g, TICKS, count)) for g in range(count)]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def wait_until_idle(source: FrameSource) -> None:
+    """Until the decoding thread waits for room in the queue."""
+    wait_until(lambda: source._ahead.waiting)
 
 
 def decoding() -> int:
@@ -115,13 +148,81 @@ def test_only_the_announced_ticks_are_decoded() -> None:
 
 
 def test_decoding_goes_no_further_than_the_queue() -> None:
+    """Two groups are less than a chunk here: one chunk is taken, one lies in the queue, one waits."""
     reader = Counting(frames=2000)
     groups = contiguous(1000)
     with FrameSource(line(1000), reader, (8, 8), groups) as source:
         source.frames(groups[0])
-        assert len(reader.asked) <= (QUEUE_CHUNKS + 3) * CHUNK_FRAMES
+        assert len(reader.asked) <= 3 * CHUNK_FRAMES
     assert reader.closed
     assert decoding() == 0
+
+
+@pytest.mark.parametrize(
+    ("frames_ahead", "most_bytes"),
+    [(512, 2**28), (192, 200 * 3 * 8 * 8)],  # two groups; as many whole chunks as the limit has room for
+)
+def test_two_groups_are_decoded_while_the_consumer_is_busy(frames_ahead: int, most_bytes: int) -> None:
+    """The consumer holds its first group (256 frames) and asks for nothing; what waits for room is one chunk more."""
+    groups = contiguous(1000, 128)
+    reader = Counting(frames=2000, watched=256 + frames_ahead + CHUNK_FRAMES)
+    with FrameSource(line(1000), reader, (8, 8), groups, ahead_bytes=most_bytes) as source:
+        source.frames(groups[0])
+        assert reader.reached.wait(60)
+        pixels = [source.frames(group).pixels for group in groups[1:3]]
+        assert torch.cat(pixels)[:, :, 0, 0, 0].flatten().tolist() == [n % 256 for n in range(256, 768)]
+    reader = Counting(frames=2000)
+    with FrameSource(line(1000), reader, (8, 8), groups, ahead_bytes=most_bytes) as source:
+        source.frames(groups[0])
+        wait_until_idle(source)
+        assert len(reader.asked) == 256 + frames_ahead + CHUNK_FRAMES
+
+
+@pytest.mark.parametrize(
+    ("strided", "in_ram", "frames"),
+    [
+        (True, 2**20, 1984),  # the first of 8 interleaved groups ends with frame 1985; 31 chunks lie ready
+        (True, 64 * 10 * 192, 640),  # but no more than the spool may hold in RAM
+        (False, 2**20, 500),  # neighbours: two groups, as ever
+    ],
+)
+def test_what_the_first_group_needs_is_decoded_before_it_is_wished_for(strided: bool, in_ram: int, frames: int) -> None:
+    every = torch.arange(1000)
+    groups = [Group(g, part) for g, part in enumerate([every[g::8] for g in range(8)] if strided else every.split(125))]
+    reader = Counting(frames=2000)
+    with FrameSource(line(1000), reader, (8, 8), groups, spool_ram_bytes=in_ram) as source:
+        source.start(groups[0])
+        wait_until_idle(source)
+        assert len(reader.asked) == frames // CHUNK_FRAMES * CHUNK_FRAMES + (CHUNK_FRAMES if frames < 1984 else 16)
+        assert source.frames(groups[0]).pixels.shape[0] == 125
+    assert decoding() == 0
+
+
+def test_a_source_serves_just_what_it_was_made_for() -> None:
+    groups = interleaved()
+    with FrameSource(line(), Counting(), (8, 8), groups) as source:
+        assert source.serves(line(), (8, 8), interleaved())
+        assert not source.serves(line(), (8, 4), groups)
+        assert not source.serves(line(), (8, 8), groups[:-1])
+        assert source.serves(line(), (8, 8), contiguous())  # the same frames, cut otherwise
+        assert not source.serves(Timeline("other", line().seconds, line().frames), (8, 8), groups)
+        assert not source.serves(Timeline("made", line().seconds + 1, line().frames), (8, 8), groups)
+
+
+def test_closing_ends_the_decoding_within_a_chunk() -> None:
+    """A sparse chunk takes long: the thread does not read it to its end when nobody wants it any more."""
+    reader = Counting(frames=2000, halts_at=40)
+    groups = contiguous(1000)
+    with FrameSource(line(1000), reader, (8, 8), groups) as source:
+        source.start()
+        assert reader.reached.wait(60)
+        closing = threading.Thread(target=source.close)
+        closing.start()
+        wait_until(lambda: source._ahead.closed)
+        reader.go_on.set()
+        closing.join()
+    assert reader.asked[-1] == 40
+    assert reader.closed
 
 
 def test_nothing_is_decoded_if_nothing_is_wished_for() -> None:
@@ -160,11 +261,35 @@ def test_pictures_of_another_size_are_resized_to_the_one_size(caplog: pytest.Log
     ]
 
 
-def test_large_pictures_are_resized_few_at_a_time() -> None:
-    """As many as make 16 MiB, by the size that they have and not by that of the first ones."""
-    assert _chunk_frames(torch.Size((3, 8, 8))) == CHUNK_FRAMES
-    assert _chunk_frames(torch.Size((3, 1080, 1920))) == 2  # 6,220,800 bytes each
-    assert _chunk_frames(torch.Size((3, 8640, 15360))) == 1
+def test_one_full_size_picture_is_held_at_a_time() -> None:
+    """Beside the one that the reader is about to give: the queue and the spool hold resized copies."""
+    reader = Counting(frames=200, grows=0)  # all are 12 x 12, and wanted as 8 x 8
+    with FrameSource(line(100), reader, (8, 8), contiguous(100, 50)) as source:
+        source.frames(contiguous(100, 50)[1])
+    assert reader.most_alive <= 2
+
+
+def test_pixels_keep_their_colours_last_in_memory() -> None:
+    """Resized or not, out of the queue or the spool: the layout in memory is that of the decoder."""
+    for side in (8, 4):
+        groups = interleaved(2)
+        with FrameSource(line(), Counting(coloured=True), (side, side), groups) as source:
+            for group in groups:
+                pixels = source.frames(group).pixels
+                assert pixels.permute(0, 1, 3, 4, 2).is_contiguous()
+                numbers = line().frames[group.ticks]
+                for colour in range(3):
+                    expected = ((numbers + colour) % 256)[:, :, None, None].expand(-1, -1, side, side)
+                    assert torch.equal(pixels[:, :, colour].long(), expected)
+
+
+def test_pixels_handed_out_stay_as_they_are() -> None:
+    """The room that a frame had in the spool is used again; the group that had it keeps its own copy."""
+    groups = interleaved()
+    with FrameSource(line(), Counting(), (8, 8), groups, spool_ram_bytes=10**6) as source:
+        early = [source.frames(group).pixels for group in groups]
+    for group, pixels in zip(groups, early, strict=True):
+        assert pixels[:, :, 0, 0, 0].tolist() == line().frames[group.ticks].tolist()
 
 
 def test_ticks_with_a_damaged_frame_are_counted_group_by_group() -> None:
@@ -182,6 +307,25 @@ def test_whatever_ends_the_reader_reaches_the_consumer() -> None:
         for group in contiguous():
             source.frames(group)
     assert reader.closed
+    assert decoding() == 0
+
+
+def test_frames_before_a_break_are_still_handed_out() -> None:
+    with FrameSource(line(), Counting(breaks=12), (8, 8), contiguous()) as source:
+        assert source.frames(contiguous()[0]).pixels[:, :, 0, 0, 0].flatten().tolist() == list(range(8))
+        with pytest.raises(KeyboardInterrupt):
+            source.frames(contiguous()[1])
+        assert source.decoded == 12
+
+
+def test_an_error_of_whoever_is_told_the_progress_reaches_the_consumer() -> None:
+    def tell(done: int, total: int) -> None:
+        raise ZeroDivisionError
+
+    groups = contiguous(100, 50)  # 100 frames; it is told after 64
+    told = FrameSource(line(100), Counting(frames=200), (8, 8), groups, progress=tell)
+    with told as source, pytest.raises(ZeroDivisionError):
+        source.frames(groups[0])
     assert decoding() == 0
 
 

@@ -27,6 +27,12 @@ def test_a_short_last_tick_repeats_its_last_frame(make_video: Callable[..., str]
     assert line.seconds.tolist() == [0.0, 1.0, 2.0]
 
 
+def test_a_tick_may_have_the_time_between_its_frames(make_video: Callable[..., str]) -> None:
+    path = make_video("uneven.mp4", frames=5, fps=1000, stamps=[0, 40, 1000, 3000, 7000])
+    assert timeline(path, EVERY, 2, PyAVReader(1), "mean").seconds.tolist() == pytest.approx([0.02, 2.0, 7.0])
+    assert timeline(path, EVERY, 2, PyAVReader(1), "first").seconds.tolist() == pytest.approx([0.0, 1.0, 7.0])
+
+
 def test_one_frame_is_a_timeline(make_video: Callable[..., str]) -> None:
     line = timeline(make_video("one.mp4", frames=1), EVERY, 2, PyAVReader(1))
     assert line.frames.tolist() == [[0, 0]]

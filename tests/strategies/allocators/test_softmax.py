@@ -54,6 +54,32 @@ def test_within_one_token_of_the_formula(relevances: list[float], budget: int, t
         assert abs(quota - budget * weight / math.fsum(weights)) < 1 + 1e-6
 
 
+groups_seen = st.lists(st.tuples(st.floats(-12, 0), st.integers(0, 40)), min_size=1, max_size=9)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(groups_seen, st.integers(0, 120), st.integers(0, 120), st.floats(0.05, 5), st.sampled_from([0, 1, 7]))
+def test_no_quota_exceeds_what_was_said_on_the_way(
+    seen: list[tuple[float, int]], budget: int, less: int, temperature: float, minimum: int
+) -> None:
+    """In any order of relevances and sizes, full groups that hand on among them, and for any smaller budget."""
+    allocator = Softmax(temperature, minimum)
+    groups = [toys.scored_group(i, size, relevance, seed=i) for i, (relevance, size) in enumerate(seen)]
+    for spent in {budget, min(less, budget)}:
+        quotas = allocator.allocate(groups, toys.QUESTION, spent)
+        for visited in range(1, len(groups) + 1):
+            most = allocator.most(groups[:visited], toys.QUESTION, budget)
+            assert all(quota <= limit for quota, limit in zip(quotas, most, strict=False))
+
+
+def test_what_is_said_falls_with_every_group() -> None:
+    """Equal groups of 100, 60 tokens: all 60, then a half, a third, a quarter, and one each for rounding up."""
+    groups = [toys.scored_group(i, 100, -0.5) for i in range(4)]
+    said = [Softmax(2.0, 0).most(groups[: i + 1], toys.QUESTION, 60)[0] for i in range(4)]
+    assert said == [60, 31, 21, 16]
+    assert Softmax(2.0, 0).most([toys.scored_group(0, 20, -0.5)], toys.QUESTION, 60) == [20]
+
+
 @pytest.mark.parametrize(
     ("temperature", "minimum", "key"), [(0.0, 0, "temperature"), (-1, 0, "temperature"), (1, -1, "minimum")]
 )

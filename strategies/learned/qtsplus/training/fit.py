@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.loading import preprocessor, quiet
+from framework.backbones.beside import preprocessor, quiet
 from framework.training.complete import complete_folder
 from framework.training.fit import Fit, Make, Measure, fit
 from framework.training.lora import merge_lora

@@ -11,6 +11,7 @@ import numpy as np
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from framework.backbones.base import DecoderBackbone
+from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.core.errors import UsageError
 from framework.core.prompts import PromptTemplate
 from framework.lab.features import NeedleFeatures, NeedleSettings
@@ -58,12 +59,16 @@ class QTSplusRecipe(TrainingRecipe):
     def train(self, workshop: Workshop) -> Path:
         """Trains on top of the configured backbone. Returns the folder of the checkpoint."""
         _alone(self.trainer)
+        if not issubclass(workshop.adapter, Qwen25VL):
+            raise UsageError(
+                f"backbone: recipe=qtsplus copies weights and masks of Qwen2.5-VL's layers, got the adapter "
+                f"{workshop.adapter.__name__}; take backbone=lab, qwen2_5_vl_7b or another one of that family"
+            )
         recipe, draw, prompt = self.selector(workshop.seed), self.drawn, workshop.prompt()
         file = None if self.file is None else TrainingFile(self.file, self.videos, prompt)
         asked = [] if file is None else file.asked()
         backbone = workshop.backbone()  # one of its own, since stage 2 changes it
-        if not isinstance(backbone, DecoderBackbone):
-            raise UsageError(f"backbone: {type(backbone).__name__} has no decoder that a selector could learn from")
+        assert isinstance(backbone, DecoderBackbone)
         if file is not None:
             features = VideoFeatures(backbone, workshop.reader(), workshop.sampling(), workshop.running.cache)
             source = FileSource(file, asked, features, backbone, draw, recipe.seed)

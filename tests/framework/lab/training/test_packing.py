@@ -119,7 +119,7 @@ def test_the_adapter_reads_what_was_packed(lab, tmp_path: Path, positions: str, 
         seconds = torch.from_numpy(times[clip])[tick].double()
         extent = {"extent": torch.full((size,), GRID)}
         tokens = Tokens(visual[clip], tick, cell // GRID, cell % GRID, seconds, extent)
-        end = None if positions == "compact" else film - 1.0
+        end = None if positions == "compact" else torch.arange(film, dtype=torch.float64)
         head = backbone.before(tokens, positions, end)
         assert head.tolist() == packed.ids[clip, :start].tolist()
         prefix = backbone.prefix(tokens, head, positions, end)
@@ -135,7 +135,7 @@ def test_the_adapter_reads_what_was_packed(lab, tmp_path: Path, positions: str, 
             shares = logits[
                 clip * len(questions[clip]) + number, [vocabulary[x] for x in "ABCD"[: len(question.options)]]
             ]
-            selection = Selection(tokens, torch.zeros(size, dtype=torch.long), size, end_seconds=end)
+            selection = Selection(tokens, torch.zeros(size, dtype=torch.long), size, clock=end)
             found = backbone.answer(selection, core).probabilities
             assert found == pytest.approx(shares.softmax(-1).tolist(), abs=1e-5)
             if positions == "compact":

@@ -125,3 +125,10 @@ def test_mistakes_are_said_before_training(fit: Any) -> None:
     ):
         with pytest.raises(error, match=said):
             fit("mistake", **changes)
+
+
+def test_training_asks_for_the_family_whose_layers_it_copies(fit: Any) -> None:
+    with pytest.raises(
+        UsageError, match=r"^backbone: recipe=qtsplus copies .* got the adapter Qwen3VL; take backbone="
+    ):
+        fit("other", backbone="qwen3_vl_8b")
