@@ -16,10 +16,12 @@ from statistics import median
 import av
 import torch
 
+from framework.core.errors import UsageError
 from framework.core.types import Group, Timeline
 from framework.profiling import checks
 from framework.profiling.base import Bench, Row, Spent, side_by_side
 from framework.profiling.film import render
+from framework.video.errors import VideoError
 from framework.video.readers.base import Reader
 from framework.video.resize import target_size
 from framework.video.sampling import Sampling
@@ -69,6 +71,7 @@ class DecodeBench(Bench):
     consumer_ms: float
     rounds: int
     seed: int
+    film: str | None = None
 
     def __post_init__(self) -> None:
         checks.among(ORDERS, orders=self.orders)
@@ -91,20 +94,32 @@ class DecodeBench(Bench):
         A row holds the pictures that were decoded and handed over, the seconds of the plain decode, of getting all
         groups, and of getting them beside the consumer (medians over the rounds), and how many times the plain decode
         the second of these is. `waits` is the share of the last in which the consumer waited. `late` says how much
-        longer it took than the slower one of decoding and consuming alone, as a share of that.
+        longer it took than the slower one of decoding and consuming alone, as a share of that. Raises UsageError where
+        `film` is no film that can be decoded.
         """
+        for path, height in self._films():
+            cells = [self._cell(path, height, rate, order) for rate in self.rates for order in self.orders]
+            runs: dict[str, Callable[[], object]] = {PLAIN: partial(plain, path, self.reader.threads)}
+            for cell in cells:
+                runs |= {f"{cell} alone": partial(self._read, cell, 0)}
+                runs |= {f"{cell} beside": partial(self._read, cell, self.consumer_ms / 1000)}
+            took = side_by_side(runs, self.rounds)
+            yield from (self._row(cell, took) for cell in cells)
+
+    def _films(self) -> Iterator[tuple[str, int]]:
+        """Paths of films and the heights of their pictures: the given one, or those that are rendered, one by one."""
+        if self.film is not None:
+            try:
+                yield self.film, self.reader.info(self.film).height
+            except VideoError as error:
+                raise UsageError(f"what.film: {error}") from error
+            return
         with tempfile.TemporaryDirectory(prefix="tokensieve-") as folder:
             for height in self.heights:
-                path = str(Path(folder) / f"{height}.mp4")
-                render(Path(path), height, even(height * ASPECT), self.seconds, self.fps, self.noise, self.seed)
-                cells = [self._cell(path, height, rate, order) for rate in self.rates for order in self.orders]
-                runs: dict[str, Callable[[], object]] = {PLAIN: partial(plain, path, self.reader.threads)}
-                for cell in cells:
-                    runs |= {f"{cell} alone": partial(self._read, cell, 0)}
-                    runs |= {f"{cell} beside": partial(self._read, cell, self.consumer_ms / 1000)}
-                took = side_by_side(runs, self.rounds)
-                yield from (self._row(cell, took) for cell in cells)
-                Path(path).unlink()
+                path = Path(folder) / f"{height}.mp4"
+                render(path, height, even(height * ASPECT), self.seconds, self.fps, self.noise, self.seed)
+                yield str(path), height
+                path.unlink()
 
     def _cell(self, path: str, height: int, rate: float | None, order: str) -> _Cell:
         film = timeline(path, Sampling(rate, EVERY, 1), FRAMES_PER_TICK, self.reader)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from av.video.frame import PictureType
 
+from framework.core.errors import UsageError
 from framework.profiling.base import Spent
 from framework.profiling.decode import DecodeBench, _Cell, even, grouped, plain
 from framework.profiling.film import render
@@ -44,6 +45,22 @@ def test_pictures_are_counted() -> None:
     assert [row["decoded"] for row in rows] == [40, 40, 20, 20, 10, 10] * 2  # of a film of 4 seconds
     assert [row["groups"] for row in rows] == [5, 5, 3, 3, 2, 2] * 2  # of 4 ticks of two frames
     assert all(0 < row["waits"] <= 1 for row in rows)
+
+
+def test_a_film_of_ones_own_is_measured(tmp_path: Path) -> None:
+    own = tmp_path / "own.mp4"
+    render(own, 64, 96, 2, 10, 4.0, 0)
+    rows = list(DecodeBench(**{**KEYS, "film": str(own), "rates": (None, 5), "orders": ("contiguous",)}).rows())
+    assert [(row["pixels"], row["decoded"]) for row in rows] == [("64p", 20), ("64p", 10)]
+
+
+@pytest.mark.parametrize("content", [b"no film", None])
+def test_what_is_no_film_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "words.mp4"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UsageError, match=r"^what\.film: .*words\.mp4"):
+        next(DecodeBench(**{**KEYS, "film": str(file)}).rows())
 
 
 def test_without_a_consumer_nobody_waits() -> None:
