@@ -233,12 +233,17 @@ class Backbone(ABC):
     """Defines the adapter around one multimodal LLM family.
 
     Contract: keeping *all* tokens reproduces the untouched model's logits. Many questions at once give the same as one
-    at a time. The tokens of a tick are the same whatever ticks are encoded with it. Nothing of one video or question is
-    left for the next. Hooks are gone after an exception. No model class is patched.
+    at a time. The tokens of a tick are the same, but for rounding, whatever ticks are encoded with it. Nothing of one
+    video or question is left for the next. Hooks are gone after an exception. No model class is patched.
     """
 
     frames_per_tick: int
     tick_time: str = "first"  # the time of a tick: first (of its first frame) or mean (between first and last)
+
+    @property
+    def home(self) -> torch.device:
+        """Returns the device on which the language model begins; the CPU where an adapter says nothing else."""
+        return torch.device("cpu")
 
     @property
     def size(self) -> tuple[int, int] | None:

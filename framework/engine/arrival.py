@@ -15,6 +15,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
+from framework.core.interfaces import Backbone
 from framework.core.interrupt import heed
 from framework.core.types import Group, Tokens
 from framework.engine.session import Setup
@@ -27,12 +28,13 @@ CHUNKS_PER_GROUP = 4  # ticks encoded together: what is left to encode when the 
 def reads(setup: Setup, groups: Sequence[Group], size: tuple[int, int]) -> Sequence[Group]:
     """Returns what is asked of the decoder at a time: chunks of neighbouring ticks where ticks are encoded on arrival.
 
-    That is where every group is looked at, with frames of which only the tokens are wanted, and where groups are no
-    stretches of the video (those are complete as soon as they are decoded). Elsewhere the result is `groups` itself.
+    That is where the tower has a device of its own, every group is looked at, with frames of which only the tokens are
+    wanted, and groups are no stretches of the video (those are complete as soon as they are decoded). Elsewhere the
+    result is `groups` itself.
     `size`: height and width of a frame, in pixels.
     """
     needs, ticks = setup.needs, torch.cat([group.ticks for group in groups]).unique()
-    if not needs.frames or needs.pixels or setup.scorer.before_tower or setup.stops:
+    if not apart(setup.backbone) or not needs.frames or needs.pixels or setup.scorer.before_tower or setup.stops:
         return groups
     if all(torch.equal(group.ticks, _between(ticks, group)) for group in groups):
         return groups
@@ -40,6 +42,11 @@ def reads(setup: Setup, groups: Sequence[Group], size: tuple[int, int]) -> Seque
         return groups
     most = -(-max(map(len, groups)) // CHUNKS_PER_GROUP)
     return [Group(index, chunk) for index, chunk in enumerate(ticks.split(most))]
+
+
+def apart(backbone: Backbone) -> bool:
+    """Says whether a backbone computes on another device than the decoder. On one processor they only take turns."""
+    return backbone.home.type != "cpu"
 
 
 class Arrival:

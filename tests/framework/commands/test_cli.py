@@ -111,7 +111,7 @@ VIDEO = f"video={__file__}"  # a file, though no video: what is asked is checked
         (("ask", "video=~nobody.mp4", "question=a"), "there is no file '~nobody.mp4'"),
         (("ask", VIDEO, "question=a", "backbone.adapter.checkpoint=nowhere"), "no folder 'nowhere', and no Hub"),
         (("eval", "--help", "scorer=atention"), "did you mean attention"),
-        (("doctor", "backbone=unknown"), "backbone=unknown: backbone has no option 'unknown'; it has lab, "),
+        (("doctor", "backbone=unknown"), "backbone=unknown: backbone has no option 'unknown'; it has internvl2_5_8b, "),
         (("ask", VIDEO, "question=a", "novalue"), "could not read 'novalue'; expected key=value"),
         (("ask", VIDEO, "question=a", "budget=1,2"), "budget=1,2"),
         (("train",), "recipe: got nothing to train, expected one of .*recipe=lab"),

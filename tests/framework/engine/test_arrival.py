@@ -20,7 +20,7 @@ from framework.config.parts import build_pipeline
 from framework.core.outcome import Outcome
 from framework.core.types import Group, Layout, Question, ScoredGroup, Tokens
 from framework.core.view import Needs
-from framework.engine import live
+from framework.engine import arrival, live
 from framework.engine.arrival import Arrival, reads
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
@@ -29,6 +29,7 @@ from framework.video.errors import VideoError
 from framework.video.readers.pyav import PyAVReader
 
 Build = Callable[..., Pipeline]
+APART = arrival.apart
 
 
 def made(group: Group, dtype: torch.dtype = torch.float32, width: int = 3) -> Tokens:
@@ -141,6 +142,12 @@ def facts(outcomes: Sequence[Outcome]) -> str:
     return json.dumps(found)
 
 
+@pytest.fixture(autouse=True)
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tower of these tests counts as one with a device of its own."""
+    monkeypatch.setattr(arrival, "apart", lambda backbone: True)
+
+
 def plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "reads", lambda setup, groups, size: groups)
 
@@ -247,3 +254,13 @@ def test_where_it_is_not_done(build: Build, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(type(setup.backbone), "layout", turned)
     assert reads(setup, strided, size) is strided
+
+
+def test_where_decoder_and_tower_share_a_processor_there_is_nothing_to_overlap(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup, strided = build().setup, groups_of([0, 2], [1, 3])
+    monkeypatch.setattr(arrival, "apart", APART)
+    assert reads(setup, strided, (56, 56)) is strided
+    monkeypatch.setattr(type(setup.backbone), "home", torch.device("cuda"))
+    assert reads(setup, strided, (56, 56)) is not strided
