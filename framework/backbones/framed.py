@@ -116,10 +116,7 @@ class Framed(VideoGrid):
     ) -> None:
         """Reads the weights. What the family says of frames is known by then."""
         self.tokenizer = opened.tokenizer
-        lay_over = None if overlay is None else overlay.prepare(opened.place, opened.local)
-        self.model = loading.load_model(model_class, opened.place, opened.local, dtype, device, device_map, attention)
-        if lay_over is not None:
-            lay_over(self.model)
+        self.model = loading.load_under(overlay, model_class, opened, dtype, device, device_map, attention)
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.vision_tower
         self.end_ids = end_tokens(self.model, self.tokenizer)

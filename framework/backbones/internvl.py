@@ -18,7 +18,7 @@ from framework.backbones.frame_text import FrameText
 from framework.backbones.framed import Framed
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.text import ChatText
-from framework.core.errors import UsageError
+from framework.backbones.told import check_text
 
 VIDEO = "<video>"  # in the chat template: plain text, which the stock processor replaces before it reads the prompt
 OPEN, CLOSE, CELL = "<img>", "</img>", "<IMG_CONTEXT>"
@@ -55,6 +55,7 @@ class InternVL(Framed):
         second_per_grid: float | None,
     ) -> None:
         loading.check_common(dtype, attention, probe_tokens=probe_tokens, questions_per_pass=questions_per_pass)
+        check_text("frame_text", frame_text)
         at = loading.resolve_device(device, device_map)
         opened = self._open("internvl", checkpoint, probe_positions, answer_positions)
         vision, tokenizer = opened.config.vision_config, opened.tokenizer
@@ -67,20 +68,10 @@ class InternVL(Framed):
                     "token: take the tokenizer files of a checkpoint whose name ends in -hf or -HF"
                 )
         self.frame_text = frame_text
-        self._check_frame_text()
         self.chat = ChatText(tokenizer, VIDEO, template=template, system=system)
         self.text = FrameText(self.chat, self._label, between, CLOSE, self.grid, row_ends=False)
         self._load(InternVLForConditionalGeneration, opened, overlay, dtype, at, device_map, attention)
         self.questions_per_pass, self.probe_tokens = questions_per_pass, probe_tokens
-
-    def _check_frame_text(self) -> None:
-        try:
-            self.frame_text.format(n=1)
-        except (LookupError, ValueError, AttributeError, TypeError) as error:  # whatever a replacement field asks for
-            raise UsageError(
-                f"{loading.KEY}.frame_text must be text in which {{n}} alone is filled in, such as 'Frame{{n}}: '; got "
-                f"{self.frame_text!r}"
-            ) from error
 
     def _label(self, frame: int) -> str:
         """The number of a frame, from 1 on, and the bracket before its tokens."""

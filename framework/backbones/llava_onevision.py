@@ -19,7 +19,7 @@ from framework.backbones.frame_text import FrameText
 from framework.backbones.framed import Framed
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.text import ChatText
-from framework.core.errors import UsageError
+from framework.backbones.told import check_text
 
 NEWLINES = ("one", "grid")
 POOLED = 2  # patches along a side of what becomes a token
@@ -56,8 +56,8 @@ class LlavaOneVision(Framed):
         loading.one_of("newline", newline, NEWLINES)
         loading.check_common(dtype, attention, probe_tokens=probe_tokens, questions_per_pass=questions_per_pass)
         at = loading.resolve_device(device, device_map)
+        check_text("time_text", time_text)
         self.newline, self.time_text = newline, time_text
-        self._times(torch.zeros(1), 0.0)
         opened = self._open("llava_onevision", checkpoint, probe_positions, answer_positions)
         vision = opened.config.vision_config
         self._set_frames(vision.image_size, vision.patch_size, POOLED)
@@ -73,13 +73,7 @@ class LlavaOneVision(Framed):
     def _times(self, seconds: Tensor, end: float) -> str:
         """What is told of the times of frames, f64 [Tk]."""
         times = ",".join(f"{second:.2f}s" for second in seconds.tolist())
-        try:
-            return self.time_text.format(seconds=end, frames=len(seconds), times=times)
-        except (LookupError, ValueError, AttributeError, TypeError) as error:  # whatever a replacement field asks for
-            raise UsageError(
-                f"{loading.KEY}.time_text must be text in which {{seconds}}, {{frames}} and {{times}} alone are filled "
-                f"in, or empty; got {self.time_text!r}"
-            ) from error
+        return self.time_text.format(seconds=end, frames=len(seconds), times=times)
 
     @property
     def row_end(self) -> Tensor | None:

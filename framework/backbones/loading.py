@@ -20,6 +20,7 @@ from transformers.utils import is_flash_attn_2_available
 from framework.backbones.beside import load_tokenizer, quiet
 from framework.backbones.checkpoint import VOCABULARIES, find, model_type
 from framework.backbones.families import advice
+from framework.backbones.overlay import WeightOverlay
 from framework.core.model_files import model_files, read_json
 from framework.core.weight_files import Stored, refuse_non_finite
 
@@ -166,21 +167,6 @@ def resolve_device(device: str, device_map: Any) -> torch.device:
     return found
 
 
-def load(
-    model_class: Any,
-    place: str,
-    local: bool,
-    dtype: str,
-    device: torch.device,
-    device_map: Any,
-    attention: str,
-    config: PreTrainedConfig | None = None,
-) -> tuple[Any, Any]:
-    """Loads (model, tokenizer), in evaluation mode; see `load_model` and `load_tokenizer`."""
-    tokenizer = load_tokenizer(place, local)
-    return load_model(model_class, place, local, dtype, device, device_map, attention, config), tokenizer
-
-
 def load_model(
     model_class: Any,
     place: str,
@@ -222,6 +208,23 @@ def load_model(
         model = model.to(device)
     _check_numbers(model, place, dtype)
     return model.eval()
+
+
+def load_under(
+    overlay: WeightOverlay | None,
+    model_class: Any,
+    opened: Opened,
+    dtype: str,
+    device: torch.device,
+    device_map: Any,
+    attention: str,
+) -> Any:
+    """Loads a model as `load_model` does and lays an overlay's weights over it, which is prepared before."""
+    lay_over = None if overlay is None else overlay.prepare(opened.place, opened.local)
+    model = load_model(model_class, opened.place, opened.local, dtype, device, device_map, attention)
+    if lay_over is not None:
+        lay_over(model)
+    return model
 
 
 @contextmanager

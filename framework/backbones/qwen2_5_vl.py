@@ -28,7 +28,7 @@ from framework.backbones.positions import (
     visual_ids,
 )
 from framework.backbones.text import ChatText
-from framework.backbones.told import check_told
+from framework.backbones.told import check_text
 from framework.core.types import Tokens
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -62,30 +62,23 @@ class Qwen25VL(NativeGrid):
         total_pixels: int | None = None,
         told: str = "",
     ) -> None:
-        loading.one_of("dtype", dtype, loading.DTYPES)
-        loading.one_of("attention", attention, loading.ATTENTION)
+        counts = {"min_pixels": min_pixels, "compact_step": compact_step, "probe_tokens": probe_tokens}
+        if total_pixels is not None:
+            counts["total_pixels"] = total_pixels
+        loading.check_common(dtype, attention, **counts, questions_per_pass=questions_per_pass)
         loading.one_of("text_offset", text_offset, TEXT_OFFSETS)
         loading.one_of("probe_positions", probe_positions, TIME_MODES)
         loading.one_of("answer_positions", answer_positions, ANSWER_MODES)
-        counts = {"min_pixels": min_pixels, "compact_step": compact_step, "probe_tokens": probe_tokens}
-        for key, value in {**counts, "questions_per_pass": questions_per_pass}.items():
-            loading.at_least(key, value, 1)
         loading.at_least("max_pixels", max_pixels, min_pixels)
         loading.check_clock(second_per_grid, answer_positions)
-        check_told(told)
-        if total_pixels is not None:
-            loading.at_least("total_pixels", total_pixels, 1)
+        check_text("told", told)
         at = loading.resolve_device(device, device_map)
         opened = loading.open_checkpoint(checkpoint, "qwen2_5_vl")
-        place, local = opened.place, opened.local
         self.tokenizer = opened.tokenizer
         self.chat = ChatText(self.tokenizer, opened.token("video_token_id"), told)
-        lay_over = None if overlay is None else overlay.prepare(place, local)
-        self.model = loading.load_model(
-            Qwen2_5_VLForConditionalGeneration, place, local, dtype, at, device_map, attention
+        self.model = loading.load_under(
+            overlay, Qwen2_5_VLForConditionalGeneration, opened, dtype, at, device_map, attention
         )
-        if lay_over is not None:
-            lay_over(self.model)
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
         as_product(self.tower)
@@ -96,7 +89,7 @@ class Qwen25VL(NativeGrid):
         self.cell, self.patches_per_cell = 2 * (self.patch * self.merge,), self.merge**2
         self.frames_per_tick = vision.temporal_patch_size
         self.tokens_per_second = vision.tokens_per_second
-        pixels = beside.preprocessor(place)
+        pixels = beside.preprocessor(opened.place)
         self.mean, self.std = pixels.get("image_mean", CLIP_MEAN), pixels.get("image_std", CLIP_STD)
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels

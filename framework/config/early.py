@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from framework.backbones import checkpoint
-from framework.backbones.told import check_told
+from framework.backbones.told import TEXTS, check_text
 from framework.benchmarks.places import existing_file, existing_folder
 from framework.config.build import ConfigError, check_keys, checked_value, plain_node
 from framework.config.groups import STRATEGIES
@@ -34,8 +34,8 @@ def check(cfg: DictConfig, groups: Collection[str]) -> None:
     """Checks the root keys and the parts of these configuration groups.
 
     Raises UsageError that names the key for a value of the wrong type, for a key that is unknown or missing, for
-    shipped weights that there are not, for a checkpoint or a benchmark that is not there, for a text before the video
-    that cannot be filled in.
+    shipped weights that there are not, for a checkpoint or a benchmark that is not there, for a text of the
+    adapter that cannot be filled in.
     """
     check_root(cfg)
     nodes = [key for key, group in PARTS.items() if group in groups and OmegaConf.select(cfg, key) is not None]
@@ -47,7 +47,8 @@ def check(cfg: DictConfig, groups: Collection[str]) -> None:
         _check_benchmark(cfg.benchmark)
     if "backbone.adapter" in nodes and _ours(cfg.backbone.adapter, "framework.backbones."):
         checkpoint.find(str(cfg.backbone.adapter.checkpoint))
-        check_told(str(cfg.backbone.adapter.get("told", "")))
+        for key in TEXTS:
+            check_text(key, str(cfg.backbone.adapter.get(key, "")))
 
 
 def _ours(node: DictConfig, home: str) -> bool:

@@ -64,7 +64,7 @@ class Arrival:
     ) -> None:
         self._wishes = Counter(tick for group in groups for tick in group.ticks.tolist())  # groups that need it
         self._chunks, self._encode, self._ram_bytes = iter(chunks), encode, ram_bytes
-        self._like: dict[str, Tensor] = {}  # the fields of the first tick's tokens
+        self._like: dict[str, Tensor] = {}  # the fields of a tick's tokens, without their values
         self._device = torch.device("cpu")
         self._spool: Spool | None = None
 
@@ -99,7 +99,7 @@ class Arrival:
         self._device = tokens.tick.device
         columns = {name: value.cpu().unflatten(0, (many, -1)) for name, value in _columns(tokens).items()}
         if self._spool is None:
-            self._like = {name: value[0] for name, value in columns.items()}
+            self._like = {name: value[0].to("meta") for name, value in columns.items()}
             size_bytes = sum(value.nbytes for value in self._like.values())
             self._spool = Spool((size_bytes,), self._ram_bytes, len(self._wishes))
         rows = torch.cat([_as_bytes(value).view(many, -1) for value in columns.values()], 1)

@@ -25,6 +25,7 @@ from framework.ops.certainty import measure
 from framework.video.stream import FrameSource
 from framework.video.timeline import timeline as make_timeline
 
+SEEN_BETWEEN_TRIMS = 32  # groups are trimmed again when a 32nd more of them have been seen
 WORTHWHILE = 0.5  # of parked tokens: they are copied again when no more than this share may still be wanted
 
 
@@ -54,6 +55,7 @@ class LiveSession(Session):
             self._arrival = self._open.enter_context(closing(Arrival(self.groups, self._reads, self._arrive)))
         self._shown: dict[int, Shown] = {}
         self._whole: set[int] = set()  # groups not parked yet
+        self._trim_at = 0  # groups seen, by when they are trimmed
         self._damaged: dict[int, int] = {}  # group index -> damaged ticks of what was decoded
 
     def take_over(self, source: FrameSource) -> bool:
@@ -109,20 +111,30 @@ class LiveSession(Session):
         """Releases the groups that no open question can come to any more.
 
         Those in `awaited` (group indices) stay whole, but leave the device. Of the others only the tokens that some
-        question may still want leave it. What was parked earlier is trimmed where much of it is not wanted any more.
+        question may still want stay. They are trimmed as bounds fall, but not after every group: that would ask the
+        allocator for all groups again and again.
         """
-        for shown in (self._shown[index] for index in self._whole & awaited):
-            if shown.tokens is not None:
-                shown.tokens = shown.tokens.to("cpu")
-        parked = {index: shown for index, shown in self._shown.items() if index not in awaited}
-        limits = wanted() if any(shown.tokens is not None for shown in parked.values()) else {}
-        for index, shown in parked.items():
-            shown.frames = None
-            if shown.tokens is not None:
-                many = sum(count for _, count in limits[index])
+        for index in self._whole - awaited:
+            self._shown[index].frames = None
+        trim = len(self._shown) >= self._trim_at or not awaited
+        for index in self._whole & awaited if trim else self._whole:
+            shown = self._shown[index]
+            shown.tokens = None if shown.tokens is None else shown.tokens.to("cpu")
+        if trim:
+            self._trim_at = len(self._shown) + len(self._shown) // SEEN_BETWEEN_TRIMS + 1
+            self._trim(
+                {index for index in self._shown.keys() - awaited if self._shown[index].tokens is not None}, wanted
+            )
+            self._whole &= awaited
+
+    def _trim(self, indices: set[int], wanted: Wanted) -> None:
+        """Park groups, and those that were parked before again where much of them is not wanted any more."""
+        for index, limits in (wanted() if indices else {}).items():
+            shown = self._shown[index]
+            if index in indices and shown.tokens is not None:
+                many = sum(count for _, count in limits)
                 if index in self._whole or many <= WORTHWHILE * len(shown.tokens):
-                    shown.park(limits[index])
-        self._whole &= awaited
+                    shown.park(limits)
 
     def secure(self, wanted: dict[int, Tensor]) -> None:
         """Makes sure that the tokens at `wanted` (group index -> i64 places) are there.

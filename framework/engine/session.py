@@ -65,7 +65,7 @@ class Session(ABC):
     def release(self, awaited: set[int], wanted: Wanted) -> None:
         """Tells the session that, of the groups looked at, only `awaited` (group indices) may still be asked for.
 
-        Of the others no more is kept in the end than `wanted()` says now.
+        Of the others no more is kept in the end than `wanted()` says at the last call.
         """
 
     @abstractmethod

@@ -43,9 +43,8 @@ def apportion_log(
     total = int(min(budget, cap.sum()))
     share = _waterfill(weight, cap.astype(np.float64), float(total))
     quota = np.minimum(np.floor(share + 1e-9).astype(np.int64), cap)
-    remainder = share - quota
-    order = sorted(range(len(quota)), key=lambda i: (-round(float(remainder[i]), 9), -priority[i], i))
     left = total - int(quota.sum())
+    order = np.lexsort((-np.asarray(priority), -np.round(share - quota, 9))).tolist() if left else []
     while left > 0:  # more than one round only when caps swallowed a remainder
         for i in order:
             if left and quota[i] < cap[i]:

@@ -164,8 +164,11 @@ def load(checkpoint: str) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTraine
     """
     cpu = torch.device("cpu")
     try:
-        place, local = loading.locate_checkpoint(checkpoint, "qwen2_5_vl")
-        return loading.load(Qwen2_5_VLForConditionalGeneration, place, local, "float32", cpu, None, "sdpa")
+        opened = loading.open_checkpoint(checkpoint, "qwen2_5_vl")
+        model = loading.load_model(
+            Qwen2_5_VLForConditionalGeneration, opened.place, opened.local, "float32", cpu, None, "sdpa"
+        )
+        return model, opened.tokenizer
     except ValueError as error:
         raise UsageError(str(error).replace(f"{loading.KEY}.checkpoint", "recipe.start")) from error
 

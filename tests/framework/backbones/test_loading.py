@@ -263,7 +263,7 @@ def test_the_wishes_reach_transformers(checkpoint) -> None:
             wishes.update(kwargs, place=place)
             return Qwen2_5_VLForConditionalGeneration.from_pretrained(place, **kwargs)
 
-    loading.load(Recorder, checkpoint, True, "bfloat16", torch.device("cpu"), {"": "cpu"}, "eager")
+    loading.load_model(Recorder, checkpoint, True, "bfloat16", torch.device("cpu"), {"": "cpu"}, "eager")
     assert wishes["device_map"] == {"": "cpu"} and wishes["dtype"] == torch.bfloat16
     assert wishes["attn_implementation"] == "eager" and wishes["local_files_only"] is True
 
