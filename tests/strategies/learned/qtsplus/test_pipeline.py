@@ -173,7 +173,7 @@ def test_the_documented_command_composes(composed: Compose) -> None:
 def test_what_is_wrong_is_said_before_a_model_is_loaded(
     composed: Compose, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...], said: str
 ) -> None:
-    monkeypatch.setattr("framework.backbones.loading.load", None)
+    monkeypatch.setattr("framework.backbones.loading.load_model", None)
     with pytest.raises(ConfigError, match=said):
         build_pipeline(composed("preset=qtsplus", "backbone.adapter.compact_step=3", *overrides))
 
@@ -181,7 +181,7 @@ def test_what_is_wrong_is_said_before_a_model_is_loaded(
 def test_a_selector_of_another_width_is_refused_before_the_model_is_loaded(
     composed: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("framework.backbones.loading.load", None)
+    monkeypatch.setattr("framework.backbones.loading.load_model", None)
     wide = Selector(Shape(64, 4, 2, 1, 1, True, False), 0.02, 0.2, scaled=True, dropout=0.0, chunk=7)
     checkpoint.save(wide, tmp_path, rho="learned", n_max=None, positions="kept", notes={})
     with pytest.raises(ConfigError, match=r"reads tokens of width 64, those of .*lab have 128"):
