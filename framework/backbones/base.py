@@ -22,6 +22,7 @@ from framework.backbones import language_pass, operations
 from framework.backbones.capture import Making, TextAttention
 from framework.backbones.devices import home
 from framework.backbones.positions import on_clock
+from framework.backbones.tensor_parallel import gather_heads
 from framework.backbones.text import ChatText, Prompt
 from framework.core.errors import UsageError
 from framework.core.interfaces import Backbone
@@ -68,6 +69,7 @@ class DecoderBackbone(Backbone):
     second_per_grid: float | None = None  # of the final pass, where ids follow a clock of their own; None: real times
     end_ids: frozenset[int]  # tokens that end the model's turn
     making = Making()  # how its attention makes queries and keys
+    tensor_parallel = False  # every process holds a part of the heads
 
     @property
     def size(self) -> tuple[int, int]:
@@ -248,7 +250,8 @@ class DecoderBackbone(Backbone):
         self._check_layers(layers)
         readings = [Reading() for _ in prompts]
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
-        capture = TextAttention(modules, prefix.columns, not any(steps), self.making)
+        gather = gather_heads if self.tensor_parallel else None
+        capture = TextAttention(modules, prefix.columns, not any(steps), self.making, gather)
         cache = DynamicCache(config=self.decoder.config)
         with capture.of_prefix():
             more = self.arguments(prefix, len(prefix.embeddings))

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.devices import home
 from framework.core.types import Frames, Layout, Tokens
 from framework.video.preprocess import take
 from framework.video.resize import target_size
@@ -72,7 +71,7 @@ class VideoGrid(DecoderBackbone):
             column=kept.column,
             seconds=frames.seconds.repeat_interleave(rows * columns)[keep],
             extra={name: torch.cat([extra[name] for _, extra in parts]) for name in parts[0][1]},
-        ).to(home(self.tower))
+        ).to(self.home)  # where probes are, too
 
     def _passes(self, keep: Tensor) -> list[Tensor]:
         """The ticks with a kept token, bool [Tg, N / Tg] -> i64 pieces of about PATCHES_PER_PASS kept patches."""

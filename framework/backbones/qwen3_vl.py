@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from framework.backbones import beside, equal_chunk_attention, interpolated_tower, loading, operations
+from framework.backbones import beside, equal_chunk_attention, interpolated_tower, loading, operations, placement
 from framework.backbones.base import Prefix, end_tokens
 from framework.backbones.capture import Making
 from framework.backbones.devices import home
@@ -58,6 +58,7 @@ class Qwen3VL(NativeGrid):
         template: Mapping[str, Any],
         second_per_grid: float | None = None,
         total_pixels: int | None = None,
+        tensor_parallel: bool = False,
     ) -> None:
         counts = {"min_pixels": min_pixels, "probe_tokens": probe_tokens, "questions_per_pass": questions_per_pass}
         loading.check_common(
@@ -67,8 +68,9 @@ class Qwen3VL(NativeGrid):
         loading.one_of("answer_positions", answer_positions, MODES)
         loading.at_least("max_pixels", max_pixels, min_pixels)
         loading.check_clock(second_per_grid, answer_positions)
-        at = loading.resolve_device(device, device_map)
+        at = placement.resolve_device(device, device_map)
         opened = loading.open_checkpoint(checkpoint, "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
+        self.tensor_parallel = placement.check(opened.config, device, device_map, tensor_parallel, None)
         self.tokenizer = opened.tokenizer
         self.mean, self.std = beside.statistics(opened.place)
         self.opening, video, self.closing = (
@@ -77,7 +79,8 @@ class Qwen3VL(NativeGrid):
         whole = f"{self.opening}{video}{self.closing}"
         self.chat = ChatText(self.tokenizer, whole if wrapper == "frames" else video, template=template)
         self.model = loading.load_model(
-            AutoModelForImageTextToText, opened.place, opened.local, dtype, at, device_map, attention
+            *(AutoModelForImageTextToText, opened.place, opened.local, dtype, at, device_map, attention),
+            tensor_parallel=tensor_parallel,
         )
         self.decoder, self.tower = self.model.model.language_model, self.model.model.visual
         as_product(self.tower)

@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from rich.progress import track
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.loading import resolve_device
+from framework.backbones.placement import resolve_device
 from framework.bridges.arguments import overrides, place
 from framework.bridges.messages import cut_at_stop, question, video_and_text
 from framework.config.compose import compose_root
