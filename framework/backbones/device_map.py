@@ -112,6 +112,6 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((name, part) for name, part in model.named_modules() if type(part).__name__ in whole)
 
 
-def _examples(model: nn.Module) -> str:
+def _examples(model: Any) -> str:
     children = [*((f"model.{name}", part) for name, part in model.model.named_children()), *model.named_children()]
     return ", ".join(name for name, _ in children if name != "model")
