@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,6 +84,21 @@ class VideoGrid(DecoderBackbone):
         return list(ticks.split(sizes.tolist())) or [ticks]
 
 
+class Limits(NamedTuple):
+    """Holds what bounds the area of a resized frame, in pixels."""
+
+    least: int
+    most: int
+    total: int | None  # of all frames of a video, a tick counted once
+
+    def frame_size(self, height: int, width: int, cell: int, frames: int, frames_per_tick: int) -> tuple[int, int]:
+        """Returns the height and width of each of `frames` frames; the rule is that of `NativeGrid`."""
+        if self.total is None:
+            return target_size(height, width, cell, self.least, self.most)
+        most = min(self.most, int(max(self.total * frames_per_tick / frames, 1.05 * self.least)))
+        return target_size(height, width, cell, min(self.least, most), most)
+
+
 class NativeGrid(VideoGrid):
     """Defines an adapter that keeps the aspect of frames: as many cells as fit between two areas.
 
@@ -106,11 +122,8 @@ class NativeGrid(VideoGrid):
         With `total_pixels` they share that: a frame's part is total_pixels x frames_per_tick / frames, for a tick
         counts once. The part is at least 1.05 x min_pixels and at most max_pixels (as in qwen-vl-utils).
         """
-        if self.total_pixels is None:
-            return self.frame_size(height, width)
-        share = max(self.total_pixels * self.frames_per_tick / frames, 1.05 * self.min_pixels)
-        most = min(self.max_pixels, int(share))
-        return target_size(height, width, self.cell[0], min(self.min_pixels, most), most)
+        limits = Limits(self.min_pixels, self.max_pixels, self.total_pixels)
+        return limits.frame_size(height, width, self.cell[0], frames, self.frames_per_tick)
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:

@@ -90,6 +90,7 @@ class Qwen3VL(NativeGrid):
         self.merge, side = vision.spatial_merge_size, vision.patch_size * vision.spatial_merge_size
         self.cell, self.patches_per_cell = (side, side), self.merge**2
         self.frames_per_tick = vision.temporal_patch_size
+        self.whole_from = len(getattr(vision, "deepstack_visual_indexes", None) or ())
         self.making = Making(gated_queries=opened.config.model_type.startswith("qwen3_5"))
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels

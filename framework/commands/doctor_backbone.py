@@ -19,10 +19,15 @@ MARKS = {True: ("✓", "green"), False: ("✗", "red")}
 
 def run(cfg: DictConfig) -> None:
     """Prints where the weights are, or what is missing. The exit status is 1 where they are not all here."""
+    if not tell(cfg):
+        sys.exit(1)
+
+
+def tell(cfg: DictConfig) -> bool:
+    """Prints where the weights are, or what is missing. Returns whether they are all here."""
     there, said = look(str(cfg.backbone.adapter.checkpoint))
     console().print(Text.assemble(MARKS[there], " ", said), soft_wrap=True)
-    if not there:
-        sys.exit(1)
+    return there
 
 
 def look(checkpoint: str) -> tuple[bool, str]:

@@ -6,6 +6,7 @@ Strategies are built before the backbone, so that a wrong override costs a secon
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +23,7 @@ from framework.video.sampling import Sampling
 
 INTERFACES: dict[str, type] = {group: get_type_hints(Pipeline)[group] for group in STRATEGIES}
 _backbones: dict[str, Backbone] = {}
+_log = logging.getLogger(__name__)
 
 
 def build_strategies(cfg: DictConfig) -> dict[str, Any]:
@@ -47,9 +49,22 @@ def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
     prompt_template(cfg)
     if video is not None:
         reader.info(video)
-    return Pipeline(
+    pipeline = Pipeline(
         **strategies, backbone=build_backbone(cfg), reader=reader, sampling=sampling, budget=cfg.budget, share=cfg.share
     )
+    _warn_of_layers(pipeline)
+    return pipeline
+
+
+def _warn_of_layers(pipeline: Pipeline) -> None:
+    """A log line where attention is captured at a layer that does not have all features of the tower yet."""
+    layers, whole = pipeline.needs.attention, pipeline.backbone.whole_from
+    if early := [layer for layer in layers if layer < whole]:
+        _log.warning(
+            "attention is captured at layer %s, but the language model has all features of the tower from layer %s on: "
+            "set backbone.reference_layer or scorer.layers to %s or more",
+            *(", ".join(map(str, early)), whole, whole),
+        )
 
 
 def build_backbone(cfg: DictConfig) -> Backbone:

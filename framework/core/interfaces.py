@@ -238,6 +238,7 @@ class Backbone(ABC):
     """
 
     frames_per_tick: int
+    whole_from: int = 0  # the first layer of the language model that has all features of the tower
     tick_time: str = "first"  # the time of a tick: first (of its first frame) or mean (between first and last)
 
     @property
