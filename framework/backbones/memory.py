@@ -27,7 +27,7 @@ class Run:
     """Holds what is looked at and asked, as far as memory depends on it."""
 
     ticks: int  # of the video
-    group: int  # ticks of the largest group
+    group: int  # ticks of the largest group, as they are encoded
     frames_per_tick: int
     height: int  # of a resized frame, in pixels
     width: int
@@ -87,7 +87,7 @@ class Memory:
 def predict(shape: Shape, run: Run) -> Memory:
     """Computes the memory of a run on one device."""
     all_tokens = run.ticks * run.tokens
-    parked = min(TRIMMED * run.candidates, all_tokens) if run.group_tokens else 0
+    parked = min(TRIMMED * run.candidates, all_tokens)
     frame = PICTURE * run.height * run.width * run.frames_per_tick
     stages = {"encode": _encode(shape, run), "answer": _answer(shape, run)}
     if run.layers or run.logits:

@@ -201,7 +201,8 @@ def helps(plan: Plan, there: float) -> Iterator[tuple[str, int]]:
     for key, changes in ways.items():
         tried = [(value, replace(plan, run=changed).peak) for value, changed in changes]
         if better := [(value, peak) for value, peak in tried if peak < WORTH * plan.peak]:
-            value, peak = next((one for one in better if one[1] * ERROR <= there), better[-1])
+            least = min(better, key=lambda one: (one[1], -one[0]))
+            value, peak = next((one for one in better if one[1] * ERROR <= there), least)
             yield f"{key}={value}", peak
     if run.item == 4:
         yield "backbone.adapter.dtype=bfloat16", replace(plan, run=replace(run, item=2)).peak

@@ -50,7 +50,7 @@ def run_of(cfg: DictConfig, shape: Shape, film: Film, cuda: bool) -> Run:
     frames = _frames(sampling, film, shape.tower.frames)
     ticks = -(-frames // shape.tower.frames)
     height, width, tokens = _grid(adapter, shape, film, frames)
-    group = min(ticks, getattr(strategies["splitter"], "ticks_per_group", ticks)) if needs.frames else 0
+    group = min(ticks, getattr(strategies["splitter"], "ticks_per_group", ticks))
     item = DTYPES[adapter["dtype"]].itemsize
     served = adapter["attention"] == "sdpa" and not shape.states and (not cuda or item < 4)
     return Run(
@@ -62,7 +62,7 @@ def run_of(cfg: DictConfig, shape: Shape, film: Film, cuda: bool) -> Run:
         tokens=tokens,
         tick_text=tick_text(shape.kind, adapter, ticks, film.seconds, _rows(shape)) / ticks,
         budget=cfg.budget,
-        candidates=min(ticks * tokens, math.ceil(strategies["refiner"].overshoot * cfg.budget)),
+        candidates=min(ticks * tokens, math.ceil(round(strategies["refiner"].overshoot * cfg.budget, 9))),
         questions=film.questions,
         per_pass=adapter["questions_per_pass"],
         rows=film.words,
@@ -86,7 +86,7 @@ def tick_text(kind: str, adapter: dict[str, Any], ticks: int, seconds: float, ro
         label = adapter["frame_text"].format(n="")
         words = 3 if label else 0  # of `Frame`, `:` and a space
         digits = sum(len(str(tick + 1)) for tick in range(ticks)) if "{" in adapter["frame_text"] else 0
-        return ticks * (2 + words + bool(adapter["between"])) + digits
+        return ticks * (2 + words) + digits + (ticks - 1) * bool(adapter["between"])
     if kind == "llava_onevision":
         return ticks * rows if adapter["newline"] == "grid" else 1
     return 0
