@@ -19,7 +19,6 @@ COVERED = {
     "framework/commands/entries/answering.py": "tests/framework/commands/entries/test_entries.py",
     "framework/commands/entries/measuring.py": "tests/framework/commands/entries/test_entries.py",
     "framework/commands/doctor.py": "tests/framework/commands/test_doctor_benchmark.py",
-    "framework/commands/evaluate.py": "tests/framework/trackers/test_wandb.py",
     "framework/commands/help.py": "tests/framework/commands/test_cli.py",
     "framework/commands/probe_layers.py": "tests/framework/commands/test_cli.py",
     "framework/config/parts.py": "tests/framework/test_api.py",

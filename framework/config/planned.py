@@ -51,6 +51,8 @@ def run_of(cfg: DictConfig, shape: Shape, film: Film, cuda: bool) -> Run:
     ticks = -(-frames // shape.tower.frames)
     height, width, tokens = _grid(adapter, shape, film, frames)
     group = min(ticks, getattr(strategies["splitter"], "ticks_per_group", ticks))
+    if not needs.frames:  # just the ticks of the best tokens are decoded and encoded: whole ones, by these strategies
+        group = min(group, -(-cfg.budget // tokens))
     item = DTYPES[adapter["dtype"]].itemsize
     served = adapter["attention"] == "sdpa" and not shape.states and (not cuda or item < 4)
     return Run(

@@ -61,7 +61,7 @@ def main() -> None:
     """Reads what to do from standard input, and prints the bytes of the peak."""
     told = json.load(sys.stdin)
     torch.set_num_threads(told["threads"])
-    _answer(compose_root(["preset=adapttoken"]), 64, (448, 448), 1, 8)
+    _answer(compose_root(["preset=adapttoken"]), 16, (112, 112), 1, 8)
     gc.collect()
     before = resident("VmRSS")
     size = (int(told["size"][0]), int(told["size"][1]))

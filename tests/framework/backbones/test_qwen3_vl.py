@@ -275,6 +275,20 @@ def test_a_pipeline_answers_questions_about_a_video(
         assert kept.clock[:3].tolist() == [1.0, 5.0, 9.0]  # half-way between frames at 0 and 2, 4 and 6, 8 and 10 s
 
 
+def test_a_layer_before_the_last_features_is_warned_of(
+    composed: Callable[..., DictConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert QWEN3.adapter.whole_from == 3 and BY_NAME["qwen3_5"].adapter.whole_from == 0
+    words = [f"backbone.adapter.checkpoint={QWEN3.checkpoint}", "backbone.adapter.dtype=float32"]
+    for layer in (3, 2):
+        build_pipeline(
+            composed("backbone=qwen3_vl_8b", "preset=adapttoken", f"backbone.reference_layer={layer}", *words)
+        )
+        said = [one.getMessage() for one in caplog.records if one.name == "framework.config.parts"]
+        assert len(said) == (layer < 3)
+    assert said[0].startswith("attention is captured at layer 2, but the language model has all features of the tower")
+
+
 def test_what_was_recorded_is_answered_from_again_with_its_deepstack_features(
     composed: Callable[..., DictConfig], needle_video: VideoItem, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ def test_an_hour_of_qwen3_vl(composed: Callable[..., DictConfig]) -> None:
     assert run_of(cfg, shape, replace(HOUR, seconds=10), cuda=True).ticks == 20  # 4 frames a second
     cfg = composed("preset=uniform", "backbone=qwen3_vl_8b", "backbone.adapter.dtype=float32", "budget=100")
     run = run_of(cfg, shape, HOUR, cuda=True)
-    assert (run.layers, run.logits, run.candidates, run.repeated) == ((), False, 100, True)
+    assert (run.group, run.layers, run.logits, run.candidates, run.repeated) == (1, (), False, 100, True)
     assert not run_of(cfg, shape, HOUR, cuda=False).repeated
 
 
