@@ -131,10 +131,12 @@ def _probe(shape: Shape, run: Run) -> dict[str, int]:
 def _answer(shape: Shape, run: Run) -> dict[str, int]:
     """The candidates are compared in fp32; then the kept ones are read."""
     prefix = START + run.kept + round(run.kept_ticks * run.tick_text)
-    reading = prefix * shape.cache_bytes(run.item) + shape.states * FLOAT + _prefix_pass(shape, run, prefix)
+    caches = prefix * shape.cache_bytes(run.item) + shape.states * FLOAT
+    compared = run.candidates * shape.width * 2 * FLOAT  # before there are any caches
     return {
         "features": (run.candidates + run.kept) * shape.token_bytes(run.item),
-        "pass": max(run.candidates * shape.width * 2 * FLOAT, reading),
+        "keys and values": caches,
+        "pass": max(compared - caches, _prefix_pass(shape, run, prefix)),
     }
 
 
