@@ -86,7 +86,7 @@ DOCTOR = Command(
     text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.
 
 With backbone= it says whether the weights are on this machine, as a folder or in the Hub's cache. It asks no network
-and loads none. Exit status 1 if they are not. With frames=, budget=, preset=, device.* or film.* beside it, it says what
+and loads none. Exit status 1 if they are not. With frames=, budget=, preset=, device.* or film.* it also says what
 such a run needs of memory, whether that fits, what would help, and what to know of the family; the weights need not be
 here. Exit status 1 if it does not fit.
 
@@ -98,8 +98,8 @@ file with all names.""",
         ("sieve doctor", "versions, readers, devices, attention kernels, free space"),
         ("sieve doctor backbone=qwen2_5_vl_7b", "whether the weights are here"),
         (
-            "sieve doctor backbone=qwen3_vl_8b frames=4096 budget=7040 device.memory=24",
-            "whether a run fits into 24 GiB",
+            "sieve doctor backbone=qwen3_vl_8b frames=4096 device.memory=24",
+            "whether it fits",
         ),
         ("sieve doctor benchmark=mvbench benchmark.root=~/data/MVBench", "what is there of MVBench"),
         ("sieve doctor benchmark=jsonl benchmark.file=mine.jsonl report=missing.json", "all names, in a file"),
