@@ -34,6 +34,7 @@ def divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     return [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
+@pytest.mark.slow
 def test_two_processes_see_what_one_sees(divided: list[dict[str, Any]]) -> None:
     family = BY_NAME["internvl qwen3"]
     whole = one_of_two.reveal(family.adapter, family.encoded(family.film(3)), ASKED)

@@ -1,13 +1,20 @@
-"""A model on two devices at once: the same as on one, and no operation meets tensors of both."""
+"""A model on two devices at once: the same as on one, and no operation meets tensors of both.
+
+Torch has one accelerator in a process, for good. So these tests run in a process of their own, started by the first.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from omegaconf import DictConfig
+from torch.utils import backend_registration
 
 from framework.backbones.base import DecoderBackbone
 from framework.config.parts import prompt_template
@@ -23,6 +30,8 @@ BY_NAME = {family.name: family for family in FAMILIES}
 each = pytest.mark.parametrize(
     "family", [BY_NAME[name] for name in ("qwen2_5_vl", "qwen3_vl", "internvl qwen3")], ids=str
 )
+OWN = "TOKENSIEVE_TWO_DEVICES"  # in the environment of that process
+inside = pytest.mark.skipif(OWN not in os.environ, reason="runs in a process of its own")
 ALL, CPU = Needs(attention=(0, 1, 2, 3), logits=True), torch.device("cpu")
 
 
@@ -50,6 +59,18 @@ def on_cpu(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.near if isinstance(tensor, Far) else tensor
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(OWN in os.environ, reason="this is the process")
+def test_all_of_these_in_a_process_of_its_own() -> None:
+    if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
+        pytest.skip("this torch takes no device that is written in Python")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, OWN: "1"}, check=False)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "s........." in done.stdout  # all but this one
+
+
+@inside
 @each
 @pytest.mark.parametrize("begins", ["cpu", NAME])
 def test_two_devices_give_what_one_gives(family: Family, begins: str) -> None:
@@ -77,6 +98,7 @@ def test_two_devices_give_what_one_gives(family: Family, begins: str) -> None:
         assert answered(backbone, ours) == pytest.approx(answered(whole, tokens), abs=1e-5)
 
 
+@inside
 def test_the_second_device_refuses_to_meet_the_first() -> None:
     with two_devices():
         far, near = torch.ones(2, 3, device=NAME), torch.ones(3)
@@ -86,6 +108,7 @@ def test_the_second_device_refuses_to_meet_the_first() -> None:
         assert (far + near.to(NAME)).cpu().sum() == 12 and far[torch.tensor([1])].device.type == NAME
 
 
+@inside
 @pytest.mark.parametrize("begins", ["cpu", NAME])
 def test_a_whole_run_on_two_devices(begins: str, composed: Callable[..., DictConfig]) -> None:
     """Scores of two layers, parked candidates, the refiner and the final pass: the same tokens are kept."""
