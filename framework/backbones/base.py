@@ -68,6 +68,7 @@ class DecoderBackbone(Backbone):
     second_per_grid: float | None = None  # of the final pass, where ids follow a clock of their own; None: real times
     end_ids: frozenset[int]  # tokens that end the model's turn
     making = Making()  # how its attention makes queries and keys
+    _works_on: torch.device | None = None  # where the weights belong, while they rest
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,8 +83,20 @@ class DecoderBackbone(Backbone):
 
     @property
     def home(self) -> torch.device:
-        """Returns the device on which the language model begins."""
-        return home(self.model.get_input_embeddings())
+        """Returns the device on which the language model begins, also while the weights rest elsewhere."""
+        return self._works_on or home(self.model.get_input_embeddings())
+
+    def rest(self) -> None:
+        """Moves the weights to the CPU. For a model on one device; nothing happens where they rest already."""
+        if self._works_on is None:
+            self._works_on = self.home
+            self.model.to("cpu")
+
+    def wake(self) -> None:
+        """Moves the weights back to the device that they came from."""
+        if self._works_on is not None:
+            self.model.to(self._works_on)
+            self._works_on = None
 
     @abstractmethod
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, clock: Tensor | None = None) -> Prefix:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 ADAPTERS = {  # model type of config.json -> an option of conf/backbone whose adapter takes it
     "qwen2_5_vl": "qwen2_5_vl_7b",
     "qwen3_vl": "qwen3_vl_8b",
@@ -29,3 +32,11 @@ def advice(found: str | None) -> str:
     if found in ADAPTERS:
         return f"take backbone={ADAPTERS[found]}, or another option of its family, with this checkpoint"
     return f"there are adapters for {', '.join(ADAPTERS)}"
+
+
+def frames_per_tick(config: Mapping[str, Any]) -> int:
+    """Returns how many frames the vision tower of a checkpoint encodes together, by its config.json."""
+    pairs = (
+        2 if str(config.get("model_type")).startswith("qwen") else 1
+    )  # what a tower of that name does unless it says
+    return int((config.get("vision_config") or {}).get("temporal_patch_size", pairs))

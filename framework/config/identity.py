@@ -25,7 +25,7 @@ from framework.core.errors import UsageError
 # takes no more than its own node, so that nothing else can change a result.
 KEYS = (
     *STRATEGIES,
-    *("backbone.adapter", "backbone.sampling", "backbone.prompt", "reader", "benchmark"),
+    *("backbone.adapter", "backbone.sampling", "backbone.prompt", "prober.adapter", "reader", "benchmark"),
     *("budget", "share", "seed"),
     *("recording.id", "probed"),
 )

@@ -6,6 +6,7 @@ Strategies are built before the backbone, so that a wrong override costs a secon
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from framework.backbones.scope import Scope
 from framework.config.build import ConfigError, build, build_plain
 from framework.config.groups import STRATEGIES
+from framework.config.prober import about_prober, check_carried, check_prober, has_prober
 from framework.config.root import check_root
 from framework.core.interfaces import Backbone
 from framework.core.prompts import PromptTemplate
@@ -42,23 +44,50 @@ def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
     """
     strategies = build_strategies(cfg)
     check_root(cfg)
+    check_prober(cfg)
+    if has_prober(cfg):
+        check_carried(strategies, any(not strategy.needs.nothing for strategy in strategies.values()))
     reader = build(cfg.reader, Reader, "reader")  # type: ignore[type-abstract]
     sampling = build_plain(cfg.backbone.sampling, Sampling, "backbone.sampling")
     prompt_template(cfg)
     if video is not None:
         reader.info(video)
-    return Pipeline(
-        **strategies, backbone=build_backbone(cfg), reader=reader, sampling=sampling, budget=cfg.budget, share=cfg.share
-    )
+    models = build_models(cfg)
+    try:
+        return Pipeline(
+            **strategies,
+            **models,
+            reader=reader,
+            sampling=sampling,
+            budget=cfg.budget,
+            share=cfg.share,
+            offload=bool(cfg.get("offload", False)),
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def build_backbone(cfg: DictConfig) -> Backbone:
     """Builds the backbone, or returns the one that the run before asked for, if it is the same."""
-    identity = json.dumps(OmegaConf.to_container(cfg.backbone.adapter, resolve=True), sort_keys=True)
-    if identity not in _backbones:
-        _backbones.clear()
-        _backbones[identity] = build(cfg.backbone.adapter, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
-    return _backbones[identity]
+    return build_models(cfg)["backbone"]
+
+
+def build_models(cfg: DictConfig) -> dict[str, Backbone]:
+    """Builds the prober, if there is one, and the backbone.
+
+    Those that the run before asked for as well are not built again.
+    """
+    nodes = {key: cfg[key].adapter for key in ("prober", "backbone") if OmegaConf.select(cfg, key) is not None}
+    names = {key: json.dumps(OmegaConf.to_container(node, resolve=True), sort_keys=True) for key, node in nodes.items()}
+    for name in _backbones.keys() - names.values():
+        del _backbones[name]
+    for key, name in names.items():
+        if name not in _backbones:
+            with about_prober() if key == "prober" else nullcontext():
+                _backbones[name] = build(nodes[key], Backbone, "backbone.adapter")  # type: ignore[type-abstract]
+        model = _backbones[name]
+        model.rest() if cfg.get("offload") else model.wake()  # two may not fit
+    return {key: _backbones[name] for key, name in names.items()}
 
 
 def build_scope(cfg: DictConfig) -> Scope | None:

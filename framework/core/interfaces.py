@@ -199,6 +199,14 @@ class TokenRefiner(Strategy):
 
     overshoot: float  # >= 1; no default here, it would become a dataclass field's
 
+    @property
+    def remakes(self) -> bool:
+        """Says whether kept tokens get embeddings that the vision tower never made, so that places alone do not do.
+
+        By default they do not.
+        """
+        return False
+
     def wider(self, budget: int) -> int | None:
         """Returns how many candidates there are in all, where the overshoot is taken once over the budget.
 
@@ -308,6 +316,14 @@ class Backbone(ABC):
         Returns False when passes cannot be smaller.
         """
         return False
+
+    def rest(self) -> None:
+        """Moves the weights to the CPU while another model works. By default they stay where they are."""
+        return None
+
+    def wake(self) -> None:
+        """Moves the weights back to where they were before `rest`. Nothing happens where they did not rest."""
+        return None
 
     @abstractmethod
     def encode_flops(self, tokens: int, per_tick: int) -> float:
