@@ -60,7 +60,7 @@ class Finding:
 
 def run(cfg: DictConfig) -> None:
     """Prints every finding. The exit status is 1 when something needed is missing."""
-    named = any(word.startswith("backbone=") for word in HydraConfig.get().overrides.task)
+    named = any(word.startswith(("backbone=", "prober=")) for word in HydraConfig.get().overrides.task)
     if named:
         doctor_backbone.run(cfg)
     if "benchmark" in cfg:

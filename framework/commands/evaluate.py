@@ -199,4 +199,6 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
     if "seconds" in summary:
         shown["seconds"] = f"{summary['seconds']:.1f} ({summary['seconds_per_question']:.2f} per question)"
         shown["peak memory"] = f"{summary['peak_bytes'] / 2**30:.2f} GiB"
+    if apart := summary.get("operations"):
+        shown["operations"] = ", ".join(f"{model} {count:.3g}" for model, count in apart.items()) + " per question"
     return shown

@@ -56,7 +56,8 @@ def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
     try:
         return Pipeline(
             **strategies,
-            **models,
+            backbone=models["backbone"],
+            prober=models.get("prober"),
             reader=reader,
             sampling=sampling,
             budget=cfg.budget,

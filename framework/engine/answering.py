@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from framework.core.interfaces import Backbone
-from framework.core.outcome import Offered, Trace
+from framework.core.outcome import PROBED, Offered, Trace
 from framework.core.types import Candidates, Group, Layout, Selection, Timeline, Tokens
 from framework.engine.carrying import Places, budget_on, carried, scores_of
 from framework.engine.live import frame_size
@@ -91,7 +91,7 @@ class Answering:
             frames = source.frames(chunk)
         layout = backbone.layout(chunk.ticks, *self.size)
         flops = backbone.encode_flops(len(layout), len(self.tick_layout))
-        with self.looked.ledger.stage("encode kept", payers, len(layout), flops):
+        with self.looked.ledger.stage(PROBED, payers, len(layout), flops):
             tokens = backbone.encode(frames, layout)
             kept = torch.isin(self._numbers(layout.tick, layout.row, layout.column), wanted)
             return tokens[kept.to(tokens.tick.device)].to("cpu")

@@ -129,13 +129,11 @@ class Pipeline:
                 self._share_out(state, budget, ledger)
             session.secure(_union(states))
             if second is None:
-                return [
-                    self._conclude(state, session, lambda s=state: self._refined(s, session)[0]) for state in states
-                ]
+                return [self._conclude(one, session) for one in states]
             places = [second.places(*self._refined(state, session)) for state in states]
             self._turn(self.backbone, names, ledger)
             seen = second.selections(list(zip(names, places, strict=True)))
-            outcomes = [self._conclude(s, session, lambda k=kept: k) for s, kept in zip(states, seen, strict=True)]
+            outcomes = [self._conclude(one, session, kept) for one, kept in zip(states, seen, strict=True)]
             return [replace(outcome, trace=second.trace(outcome.trace)) for outcome in outcomes]
 
     def _turn(self, works: Backbone, payers: Sequence[str], ledger: Ledger) -> None:
@@ -207,13 +205,13 @@ class Pipeline:
         session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
         return selection, candidates
 
-    def _conclude(self, state: QuestionState, session: Session, selected: Callable[[], Selection]) -> Outcome:
-        """Answer from what is selected; an answerer that votes does not ask for that."""
+    def _conclude(self, state: QuestionState, session: Session, seen: Selection | None = None) -> Outcome:
+        """Answer from what was `seen` again, else from what is selected now; who votes asks for neither."""
         selections: list[Selection] = []
         question, payers = state.question, [state.question.id]
 
         def final() -> Answer:
-            selection = selected()
+            selection = self._refined(state, session)[0] if seen is None else seen
             selections.append(selection)
             flops = self.backbone.answer_flops(len(selection), question, selection.tokens.seconds)
             with session.ledger.stage("answer", payers, len(selection), flops):

@@ -23,7 +23,7 @@ accuracy.csv and threshold.png into outputs/threshold.""",
         ("sieve threshold preset=flexselect,adapttoken benchmark.frames=256 budget=16 'seeds=[1,2]'", "other sizes"),
         ("sieve threshold preset=uniform,random 'opacities=[0.1,0.3,1.0]' benchmark.videos=2", "a quick look"),
     ),
-    groups=("preset", *STRATEGIES, "backbone", "reader", "benchmark"),
+    groups=("preset", *STRATEGIES, "backbone", "prober", "reader", "benchmark"),
     before="framework.commands.threshold:words",
 )
 
@@ -82,8 +82,8 @@ DOCTOR = Command(
     summary="what this machine has; with backbone= or benchmark=, what of one is there",
     text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.
 
-With backbone= it says whether the weights are on this machine, as a folder or in the Hub's cache. It asks no network
-and loads none. Exit status 1 if they are not.
+With backbone= or prober= it says whether the weights are on this machine, as a folder or in the Hub's cache, and
+whether the two can work together. It asks no network and loads none. Exit status 1 if they are not.
 
 With benchmark= it reads the annotations, opens every video with the chosen reader, and lists missing videos, those that
 cannot be read, rows that cannot be asked, and how many videos and questions an evaluation would cover, in all and per
@@ -95,6 +95,6 @@ file with all names.""",
         ("sieve doctor benchmark=mvbench benchmark.root=~/data/MVBench", "what is there of MVBench"),
         ("sieve doctor benchmark=jsonl benchmark.file=mine.jsonl report=missing.json", "all names, in a file"),
     ),
-    groups=("backbone", "benchmark", "reader"),
+    groups=("backbone", "prober", "benchmark", "reader"),
     texts=("benchmark.root", "benchmark.file", "report"),
 )
