@@ -79,7 +79,7 @@ DOCTOR = Command(
     name="doctor",
     target="framework.commands.doctor:run",
     config="doctor",
-    summary="what this machine has; with backbone= or benchmark=, what of one is there",
+    summary="what this machine has; with backbone=, prober= or benchmark=, what of one is there",
     text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.
 
 With backbone= or prober= it says whether the weights are on this machine, as a folder or in the Hub's cache, and
