@@ -49,10 +49,31 @@ def same(one: list[Outcome], other: list[Outcome]) -> None:
         assert mine.trace.groups == theirs.trace.groups and mine.trace.tokens_total == theirs.trace.tokens_total
 
 
-@pytest.mark.parametrize("preset", ["adapttoken", "adapttoken_lite", "flexselect"])
-def test_a_prober_that_is_the_backbone_changes_nothing(preset: str, composed: Compose, needle_video: VideoItem) -> None:
-    alone = asked(build_pipeline(composed(f"preset={preset}")), needle_video)
-    same(asked(build_pipeline(composed(f"preset={preset}", "prober=lab")), needle_video), alone)
+@pytest.fixture(scope="module")
+def alone(composed: Compose, needle_video: VideoItem) -> list[Outcome]:
+    return asked(build_pipeline(composed("preset=adapttoken")), needle_video)
+
+
+@pytest.fixture(scope="module")
+def probed(composed: Compose, needle_video: VideoItem) -> tuple[list[Outcome], Ledger, Pipeline]:
+    pipeline, ledger = build_pipeline(composed("preset=adapttoken", "prober=lab")), Ledger()
+    return asked(pipeline, needle_video, ledger), ledger, pipeline
+
+
+def test_a_prober_that_is_the_backbone_changes_nothing(
+    alone: list[Outcome], probed: tuple[list[Outcome], Ledger, Pipeline]
+) -> None:
+    same(probed[0], alone)
+
+
+def test_it_changes_nothing_where_looking_stops_early_and_questions_come_alone(
+    composed: Compose, needle_video: VideoItem
+) -> None:
+    two = replace(needle_video, items=needle_video.items[:2])
+    words = ("preset=adapttoken_lite", "share=false", "budget=16")
+    expected = asked(build_pipeline(composed(*words)), two)
+    assert any(group.visited is None for outcome in expected for group in outcome.trace.groups)
+    same(asked(build_pipeline(composed(*words, "prober=lab")), two), expected)
 
 
 def test_another_member_of_the_family_that_is_the_backbone_changes_nothing(
@@ -66,40 +87,32 @@ def test_another_member_of_the_family_that_is_the_backbone_changes_nothing(
     same(asked(replace(alone, prober=twin), needle_video), asked(alone, needle_video))
 
 
-def test_only_ticks_with_a_kept_place_are_seen_again(composed: Compose, needle_video: VideoItem) -> None:
-    ledger = Ledger()
-    outcomes = asked(build_pipeline(composed("preset=adapttoken", "prober=lab")), needle_video, ledger)
+def test_only_ticks_with_a_kept_place_are_seen_again(probed: tuple[list[Outcome], Ledger, Pipeline]) -> None:
+    outcomes, ledger, _ = probed
     kept = {tick for outcome in outcomes for tick in places(outcome)[0]}
     assert 0 < len(kept) < 128
-    spent = ledger.spent()
-    assert spent["encode kept"].tokens == 4 * len(kept)
+    assert ledger.spent()["encode kept"].tokens == 4 * len(kept)
     assert {outcome.trace.frames_decoded for outcome in outcomes} == {256 + 2 * len(kept)}
 
 
-def test_what_each_model_cost_adds_up(composed: Compose, needle_video: VideoItem) -> None:
-    ledger = Ledger()
-    both = build_pipeline(composed("preset=adapttoken", "prober=lab"))
-    outcomes = asked(both, needle_video, ledger)
-    spent = ledger.spent()
-    total = sum(cost.flops for cost in spent.values())
-    apart = [outcome.trace.operations for outcome in outcomes]
-    assert sum(sum(one.values()) for one in apart) == pytest.approx(total)
-    answers = spent["encode kept"].flops + spent["answer"].flops
-    assert sum(one["backbone"] for one in apart) == pytest.approx(answers)
-    assert spent["encode kept"].flops == pytest.approx(both.backbone.encode_flops(spent["encode kept"].tokens, 4))
-    alone = asked(build_pipeline(composed("preset=adapttoken")), needle_video)
+def test_what_each_model_cost_adds_up(alone: list[Outcome], probed: tuple[list[Outcome], Ledger, Pipeline]) -> None:
+    outcomes, ledger, pipeline = probed
+    spent, apart = ledger.spent(), [outcome.trace.operations for outcome in outcomes]
+    assert sum(sum(one.values()) for one in apart) == pytest.approx(sum(cost.flops for cost in spent.values()))
+    again, answers = spent["encode kept"], spent["answer"]
+    assert sum(one["backbone"] for one in apart) == pytest.approx(again.flops + answers.flops)
+    assert again.flops == pytest.approx(pipeline.backbone.encode_flops(again.tokens, 4))
+    looking = sum(c.flops for one in alone for name, c in one.trace.stages.items() if name != "answer")
+    assert sum(one["prober"] for one in apart) == pytest.approx(looking)
     assert alone[0].trace.operations == {}
-    assert sum(one["prober"] for one in apart) == pytest.approx(
-        sum(c.flops for o in alone for name, c in o.trace.stages.items() if name != "answer")
-    )
 
 
 @pytest.mark.parametrize(("words", "of_prober"), [(COARSE, 8), (FINE, 128)])
 def test_a_grid_of_its_own_keeps_the_budget_of_the_backbone(
     words: tuple[str, ...], of_prober: int, composed: Compose, needle_video: VideoItem
 ) -> None:
-    outcomes = asked(build_pipeline(composed("preset=adapttoken", "prober=lab", *words)), needle_video)
-    for outcome in outcomes:
+    one = replace(needle_video, items=needle_video.items[:1])
+    for outcome in asked(build_pipeline(composed("preset=adapttoken", "prober=lab", *words)), one):
         assert outcome.trace.tokens_kept == 32 and outcome.trace.tokens_total == 512
         assert sum(group.quota for group in outcome.trace.groups) == of_prober
         assert outcome.trace.offered is not None and len(outcome.trace.offered.tick) == 4
@@ -107,10 +120,9 @@ def test_a_grid_of_its_own_keeps_the_budget_of_the_backbone(
         assert set(rows) <= {0, 1} and set(columns) <= {0, 1}
 
 
-def test_models_take_turns(composed: Compose, needle_video: VideoItem) -> None:
+def test_models_take_turns(composed: Compose, needle_video: VideoItem, alone: list[Outcome]) -> None:
     """Whoever works is awake, and the other one rests."""
     words = ("preset=adapttoken", "prober=lab", "prober.adapter.probe_tokens=15")
-    expected = asked(build_pipeline(composed(*words)), needle_video)
     pipeline = build_pipeline(composed(*words, "offload=true"))
     backbone, prober, turns = pipeline.backbone, pipeline.prober, []
     assert prober is not None and prober is not backbone
@@ -131,7 +143,7 @@ def test_models_take_turns(composed: Compose, needle_video: VideoItem) -> None:
             for name in ("rest", "wake", "probe", "answer"):
                 del vars(model)[name]
             model.wake()
-    same(found, expected)
+    same(found, alone)
     groups = len(found[0].trace.groups)
     assert turns == [
         *("backbone rests", "prober wakes", *["prober probes"] * groups),
