@@ -36,7 +36,5 @@ def advice(found: str | None) -> str:
 
 def frames_per_tick(config: Mapping[str, Any]) -> int:
     """Returns how many frames the vision tower of a checkpoint encodes together, by its config.json."""
-    pairs = (
-        2 if str(config.get("model_type")).startswith("qwen") else 1
-    )  # what a tower of that name does unless it says
-    return int((config.get("vision_config") or {}).get("temporal_patch_size", pairs))
+    unless_said = 2 if str(config.get("model_type")).startswith("qwen") else 1
+    return int((config.get("vision_config") or {}).get("temporal_patch_size", unless_said))
