@@ -44,11 +44,11 @@ def test_a_coarse_place_becomes_the_cells_that_it_covers() -> None:
 
 def test_fine_places_on_one_cell_become_one_cell() -> None:
     """Five cells of a 4 x 4 grid are as much as 1.25 cells of a 2 x 2 one: two, and the fuller one is sure to be in."""
-    fine = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 2, 2), (0, 3, 3)]  # three on cell (0, 0), two on cell (1, 1)
+    fine = [(0, 0, 0), (0, 0, 1), (0, 2, 2), (0, 2, 3), (0, 3, 3)]  # two on cell (0, 0), three on cell (1, 1)
     found = carried(selection(fine, [0] * 5), torch.ones(5), grid(4, 4), grid(2, 2), 100)
     assert places(found) == [(0, 0, 0), (0, 1, 1)]
-    one = carried(selection(fine, [0] * 5), torch.ones(5), grid(4, 4), grid(2, 2), 1)
-    assert places(one) == [(0, 0, 0)]
+    one = carried(selection(fine, [0] * 5), torch.zeros(5), grid(4, 4), grid(2, 2), 1)
+    assert places(one) == [(0, 1, 1)]
 
 
 def test_grids_that_do_not_divide_each_other_share_by_area() -> None:
@@ -72,6 +72,9 @@ def test_every_group_keeps_its_part() -> None:
     scores = torch.cat([torch.zeros(4), torch.ones(12)])
     found = carried(kept, scores, grid(4, 4), grid(2, 2), 9)
     assert Counter(found.group.tolist()) == {0: 1, 1: 3}
+    close = [(0, row, column) for row in (0, 1) for column in (0, 1)]  # on one cell, and as many on four
+    found = carried(selection(close + fine[4:8], [0] * 4 + [1] * 4), torch.ones(8), grid(4, 4), grid(2, 2), 9)
+    assert Counter(found.group.tolist()) == {0: 1, 1: 1}
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,7 +103,7 @@ def test_the_budget_of_a_coarser_grid_covers_as_much(budget: int, expected: int)
 
 
 def test_scores_are_found_by_place() -> None:
-    all_of_them = selection([(0, 0, 0), (0, 1, 1), (5, 0, 1), (5, 1, 0)], [0] * 4)
+    all_of_them = selection([(0, 1, 1), (0, 0, 0), (5, 1, 0), (5, 0, 1)], [0] * 4)
     score = torch.tensor([1.0, 2.0, 3.0, 4.0])
     candidates = Candidates(all_of_them.tokens, all_of_them.group, score, torch.ones(4), 1.0)
-    assert scores_of(selection([(5, 0, 1), (0, 1, 1)][::-1], [0, 0]), candidates).tolist() == [2.0, 3.0]
+    assert scores_of(selection([(5, 0, 1), (0, 1, 1)][::-1], [0, 0]), candidates).tolist() == [1.0, 4.0]
