@@ -159,3 +159,22 @@ def test_ticks_of_another_length_are_refused(composed: Compose) -> None:
 
     with pytest.raises(ValueError, match="prober: ticks of 1 frames, and the backbone has ticks of 2"):
         replace(pipeline, prober=Single())  # type: ignore[arg-type]
+
+
+def test_out_of_memory_makes_the_passes_of_both_smaller(composed: Compose) -> None:
+    pipeline = build_pipeline(composed("preset=adapttoken"))
+
+    class Passes:
+        frames_per_tick = 2
+
+        def __init__(self, halves: int) -> None:
+            self.halves = halves
+
+        def lighten(self) -> bool:
+            self.halves -= 1
+            return self.halves >= 0
+
+    prober, backbone = Passes(1), Passes(2)
+    both = replace(pipeline, prober=prober, backbone=backbone)  # type: ignore[arg-type]
+    assert [both.lighten() for _ in range(3)] == [True, True, False]
+    assert prober.halves == -2 and backbone.halves == -1
