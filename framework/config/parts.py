@@ -10,6 +10,8 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from framework.backbones.checkpoint import find
+from framework.backbones.overlay import WeightOverlay
 from framework.backbones.scope import Scope
 from framework.config.build import ConfigError, build, build_plain
 from framework.config.groups import STRATEGIES
@@ -56,9 +58,23 @@ def build_backbone(cfg: DictConfig) -> Backbone:
     """Builds the backbone, or returns the one that the run before asked for, if it is the same."""
     identity = json.dumps(OmegaConf.to_container(cfg.backbone.adapter, resolve=True), sort_keys=True)
     if identity not in _backbones:
+        _check_overlay(cfg)
         _backbones.clear()
         _backbones[identity] = build(cfg.backbone.adapter, Backbone, "backbone.adapter")  # type: ignore[type-abstract]
     return _backbones[identity]
+
+
+def _check_overlay(cfg: DictConfig) -> None:
+    """ConfigError where an overlay brings weights for an adapter that takes none."""
+    adapter = cfg.backbone.adapter
+    if OmegaConf.select(cfg, "overlay") is None or "overlay" in adapter:
+        return
+    overlay = build(cfg.overlay, WeightOverlay, "overlay")  # type: ignore[type-abstract]
+    if overlay.prepare(*find(str(adapter.checkpoint))) is not None:
+        raise ConfigError(
+            f"overlay: {type(overlay).__name__} brings weights that {str(adapter._target_).rpartition('.')[2]} cannot "
+            "be given: choose the backbone that they were made from, or set overlay=none"
+        )
 
 
 def build_scope(cfg: DictConfig) -> Scope | None:
