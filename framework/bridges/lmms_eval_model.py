@@ -103,7 +103,7 @@ class TokenSieve(lmms):
         counts = None
         if selection is not None and isinstance(backbone, DecoderBackbone):
             prompt = backbone.chat.split(outcome.question, len(selection) > 0)
-            around = backbone.tick_text(selection.tokens.seconds)
+            around = backbone.tick_text(backbone.shown_seconds(selection))
             read = len(backbone.before_answer(selection)) + len(selection) + around + len(prompt.after)
             counts = TokenCounts(input_tokens=read, output_tokens=len(backbone.chat.literal(text)[0]))
         return GenerationResult(cut_at_stop(text, settings), counts)

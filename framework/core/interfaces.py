@@ -327,5 +327,9 @@ class Backbone(ABC):
     def answer_flops(self, tokens: int, question: Question, seconds: torch.Tensor | None = None) -> float:
         """Estimates the operations of an answer from `tokens` visual tokens, the question's text included.
 
-        `seconds` as in `probe_flops`.
+        `seconds` as in `probe_flops`: those of `shown_seconds`.
         """
+
+    def shown_seconds(self, selection: Selection) -> torch.Tensor:
+        """Returns the times, f64 [n], of what a final pass writes the text around: by default of the kept tokens."""
+        return selection.tokens.seconds

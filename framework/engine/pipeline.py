@@ -173,7 +173,7 @@ class Pipeline:
                 selection = self.refiner.refine(candidates, question, spent)
             session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
             selections.append(selection)
-            flops = self.backbone.answer_flops(len(selection), question, selection.tokens.seconds)
+            flops = self.backbone.answer_flops(len(selection), question, self.backbone.shown_seconds(selection))
             with session.ledger.stage("answer", payers, len(selection), flops):
                 return self.backbone.answer(selection, question)
 
