@@ -22,7 +22,6 @@ COVERED = {
     "framework/commands/evaluate.py": "tests/framework/trackers/test_wandb.py",
     "framework/commands/help.py": "tests/framework/commands/test_cli.py",
     "framework/commands/probe_layers.py": "tests/framework/commands/test_cli.py",
-    "framework/config/parts.py": "tests/framework/test_api.py",
     "framework/core/interfaces.py": "tests/framework/testing/test_contracts.py",
     "framework/core/outcome.py": "tests/framework/engine/test_ledger.py",
     "framework/core/view.py": "tests/framework/engine/test_session.py",

@@ -19,11 +19,11 @@ from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
 from framework.backbones import language_pass, operations
+from framework.backbones.attended import check_layers
 from framework.backbones.capture import Making, TextAttention
 from framework.backbones.devices import home
 from framework.backbones.positions import on_clock
 from framework.backbones.text import ChatText, Prompt
-from framework.core.errors import UsageError
 from framework.core.interfaces import Backbone
 from framework.core.types import Answer, Question, Selection, Tokens
 from framework.core.view import Needs, Probe
@@ -245,7 +245,7 @@ class DecoderBackbone(Backbone):
 
     def _read(self, prefix: Prefix, prompts: list[Prompt], steps: list[int], layers: tuple[int, ...]) -> list[Reading]:
         """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
-        self._check_layers(layers)
+        check_layers(layers, self.attention_layers, len(self.decoder.layers))
         readings = [Reading() for _ in prompts]
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
         capture = TextAttention(modules, prefix.columns, not any(steps), self.making)
@@ -262,19 +262,6 @@ class DecoderBackbone(Backbone):
             reading.attention = {layer: rows.to(here) for layer, rows in reading.attention.items()}
             reading.logits = None if reading.logits is None else reading.logits.to(here)
         return readings
-
-    def _check_layers(self, layers: tuple[int, ...]) -> None:
-        """UsageError where attention is asked at a layer that is not there, or that has none."""
-        total, there = len(self.decoder.layers), self.attention_layers
-        if all(layer in there for layer in layers):
-            return
-        having = (
-            f"layers 0..{total - 1}" if len(there) == total else f"attention at layers {', '.join(map(str, there))}"
-        )
-        raise UsageError(
-            f"attention was asked at layers {layers}, but this model has {having}: "
-            "set backbone.reference_layer or scorer.layers"
-        )
 
     def _batches(self, prompts: list[Prompt], steps: list[int]) -> Iterator[list[int]]:
         """Questions that share a pass. Who writes more than one token shares it with prompts of equal length, so that

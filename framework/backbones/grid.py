@@ -14,6 +14,7 @@ from torch import Tensor
 
 from framework.backbones.base import DecoderBackbone
 from framework.backbones.devices import home
+from framework.backbones.loading import KEY
 from framework.core.types import Frames, Layout, Tokens
 from framework.video.preprocess import take
 from framework.video.resize import target_size
@@ -82,6 +83,14 @@ class VideoGrid(DecoderBackbone):
         load = patches.clamp(min=most // 8).cumsum(0)  # pixels of dropped cells take room, too, but no fp32
         sizes = ((load - 1) // PATCHES_PER_PASS).unique_consecutive(return_counts=True)[1]
         return list(ticks.split(sizes.tolist())) or [ticks]
+
+
+def check_cell(min_pixels: int, side: int) -> None:
+    """Checks that the smallest frame holds a cell of `side` pixels. Raises ValueError that names the key."""
+    if min_pixels < side**2:
+        raise ValueError(
+            f"{KEY}.min_pixels must be at least a cell of {side} x {side} = {side**2} pixels; got {min_pixels}"
+        )
 
 
 class NativeGrid(VideoGrid):

@@ -14,7 +14,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import beside, equal_chunk_attention, gathered_tower, loading, operations
 from framework.backbones.base import Prefix, end_tokens
-from framework.backbones.grid import NativeGrid
+from framework.backbones.grid import NativeGrid, check_cell
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import (
@@ -74,6 +74,8 @@ class Qwen25VL(NativeGrid):
         check_text("told", told)
         at = loading.resolve_device(device, device_map)
         opened = loading.open_checkpoint(checkpoint, "qwen2_5_vl")
+        vision = opened.config.vision_config
+        check_cell(min_pixels, vision.patch_size * vision.spatial_merge_size)
         self.tokenizer = opened.tokenizer
         self.chat = ChatText(self.tokenizer, opened.token("video_token_id"), told)
         self.model = loading.load_under(
@@ -82,7 +84,6 @@ class Qwen25VL(NativeGrid):
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
         as_product(self.tower)
-        vision = self.model.config.vision_config
         if attention == "sdpa":  # its own loop over windows is slow
             self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.patch, self.merge = vision.patch_size, vision.spatial_merge_size

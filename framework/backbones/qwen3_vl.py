@@ -21,7 +21,7 @@ from framework.backbones import beside, equal_chunk_attention, interpolated_towe
 from framework.backbones.base import Prefix, end_tokens
 from framework.backbones.capture import Making
 from framework.backbones.devices import home
-from framework.backbones.grid import NativeGrid
+from framework.backbones.grid import NativeGrid, check_cell
 from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import text_ids
 from framework.backbones.stamped import CLOSING, MODES, stamped_ids, tick_starts
@@ -78,6 +78,8 @@ class Qwen3VL(NativeGrid):
         loading.check_clock(second_per_grid, answer_positions)
         at = loading.resolve_device(device, device_map)
         opened = loading.open_checkpoint(checkpoint, "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
+        vision = opened.config.vision_config
+        check_cell(min_pixels, vision.patch_size * vision.spatial_merge_size)
         self.tokenizer = opened.tokenizer
         self.mean, self.std = beside.statistics(opened.place)
         self.opening, video, self.closing = (
@@ -90,7 +92,6 @@ class Qwen3VL(NativeGrid):
         )
         self.decoder, self.tower = self.model.model.language_model, self.model.model.visual
         as_product(self.tower)
-        vision = self.model.config.vision_config
         if attention == "sdpa":  # its own loop over ticks is slow
             self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.merge, side = vision.spatial_merge_size, vision.patch_size * vision.spatial_merge_size

@@ -6,6 +6,8 @@ Strategies are built before the backbone, so that a wrong override costs a secon
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,8 +18,9 @@ from framework.backbones.scope import Scope
 from framework.config.build import ConfigError, build, build_plain
 from framework.config.groups import STRATEGIES
 from framework.config.root import check_root
-from framework.core.interfaces import Backbone
+from framework.core.interfaces import Backbone, Strategy
 from framework.core.prompts import PromptTemplate
+from framework.core.view import Needs
 from framework.engine.pipeline import Pipeline
 from framework.video.readers.base import Reader
 from framework.video.sampling import Sampling
@@ -49,9 +52,20 @@ def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
     prompt_template(cfg)
     if video is not None:
         reader.info(video)
+    _check_attention(cfg, strategies.values())
     return Pipeline(
         **strategies, backbone=build_backbone(cfg), reader=reader, sampling=sampling, budget=cfg.budget, share=cfg.share
     )
+
+
+def _check_attention(cfg: DictConfig, strategies: Iterable[Strategy]) -> None:
+    """UsageError where a strategy asks for attention at a layer that the checkpoint of an adapter of ours has not."""
+    asked = reduce(Needs.__or__, (strategy.needs for strategy in strategies)).attention
+    adapter = cfg.backbone.adapter
+    if asked and str(adapter.get("_target_")).startswith("framework.backbones."):
+        from framework.backbones.attended import check_checkpoint  # transformers: only where it is loaded anyway
+
+        check_checkpoint(str(adapter.checkpoint), asked)
 
 
 def build_backbone(cfg: DictConfig) -> Backbone:
