@@ -13,7 +13,7 @@ from transformers import AutoConfig
 
 from framework.backbones.beside import quiet
 from framework.backbones.checkpoint import find, model_type
-from framework.backbones.families import ADAPTERS
+from framework.backbones.families import TAKEN
 from framework.core.errors import UsageError
 
 RECURRENT = "linear_attention"  # the layer type of those that keep a state in place of keys
@@ -35,15 +35,16 @@ def check_layers(asked: Collection[int], having: Collection[int], total: int) ->
     )
 
 
-def check_checkpoint(checkpoint: str, asked: Collection[int]) -> None:
+def check_checkpoint(adapter: str, checkpoint: str, asked: Collection[int]) -> None:
     """Checks, without reading a weight, that a checkpoint's language model has attention at the layers that are asked.
 
     Raises UsageError where it has none there. A layer before the last one that features of the tower are added to
-    is said in the log. Says nothing of a checkpoint that has no adapter or cannot be read: its adapter does.
+    is said in the log. Says nothing of a checkpoint that cannot be read, or that the class `adapter` does not take:
+    the adapter does.
     """
     place, local = find(checkpoint)
     try:
-        if not asked or model_type(place, local) not in ADAPTERS:
+        if not asked or model_type(place, local) not in TAKEN.get(adapter, ()):
             return
         with quiet():
             config: Any = AutoConfig.from_pretrained(place, local_files_only=local)

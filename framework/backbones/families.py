@@ -11,6 +11,12 @@ ADAPTERS = {  # model type of config.json -> an option of conf/backbone whose ad
     "internvl": "internvl3_5_8b",
     "llava_onevision": "llava_onevision_7b",
 }
+TAKEN = {  # class of an adapter -> the model types that it takes
+    "Qwen25VL": ("qwen2_5_vl",),
+    "Qwen3VL": ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"),
+    "InternVL": ("internvl",),
+    "LlavaOneVision": ("llava_onevision",),
+}
 ADVICE = {
     "internvl_chat": "take the checkpoint whose name ends in -hf or -HF, or convert it with transformers' own script",
     "llava_qwen": "take or make the llava_onevision conversion of this lmms-lab checkpoint",

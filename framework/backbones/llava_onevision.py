@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from framework.backbones import loading, operations
+from framework.backbones.families import TAKEN
 from framework.backbones.frame_text import FrameText
 from framework.backbones.framed import Framed
 from framework.backbones.overlay import WeightOverlay
@@ -61,7 +62,7 @@ class LlavaOneVision(Framed):
         at = loading.resolve_device(device, device_map)
         check_text("time_text", time_text)
         self.newline, self.time_text = newline, time_text
-        opened = self._open("llava_onevision", checkpoint, probe_positions, answer_positions)
+        opened = self._open(TAKEN["LlavaOneVision"][0], checkpoint, probe_positions, answer_positions)
         self._check_newline(opened)
         vision = opened.config.vision_config
         self._set_frames(vision.image_size, vision.patch_size, POOLED)

@@ -14,6 +14,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from framework.backbones import beside, equal_chunk_attention, gathered_tower, loading, operations
 from framework.backbones.base import Prefix, end_tokens
+from framework.backbones.families import TAKEN
 from framework.backbones.grid import NativeGrid, check_cell
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.patch_projection import as_product
@@ -73,7 +74,7 @@ class Qwen25VL(NativeGrid):
         loading.check_clock(second_per_grid, answer_positions)
         check_text("told", told)
         at = loading.resolve_device(device, device_map)
-        opened = loading.open_checkpoint(checkpoint, "qwen2_5_vl")
+        opened = loading.open_checkpoint(checkpoint, *TAKEN["Qwen25VL"])
         vision = opened.config.vision_config
         check_cell(min_pixels, vision.patch_size * vision.spatial_merge_size)
         self.tokenizer = opened.tokenizer

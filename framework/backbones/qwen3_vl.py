@@ -21,6 +21,7 @@ from framework.backbones import beside, equal_chunk_attention, interpolated_towe
 from framework.backbones.base import Prefix, end_tokens
 from framework.backbones.capture import Making
 from framework.backbones.devices import home
+from framework.backbones.families import TAKEN
 from framework.backbones.grid import NativeGrid, check_cell
 from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import text_ids
@@ -77,7 +78,7 @@ class Qwen3VL(NativeGrid):
         loading.at_least("max_pixels", max_pixels, min_pixels)
         loading.check_clock(second_per_grid, answer_positions)
         at = loading.resolve_device(device, device_map)
-        opened = loading.open_checkpoint(checkpoint, "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
+        opened = loading.open_checkpoint(checkpoint, *TAKEN["Qwen3VL"])
         vision = opened.config.vision_config
         check_cell(min_pixels, vision.patch_size * vision.spatial_merge_size)
         self.tokenizer = opened.tokenizer

@@ -58,14 +58,24 @@ def build_pipeline(cfg: DictConfig, video: str | None = None) -> Pipeline:
     )
 
 
+def _ours(adapter: DictConfig) -> bool:
+    """Whether an adapter is one of ours, whose `checkpoint` is a model of transformers."""
+    return str(adapter.get("_target_")).startswith("framework.backbones.")
+
+
+def _name(adapter: DictConfig) -> str:
+    """The name of its class."""
+    return str(adapter._target_).rpartition(".")[2]
+
+
 def _check_attention(cfg: DictConfig, strategies: Iterable[Strategy]) -> None:
     """UsageError where a strategy asks for attention at a layer that the checkpoint of an adapter of ours has not."""
     asked = reduce(Needs.__or__, (strategy.needs for strategy in strategies)).attention
     adapter = cfg.backbone.adapter
-    if asked and str(adapter.get("_target_")).startswith("framework.backbones."):
+    if asked and _ours(adapter):
         from framework.backbones.attended import check_checkpoint  # transformers: only where it is loaded anyway
 
-        check_checkpoint(str(adapter.checkpoint), asked)
+        check_checkpoint(_name(adapter), str(adapter.checkpoint), asked)
 
 
 def build_backbone(cfg: DictConfig) -> Backbone:
@@ -81,13 +91,13 @@ def build_backbone(cfg: DictConfig) -> Backbone:
 def _check_overlay(cfg: DictConfig) -> None:
     """ConfigError where an overlay brings weights for an adapter that takes none."""
     adapter = cfg.backbone.adapter
-    if OmegaConf.select(cfg, "overlay") is None or "overlay" in adapter:
+    if OmegaConf.select(cfg, "overlay") is None or "overlay" in adapter or not _ours(adapter):
         return
     overlay = build(cfg.overlay, WeightOverlay, "overlay")  # type: ignore[type-abstract]
     if overlay.prepare(*find(str(adapter.checkpoint))) is not None:
         raise ConfigError(
-            f"overlay: {type(overlay).__name__} brings weights that {str(adapter._target_).rpartition('.')[2]} cannot "
-            "be given: choose the backbone that they were made from, or set overlay=none"
+            f"overlay: {type(overlay).__name__} brings weights that {_name(adapter)} cannot be given: choose the "
+            "backbone that they were made from, or set overlay=none"
         )
 
 
