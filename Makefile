@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRANSFORMERS ?= '==5.20.0' '>=5.20'
-OF_TRANSFORMERS := tests/framework/backbones tests/framework/bridges tests/framework/engine tests/test_pipeline_options.py
+OF_TRANSFORMERS := tests/framework/backbones tests/framework/bridges tests/framework/engine tests/strategies/learned \
+	tests/test_pipeline_options.py
 export HYDRA_FULL_ERROR ?= 0
 export TOKENIZERS_PARALLELISM ?= false
 
