@@ -4,10 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TRANSFORMERS ?= '==5.20.0' '>=5.20'
+OF_TRANSFORMERS := tests/framework/backbones tests/framework/bridges tests/framework/engine tests/strategies/learned \
+	tests/test_pipeline_options.py
 export HYDRA_FULL_ERROR ?= 0
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check lint format types bench clean
+.PHONY: help demo test versions check lint format types bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -26,6 +29,15 @@ demo: $(STAMP)  ## render a long video, ask five questions, show who finds the a
 
 test: lint $(STAMP)  ## lint, types and all tests (CPU, offline)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+versions: $(STAMP)  ## backbones, bridges and pipelines with the oldest and the newest transformers
+	@for wanted in $(TRANSFORMERS); do \
+		rm -rf build/transformers; \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --target build/transformers \
+			"transformers$$wanted" || exit 1; \
+		echo "transformers$$wanted:" && PYTHONPATH=$(CURDIR)/build/transformers OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto \
+			--dist worksteal $(OF_TRANSFORMERS) || exit 1; \
+	done
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -89,7 +89,7 @@ def _run(command: Command, words: Sequence[str], debug: bool) -> None:
     except Exception as error:
         if debug:
             raise
-        failures = [_explained(error, command)]
+        failures = [_explained(error, command, words)]
     if failures:
         sys.exit(failures[0].status)
 
@@ -152,8 +152,8 @@ def _process_state(words: list[str]) -> Iterator[None]:
             os.environ[FULL_ERROR] = full
 
 
-def _explained(error: Exception, command: Command | None = None) -> Failure:
-    """Say what went wrong; the message and the exit status that says whose fault it is."""
+def _explained(error: Exception, command: Command | None = None, words: Sequence[str] = ()) -> Failure:
+    """Say what went wrong with the `words` composed; the message and the exit status that says whose fault it is."""
     from framework.commands.explain import explain
     from framework.core.disk import disk_error
 
@@ -161,7 +161,7 @@ def _explained(error: Exception, command: Command | None = None) -> Failure:
     if isinstance(error, RunError):
         _write(str(error))
         return Failure(FAILURE, str(error))
-    message, status = explain(error, command), USAGE
+    message, status = explain(error, command, words), USAGE
     if message is None:
         message, status = f"{type(error).__name__}: {error}", FAILURE
         _write(f"{message}\nThis is not what should happen; --debug shows where it did.")

@@ -19,11 +19,12 @@ from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
 from framework.backbones import language_pass, operations
+from framework.backbones.attended import check_layers
 from framework.backbones.capture import Making, TextAttention
 from framework.backbones.devices import home
 from framework.backbones.positions import on_clock
+from framework.backbones.tensor_parallel import gather_heads
 from framework.backbones.text import ChatText, Prompt
-from framework.core.errors import UsageError
 from framework.core.interfaces import Backbone
 from framework.core.types import Answer, Question, Selection, Tokens
 from framework.core.view import Needs, Probe
@@ -68,6 +69,8 @@ class DecoderBackbone(Backbone):
     second_per_grid: float | None = None  # of the final pass, where ids follow a clock of their own; None: real times
     end_ids: frozenset[int]  # tokens that end the model's turn
     making = Making()  # how its attention makes queries and keys
+    tensor_parallel = False  # every process holds a part of the heads
+    _works_on: torch.device | None = None  # where the weights belong, while they rest
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,8 +85,20 @@ class DecoderBackbone(Backbone):
 
     @property
     def home(self) -> torch.device:
-        """Returns the device on which the language model begins."""
-        return home(self.model.get_input_embeddings())
+        """Returns the device on which the language model begins, also while the weights rest elsewhere."""
+        return self._works_on or home(self.model.get_input_embeddings())
+
+    def rest(self) -> None:
+        """Moves the weights to the CPU. For a model on one device; nothing happens where they rest already."""
+        if self._works_on is None:
+            self._works_on = self.home
+            self.model.to("cpu")
+
+    def wake(self) -> None:
+        """Moves the weights back to the device that they came from."""
+        if self._works_on is not None:
+            self.model.to(self._works_on)
+            self._works_on = None
 
     @abstractmethod
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, clock: Tensor | None = None) -> Prefix:
@@ -245,10 +260,11 @@ class DecoderBackbone(Backbone):
 
     def _read(self, prefix: Prefix, prompts: list[Prompt], steps: list[int], layers: tuple[int, ...]) -> list[Reading]:
         """What each prompt reveals: attention at `layers`, logits of up to `steps` response tokens (0: none)."""
-        self._check_layers(layers)
+        check_layers(layers, self.attention_layers, len(self.decoder.layers))
         readings = [Reading() for _ in prompts]
         modules = {layer: self.decoder.layers[layer].self_attn for layer in layers}
-        capture = TextAttention(modules, prefix.columns, not any(steps), self.making)
+        gather = gather_heads if self.tensor_parallel else None
+        capture = TextAttention(modules, prefix.columns, not any(steps), self.making, gather)
         cache = DynamicCache(config=self.decoder.config)
         with capture.of_prefix():
             more = self.arguments(prefix, len(prefix.embeddings))
@@ -262,19 +278,6 @@ class DecoderBackbone(Backbone):
             reading.attention = {layer: rows.to(here) for layer, rows in reading.attention.items()}
             reading.logits = None if reading.logits is None else reading.logits.to(here)
         return readings
-
-    def _check_layers(self, layers: tuple[int, ...]) -> None:
-        """UsageError where attention is asked at a layer that is not there, or that has none."""
-        total, there = len(self.decoder.layers), self.attention_layers
-        if all(layer in there for layer in layers):
-            return
-        having = (
-            f"layers 0..{total - 1}" if len(there) == total else f"attention at layers {', '.join(map(str, there))}"
-        )
-        raise UsageError(
-            f"attention was asked at layers {layers}, but this model has {having}: "
-            "set backbone.reference_layer or scorer.layers"
-        )
 
     def _batches(self, prompts: list[Prompt], steps: list[int]) -> Iterator[list[int]]:
         """Questions that share a pass. Who writes more than one token shares it with prompts of equal length, so that

@@ -122,14 +122,21 @@ class TextAttention:
     """Records attention of text rows at the asked layers, where one prefix ran once and many texts continue it.
 
     `modules`: layer -> attention module. `columns`: i64 [N], the visual tokens' places in the prefix. `stop`: end every
-    pass at the last asked layer, before its attention. `making`: how queries and keys come about.
+    pass at the last asked layer, before its attention. `making`: how queries and keys come about. `gather`: makes
+    the rows of all heads out of those of this process; None: it has all.
     """
 
     def __init__(
-        self, modules: Mapping[int, nn.Module], columns: Tensor, stop: bool, making: Making | None = None
+        self,
+        modules: Mapping[int, nn.Module],
+        columns: Tensor,
+        stop: bool,
+        making: Making | None = None,
+        gather: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.modules, self.columns = modules, columns
         self.making = Making() if making is None else making
+        self.gather = gather
         self.last = max(modules) if stop and modules else None
         self.keys: dict[int, Tensor] = {}  # of the prefix: a sliding-window layer's cache forgets most of them
 
@@ -153,7 +160,8 @@ class TextAttention:
             columns, window = self.columns.to(hidden.device), getattr(module, "sliding_window", None)
             for i, length in enumerate(lengths):
                 keys = torch.cat([self.keys[layer], own[i, :, :length]], dim=1)
-                found[i][layer] = attention_rows(queries[i, :, :length], keys, module.scaling, window, columns)
+                rows = attention_rows(queries[i, :, :length], keys, module.scaling, window, columns)
+                found[i][layer] = rows if self.gather is None else self.gather(rows)
             self._enough(layer)
 
         return hook(self.modules, seen)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from framework.core.errors import UsageError
 from framework.core.model_files import ASSETS, SHIPPED, locate, model_files, read_json
@@ -84,11 +85,16 @@ def missing(folder: Path) -> list[str]:
 
 def model_type(place: str, local: bool) -> str | None:
     """Returns the model type that a checkpoint's config.json names. Raises ValueError where it cannot be read."""
+    return config(place, local).get("model_type")
+
+
+def config(place: str, local: bool) -> dict[str, Any]:
+    """Reads a checkpoint's config.json, from the Hub where it is not local. Raises ValueError where it cannot."""
     if local:
-        return read_json(Path(place) / CONFIG).get("model_type")
+        return read_json(Path(place) / CONFIG)
     from huggingface_hub import hf_hub_download
 
-    return read_json(Path(hf_hub_download(place, CONFIG))).get("model_type")
+    return read_json(Path(hf_hub_download(place, CONFIG)))
 
 
 def _snapshot(name: str) -> Path | None:

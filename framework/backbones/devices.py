@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
@@ -17,4 +19,11 @@ def home(module: nn.Module) -> torch.device:
             device = getattr(one, "execution_device", None)
             if device is not None:
                 return torch.device(device)
-    return next(module.parameters()).device
+        for weight in part.parameters(recurse=False):  # parts run in their order: the first one is given the inputs
+            return weight.device
+    raise ValueError(f"{type(module).__name__} has no weights, so it is nowhere")
+
+
+def homes(modules: Iterable[nn.Module]) -> set[torch.device]:
+    """Returns the devices on which modules compute."""
+    return {home(module) for module in modules}

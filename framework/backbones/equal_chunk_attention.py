@@ -26,6 +26,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from framework.backbones.chunks import Chunks, plan
+from framework.backbones.devices import home
 
 NAME = "equal_chunk_like_flash"
 WIDEST = 256  # a head of flash attention, which takes multiples of 8
@@ -111,7 +112,7 @@ def plans_serve(tower: Any) -> bool:
     if config._attn_implementation != NAME:
         return False
     width = config.hidden_size // config.num_heads
-    return varlen_attention() is None or not fits_varlen(tower.device, tower.dtype, width)
+    return varlen_attention() is None or not fits_varlen(home(tower), tower.dtype, width)
 
 
 def register() -> str:

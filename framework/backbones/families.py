@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 ADAPTERS = {  # model type of config.json -> an option of conf/backbone whose adapter takes it
     "qwen2_5_vl": "qwen2_5_vl_7b",
     "qwen3_vl": "qwen3_vl_8b",
@@ -10,6 +13,12 @@ ADAPTERS = {  # model type of config.json -> an option of conf/backbone whose ad
     "qwen3_5_moe": "qwen3_5_9b",
     "internvl": "internvl3_5_8b",
     "llava_onevision": "llava_onevision_7b",
+}
+TAKEN = {  # class of an adapter -> the model types that it takes
+    "Qwen25VL": ("qwen2_5_vl",),
+    "Qwen3VL": ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"),
+    "InternVL": ("internvl",),
+    "LlavaOneVision": ("llava_onevision",),
 }
 ADVICE = {
     "internvl_chat": "take the checkpoint whose name ends in -hf or -HF, or convert it with transformers' own script",
@@ -29,3 +38,9 @@ def advice(found: str | None) -> str:
     if found in ADAPTERS:
         return f"take backbone={ADAPTERS[found]}, or another option of its family, with this checkpoint"
     return f"there are adapters for {', '.join(ADAPTERS)}"
+
+
+def frames_per_tick(config: Mapping[str, Any]) -> int:
+    """Returns how many frames the vision tower of a checkpoint encodes together, by its config.json."""
+    unless_said = 2 if str(config.get("model_type")).startswith("qwen") else 1
+    return int((config.get("vision_config") or {}).get("temporal_patch_size", unless_said))

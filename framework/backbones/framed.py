@@ -116,7 +116,9 @@ class Framed(VideoGrid):
     ) -> None:
         """Reads the weights. What the family says of frames is known by then."""
         self.tokenizer = opened.tokenizer
-        self.model = loading.load_under(overlay, model_class, opened, dtype, device, device_map, attention)
+        self.model = loading.load_under(
+            *(overlay, model_class, opened, dtype, device, device_map, attention, self.tensor_parallel)
+        )
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.vision_tower
         self.end_ids = end_tokens(self.model, self.tokenizer)

@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from framework.backbones import equal_chunk_attention
 from framework.backbones.chunks import plan
+from framework.backbones.devices import home
 from framework.video.preprocess import normalise, patchify
 
 
@@ -31,22 +32,22 @@ def encode(tower: Any, pixels: Tensor, keep: Tensor, mean: Sequence[float], std:
     `Qwen2_5_VisionTransformerPretrainedModel`. Only kept cells are cut out, normalised and sent through it. Where
     nothing is kept, the result is [0, D] and the tower does not run.
     """
-    config = tower.config
+    config, device = tower.config, home(tower)
     patch, merge, frames = config.patch_size, config.spatial_merge_size, config.temporal_patch_size
     ticks, (height, width) = len(pixels), (size // patch for size in pixels.shape[-2:])
     keep = keep.cpu()  # where it is, so that nothing waits for the device
     if not bool(keep.any()):
-        return torch.empty(0, config.out_hidden_size, dtype=tower.dtype, device=tower.device)
-    patches = patchify(pixels, patch, merge, keep).to(tower.device)  # u8 [K * merge^2, 3 * F * patch^2]
+        return torch.empty(0, config.out_hidden_size, dtype=tower.dtype, device=device)
+    patches = patchify(pixels, patch, merge, keep).to(device)  # u8 [K * merge^2, 3 * F * patch^2]
     patches = normalise(patches.unflatten(1, (3, frames * patch, patch)), mean, std).flatten(1)
     tick, row, column = keep.view(ticks, height // merge, width // merge).nonzero().unbind(1)
     indices = tower_indices(tick, row, column, merge, config.window_size // merge // patch)
     ends = {name: index for name, index in indices.items() if name.startswith("cu_")}
     more: dict[str, Any] = {}
     if equal_chunk_attention.plans_serve(tower):  # number of chunks -> their plan: ticks, or windows
-        more = {"chunks": {len(end) - 1: plan(end, tower.device) for end in ends.values()}}
+        more = {"chunks": {len(end) - 1: plan(end, device) for end in ends.values()}}
     longest = {name.replace("cu_", "max_").rstrip("s"): int(end.diff().max()) for name, end in ends.items()}
-    on_device = {name: index.to(tower.device, non_blocking=True) for name, index in indices.items()}
+    on_device = {name: index.to(device, non_blocking=True) for name, index in indices.items()}
     grid = torch.tensor([[ticks, height, width]])  # all that it says is in the indices
     tokens: Tensor = tower(patches.to(tower.dtype), grid_thw=grid, **on_device, **longest, **more).pooler_output
     return tokens

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.devices import home
+from framework.backbones.loading import KEY
 from framework.core.types import Frames, Layout, Tokens
 from framework.video.preprocess import take
 from framework.video.resize import target_size
@@ -72,7 +73,7 @@ class VideoGrid(DecoderBackbone):
             column=kept.column,
             seconds=frames.seconds.repeat_interleave(rows * columns)[keep],
             extra={name: torch.cat([extra[name] for _, extra in parts]) for name in parts[0][1]},
-        ).to(home(self.tower))
+        ).to(self.home)  # where probes are, too
 
     def _passes(self, keep: Tensor) -> list[Tensor]:
         """The ticks with a kept token, bool [Tg, N / Tg] -> i64 pieces of about PATCHES_PER_PASS kept patches."""
@@ -82,6 +83,29 @@ class VideoGrid(DecoderBackbone):
         load = patches.clamp(min=most // 8).cumsum(0)  # pixels of dropped cells take room, too, but no fp32
         sizes = ((load - 1) // PATCHES_PER_PASS).unique_consecutive(return_counts=True)[1]
         return list(ticks.split(sizes.tolist())) or [ticks]
+
+
+class Limits(NamedTuple):
+    """Holds what bounds the area of a resized frame, in pixels."""
+
+    least: int
+    most: int
+    total: int | None  # of all frames of a video, a tick counted once
+
+    def frame_size(self, height: int, width: int, cell: int, frames: int, frames_per_tick: int) -> tuple[int, int]:
+        """Returns the height and width of each of `frames` frames; the rule is that of `NativeGrid`."""
+        if self.total is None:
+            return target_size(height, width, cell, self.least, self.most)
+        most = min(self.most, int(max(self.total * frames_per_tick / frames, 1.05 * self.least)))
+        return target_size(height, width, cell, min(self.least, most), most)
+
+
+def check_cell(min_pixels: int, side: int) -> None:
+    """Checks that the smallest frame holds a cell of `side` pixels. Raises ValueError that names the key."""
+    if min_pixels < side**2:
+        raise ValueError(
+            f"{KEY}.min_pixels must be at least a cell of {side} x {side} = {side**2} pixels; got {min_pixels}"
+        )
 
 
 class NativeGrid(VideoGrid):
@@ -107,11 +131,8 @@ class NativeGrid(VideoGrid):
         With `total_pixels` they share that: a frame's part is total_pixels x frames_per_tick / frames, for a tick
         counts once. The part is at least 1.05 x min_pixels and at most max_pixels (as in qwen-vl-utils).
         """
-        if self.total_pixels is None:
-            return self.frame_size(height, width)
-        share = max(self.total_pixels * self.frames_per_tick / frames, 1.05 * self.min_pixels)
-        most = min(self.max_pixels, int(share))
-        return target_size(height, width, self.cell[0], min(self.min_pixels, most), most)
+        limits = Limits(self.min_pixels, self.max_pixels, self.total_pixels)
+        return limits.frame_size(height, width, self.cell[0], frames, self.frames_per_tick)
 
     @torch.no_grad()
     def encode(self, frames: Frames, layout: Layout, keep: Tensor | None = None) -> Tokens:

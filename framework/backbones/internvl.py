@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration
 
-from framework.backbones import loading, operations
+from framework.backbones import loading, operations, placement
+from framework.backbones.families import TAKEN
 from framework.backbones.frame_text import FrameText
 from framework.backbones.framed import Framed
 from framework.backbones.overlay import WeightOverlay
@@ -53,11 +54,13 @@ class InternVL(Framed):
         max_pixels: int,
         total_pixels: int | None,
         second_per_grid: float | None,
+        tensor_parallel: bool = False,
     ) -> None:
         loading.check_common(dtype, attention, probe_tokens=probe_tokens, questions_per_pass=questions_per_pass)
         check_text("frame_text", frame_text)
-        at = loading.resolve_device(device, device_map)
-        opened = self._open("internvl", checkpoint, probe_positions, answer_positions)
+        at = placement.resolve_device(device, device_map)
+        opened = self._open(TAKEN["InternVL"][0], checkpoint, probe_positions, answer_positions)
+        self.tensor_parallel = placement.check(opened.config, device, device_map, tensor_parallel, overlay)
         vision, tokenizer = opened.config.vision_config, opened.tokenizer
         self._set_frames(vision.image_size[0], vision.patch_size[0], round(1 / opened.config.downsample_ratio))
         self._check_fixed(min_pixels, max_pixels, total_pixels, second_per_grid)

@@ -18,6 +18,7 @@ from transformers.cache_utils import Cache
 
 from framework.backbones import prefix_attention
 from framework.backbones.cache import ReadOnlyPrefix, branch, recurrent
+from framework.backbones.devices import homes
 from framework.backbones.prefix_attention import Continuation
 
 
@@ -28,7 +29,7 @@ def continuation(decoder: Any, prefix: Cache, batch: int, remember: bool) -> Cac
     """
     if decoder.config._attn_implementation == "sdpa" and not any(map(recurrent, prefix.layers)):
         width = decoder.layers[0].self_attn.head_dim
-        if prefix_attention.serves(decoder.device, decoder.dtype, width):
+        if all(prefix_attention.serves(device, decoder.dtype, width) for device in homes(decoder.layers)):
             return Continuation(prefix, batch)
     return branch(prefix, batch) if remember else ReadOnlyPrefix(prefix, batch)
 

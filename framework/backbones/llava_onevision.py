@@ -8,20 +8,26 @@ LLaVA-Video was trained with and the stock class does not do). LLaVA-Video may b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from framework.backbones import loading, operations
+from framework.backbones import loading, operations, placement
+from framework.backbones.device_map import on_disk
+from framework.backbones.families import TAKEN
 from framework.backbones.frame_text import FrameText
 from framework.backbones.framed import Framed
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.text import ChatText
 from framework.backbones.told import check_text
+from framework.core.model_files import model_files
+from framework.core.weight_files import Stored
 
 NEWLINES = ("one", "grid")
+NEWLINE = "model.image_newline"  # a parameter that no module reads
 POOLED = 2  # patches along a side of what becomes a token
 
 
@@ -52,13 +58,16 @@ class LlavaOneVision(Framed):
         max_pixels: int,
         total_pixels: int | None,
         second_per_grid: float | None,
+        tensor_parallel: bool = False,
     ) -> None:
         loading.one_of("newline", newline, NEWLINES)
         loading.check_common(dtype, attention, probe_tokens=probe_tokens, questions_per_pass=questions_per_pass)
-        at = loading.resolve_device(device, device_map)
+        at = placement.resolve_device(device, device_map)
         check_text("time_text", time_text)
         self.newline, self.time_text = newline, time_text
-        opened = self._open("llava_onevision", checkpoint, probe_positions, answer_positions)
+        opened = self._open(TAKEN["LlavaOneVision"][0], checkpoint, probe_positions, answer_positions)
+        self.tensor_parallel = placement.check(opened.config, device, device_map, tensor_parallel, overlay, (NEWLINE,))
+        self._check_newline(opened)
         vision = opened.config.vision_config
         self._set_frames(vision.image_size, vision.patch_size, POOLED)
         self._check_fixed(min_pixels, max_pixels, total_pixels, second_per_grid)
@@ -68,7 +77,16 @@ class LlavaOneVision(Framed):
         self._load(LlavaOnevisionForConditionalGeneration, opened, overlay, dtype, at, device_map, attention)
         self.questions_per_pass, self.probe_tokens = questions_per_pass, probe_tokens
         if self.model.model.image_newline.is_meta:
-            raise ValueError(f"{loading.KEY}.device_map: the row image_newline must be in memory; it lies on disk")
+            raise ValueError(on_disk(NEWLINE))
+
+    def _check_newline(self, opened: loading.Opened) -> None:
+        """ValueError where the weights of a folder have no row for the newline. Names alone are read."""
+        names = Stored(model_files(Path(opened.place))) if opened.local else ("image_newline",)
+        if not any(name.endswith("image_newline") for name in names):
+            raise ValueError(
+                f"{loading.KEY}.checkpoint: {opened.place} lacks 1 weights that newline={self.newline} stands for, "
+                "e.g. model.image_newline: take a conversion that has it, such as those of llava-hf"
+            )
 
     def _times(self, seconds: Tensor, end: float) -> str:
         """What is told of the times of frames, f64 [Tk]."""

@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils import is_flash_attn_2_available
 
+from framework.backbones import device_map as maps
+from framework.backbones import tensor_parallel as parts
 from framework.backbones.beside import load_tokenizer, quiet
 from framework.backbones.checkpoint import VOCABULARIES, find, model_type
 from framework.backbones.families import advice
@@ -146,27 +148,6 @@ def _check_files(folder: Path) -> None:
         raise ValueError(f"{KEY}.checkpoint: {error}") from error
 
 
-def resolve_device(device: str, device_map: Any) -> torch.device:
-    """Returns the device of a model on one device; `auto` is CUDA where there is one.
-
-    Raises ValueError for an unknown device, and for a CUDA device that is not there. With a
-    `device_map`, `device` must be `auto`.
-    """
-    if device_map is not None and device != "auto":
-        raise ValueError(f"{KEY}.device must be auto when {KEY}.device_map is given; got {device!r} and {device_map!r}")
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"{KEY}.device must be auto, cpu, cuda, cuda:1, ...; got {device!r}") from error
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"{KEY}.device is {device!r}, but there are {torch.cuda.device_count()} CUDA devices here: take auto or cpu"
-        )
-    return found
-
-
 def load_model(
     model_class: Any,
     place: str,
@@ -176,8 +157,11 @@ def load_model(
     device_map: Any,
     attention: str,
     config: PreTrainedConfig | None = None,
+    tensor_parallel: bool = False,
 ) -> Any:
     """Loads a model, in evaluation mode. `config`, if given, takes the place of the checkpoint's.
+
+    With `tensor_parallel` every process of the group loads a part of it, and `device` is not read.
 
     Raises ValueError where weights are missing, have another shape or are not finite. Raises it also where
     flash_attention_2 is not installed, or is asked for with float32.
@@ -198,14 +182,16 @@ def load_model(
             device_map=device_map,
             local_files_only=local,
             output_loading_info=True,
+            **(parts.wishes() if tensor_parallel else {}),
         )
     wrong = sorted(map(str, [*info["missing_keys"], *info.get("mismatched_keys", ())]))
     if wrong:
         raise ValueError(
             f"{KEY}.checkpoint: {place} lacks {len(wrong)} weights or holds them in another shape, e.g. {wrong[0]}"
         )
-    if device_map is None:
+    if device_map is None and not tensor_parallel:
         model = model.to(device)
+    maps.tell(model)
     _check_numbers(model, place, dtype)
     return model.eval()
 
@@ -218,10 +204,13 @@ def load_under(
     device: torch.device,
     device_map: Any,
     attention: str,
+    tensor_parallel: bool = False,
 ) -> Any:
     """Loads a model as `load_model` does and lays an overlay's weights over it, which is prepared before."""
     lay_over = None if overlay is None else overlay.prepare(opened.place, opened.local)
-    model = load_model(model_class, opened.place, opened.local, dtype, device, device_map, attention)
+    model = load_model(
+        model_class, opened.place, opened.local, dtype, device, device_map, attention, None, tensor_parallel
+    )
     if lay_over is not None:
         lay_over(model)
     return model

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from accelerate.hooks import add_hook_to_module
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -38,5 +39,9 @@ def as_product(tower: Any) -> None:
 
     Weights that are not here (a device map that keeps some elsewhere) stay with the module that fetches them.
     """
-    if tower.patch_embed.proj.weight.device != torch.device("meta"):
-        tower.patch_embed.proj = PatchProjection(tower.patch_embed.proj)
+    stock = tower.patch_embed.proj
+    if stock.weight.device == torch.device("meta"):
+        return
+    tower.patch_embed.proj = PatchProjection(stock)
+    if (hook := getattr(stock, "_hf_hook", None)) is not None:  # which brings what the module is given to its device
+        add_hook_to_module(tower.patch_embed.proj, hook)

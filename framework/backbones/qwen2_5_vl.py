@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from framework.backbones import beside, equal_chunk_attention, gathered_tower, loading, operations
+from framework.backbones import beside, equal_chunk_attention, gathered_tower, loading, operations, placement
 from framework.backbones.base import Prefix, end_tokens
-from framework.backbones.grid import NativeGrid
+from framework.backbones.devices import home
+from framework.backbones.families import TAKEN
+from framework.backbones.grid import NativeGrid, check_cell
 from framework.backbones.overlay import WeightOverlay
 from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import (
@@ -61,6 +63,7 @@ class Qwen25VL(NativeGrid):
         second_per_grid: float | None = None,
         total_pixels: int | None = None,
         told: str = "",
+        tensor_parallel: bool = False,
     ) -> None:
         counts = {"min_pixels": min_pixels, "compact_step": compact_step, "probe_tokens": probe_tokens}
         if total_pixels is not None:
@@ -72,17 +75,19 @@ class Qwen25VL(NativeGrid):
         loading.at_least("max_pixels", max_pixels, min_pixels)
         loading.check_clock(second_per_grid, answer_positions)
         check_text("told", told)
-        at = loading.resolve_device(device, device_map)
-        opened = loading.open_checkpoint(checkpoint, "qwen2_5_vl")
+        at = placement.resolve_device(device, device_map)
+        opened = loading.open_checkpoint(checkpoint, *TAKEN["Qwen25VL"])
+        self.tensor_parallel = placement.check(opened.config, device, device_map, tensor_parallel, overlay)
+        vision = opened.config.vision_config
+        check_cell(min_pixels, vision.patch_size * vision.spatial_merge_size)
         self.tokenizer = opened.tokenizer
         self.chat = ChatText(self.tokenizer, opened.token("video_token_id"), told)
         self.model = loading.load_under(
-            overlay, Qwen2_5_VLForConditionalGeneration, opened, dtype, at, device_map, attention
+            *(overlay, Qwen2_5_VLForConditionalGeneration, opened, dtype, at, device_map, attention, tensor_parallel)
         )
         self.decoder = self.model.model.language_model
         self.tower = self.model.model.visual
         as_product(self.tower)
-        vision = self.model.config.vision_config
         if attention == "sdpa":  # its own loop over windows is slow
             self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.patch, self.merge = vision.patch_size, vision.spatial_merge_size
@@ -100,7 +105,7 @@ class Qwen25VL(NativeGrid):
 
     def _tower(self, pixels: Tensor, keep: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Encodes the kept cells alone (see `gathered_tower.py`)."""
-        pixels = pixels.to(self.tower.device, non_blocking=True)  # pinned ones, as they lie in memory
+        pixels = pixels.to(home(self.tower), non_blocking=True)  # pinned ones, as they lie in memory
         return gathered_tower.encode(self.tower, pixels, keep.flatten(), self.mean, self.std), {}
 
     def prefix(self, tokens: Tokens, before: Tensor, positions: str, clock: Tensor | None = None) -> Prefix:

@@ -1,9 +1,10 @@
 """Qwen3-VL and Qwen3.5, dense and with experts: stock `transformers` classes behind the `Backbone` interface.
 
 A tick is two frames; a token is a merged cell of 32 x 32 pixels. Before each tick stands its time as text, so ids have
-no axis of time, and a tick without a kept token vanishes with its text. Qwen3-VL hands features of inner tower layers
-to the first layers of the language model (DeepStack); they are `deepstack` [N, levels, D] of its tokens. In Qwen3.5
-three layers of four are recurrent: attention can be captured at every fourth alone. Knows no strategy.
+no axis of time, and a tick without a kept token vanishes with its text (`empty_ticks: drop`) or stays as text alone in
+the final pass (`keep`). Qwen3-VL hands features of inner tower layers to the first layers of the language model
+(DeepStack); they are `deepstack` [N, levels, D] of its tokens. In Qwen3.5 three layers of four are recurrent: attention
+can be captured at every fourth alone. Knows no strategy.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from framework.backbones import beside, equal_chunk_attention, interpolated_tower, loading, operations
+from framework.backbones import beside, equal_chunk_attention, interpolated_tower, loading, operations, placement
 from framework.backbones.base import Prefix, end_tokens
 from framework.backbones.capture import Making
 from framework.backbones.devices import home
-from framework.backbones.grid import NativeGrid
+from framework.backbones.families import TAKEN
+from framework.backbones.grid import NativeGrid, check_cell
 from framework.backbones.patch_projection import as_product
 from framework.backbones.positions import text_ids
 from framework.backbones.stamped import CLOSING, MODES, stamped_ids, tick_starts
 from framework.backbones.text import ChatText
-from framework.backbones.weave import Piece, ticks_of, weave
-from framework.core.types import Tokens
+from framework.backbones.weave import Piece, ticks_of, weave, with_empty
+from framework.core.types import Selection, Tokens
 
 WRAPPERS = ("frames", "outer")
+EMPTY_TICKS = ("drop", "keep")
 REMEMBERED = 2**14  # time stamps
 
 
@@ -58,6 +61,8 @@ class Qwen3VL(NativeGrid):
         template: Mapping[str, Any],
         second_per_grid: float | None = None,
         total_pixels: int | None = None,
+        empty_ticks: str = "drop",
+        tensor_parallel: bool = False,
     ) -> None:
         counts = {"min_pixels": min_pixels, "probe_tokens": probe_tokens, "questions_per_pass": questions_per_pass}
         loading.check_common(
@@ -65,10 +70,19 @@ class Qwen3VL(NativeGrid):
         )
         loading.one_of("wrapper", wrapper, WRAPPERS)
         loading.one_of("answer_positions", answer_positions, MODES)
+        loading.one_of("empty_ticks", empty_ticks, EMPTY_TICKS)
+        if empty_ticks == "keep" and answer_positions != "original":
+            raise ValueError(
+                f"{loading.KEY}.empty_ticks=keep writes the text of all ticks, but answer_positions={answer_positions} "
+                f"counts those that are left: set {loading.KEY}.empty_ticks=drop or answer_positions=original"
+            )
         loading.at_least("max_pixels", max_pixels, min_pixels)
         loading.check_clock(second_per_grid, answer_positions)
-        at = loading.resolve_device(device, device_map)
-        opened = loading.open_checkpoint(checkpoint, "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
+        at = placement.resolve_device(device, device_map)
+        opened = loading.open_checkpoint(checkpoint, *TAKEN["Qwen3VL"])
+        self.tensor_parallel = placement.check(opened.config, device, device_map, tensor_parallel, None)
+        vision = opened.config.vision_config
+        check_cell(min_pixels, vision.patch_size * vision.spatial_merge_size)
         self.tokenizer = opened.tokenizer
         self.mean, self.std = beside.statistics(opened.place)
         self.opening, video, self.closing = (
@@ -77,11 +91,11 @@ class Qwen3VL(NativeGrid):
         whole = f"{self.opening}{video}{self.closing}"
         self.chat = ChatText(self.tokenizer, whole if wrapper == "frames" else video, template=template)
         self.model = loading.load_model(
-            AutoModelForImageTextToText, opened.place, opened.local, dtype, at, device_map, attention
+            *(AutoModelForImageTextToText, opened.place, opened.local, dtype, at, device_map, attention),
+            tensor_parallel=tensor_parallel,
         )
         self.decoder, self.tower = self.model.model.language_model, self.model.model.visual
         as_product(self.tower)
-        vision = self.model.config.vision_config
         if attention == "sdpa":  # its own loop over ticks is slow
             self.model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
         self.merge, side = vision.spatial_merge_size, vision.patch_size * vision.spatial_merge_size
@@ -91,6 +105,7 @@ class Qwen3VL(NativeGrid):
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.min_pixels, self.max_pixels, self.total_pixels = min_pixels, max_pixels, total_pixels
         self.second_per_grid, self.answer_positions = second_per_grid, answer_positions
+        self.keeps_text = empty_ticks == "keep"
         self.probe_tokens, self.questions_per_pass = probe_tokens, questions_per_pass
         self.stamp = lru_cache(REMEMBERED)(self._stamp)
 
@@ -101,6 +116,11 @@ class Qwen3VL(NativeGrid):
     def tick_text(self, seconds: Tensor) -> int:
         """Counts the text tokens around visual tokens that are shown at `seconds`, f64 [N], tick by tick."""
         return sum(len(self.stamp(second)) + CLOSING for second in seconds.unique_consecutive().tolist())
+
+    def shown_seconds(self, selection: Selection) -> Tensor:
+        """Returns the times of the ticks that the final pass reads the text of, f64 [n]."""
+        every = selection.clock if self.keeps_text else None
+        return super().shown_seconds(selection) if every is None else every
 
     def _tower(self, pixels: Tensor, keep: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Encodes the kept cells alone (see `interpolated_tower.py`)."""
@@ -113,13 +133,17 @@ class Qwen3VL(NativeGrid):
         """Returns the prefix: the start of the chat, then each tick that holds a token, in its brackets after its time.
 
         `original`: a tick's ids are those in the whole video of `clock`, in which the stamps of all ticks count; text
-        follows the whole video. `compact`, and where there is no clock: those of a video of the ticks that are there.
+        follows the whole video. With `empty_ticks: keep` ticks without a token have their text there. `compact`, and
+        where there is no clock: the ids of a video of the ticks that are there.
         """
         start = len(before)
         if len(tokens) == 0:
             return Prefix(self._embedded(before), text_ids(0, start), torch.empty(0, dtype=torch.long), start)
         ticks, parts = ticks_of(tokens)
-        stamps = [self.stamp(second) for second in tokens.seconds.cpu()[[part.start for part in parts]].tolist()]
+        seconds = tokens.seconds.cpu()[[part.start for part in parts]]
+        if self.keeps_text and positions == "original" and clock is not None:
+            ticks, parts, seconds = torch.arange(len(clock)), with_empty(ticks, parts, len(clock)), clock.cpu()
+        stamps = [self.stamp(second) for second in seconds.tolist()]
         close = torch.tensor(self.chat.ids(self.closing))
         pieces: list[Piece] = [before]
         for stamp, part in zip(stamps, parts, strict=True):

@@ -31,7 +31,7 @@ def tick_starts(start: int, opening: Tensor, extent: int) -> tuple[Tensor, int]:
 def stamped_ids(starts: Tensor, opening: Tensor, counts: Tensor, extent: int, row: Tensor, column: Tensor) -> Tensor:
     """Returns ids i64 [3, S] of ticks with their text: opening, visual tokens, closing.
 
-    `starts`, `opening` and `counts` (i64 [T], visual tokens of a tick, at least one) are those of the ticks that are
+    `starts`, `opening` and `counts` (i64 [T], visual tokens of a tick, none or more) are those of the ticks that are
     there; `row` and `column` (i64 [N]) those of the visual tokens, tick by tick.
     """
     lengths = opening + counts + CLOSING

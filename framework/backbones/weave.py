@@ -53,3 +53,13 @@ def ticks_of(tokens: Tokens) -> tuple[Tensor, list[slice]]:
         raise ValueError("the visual tokens must come tick by tick, in order of time")
     ends = counts.cumsum(0).tolist()
     return ticks, [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def with_empty(ticks: Tensor, parts: list[slice], total: int) -> list[slice]:
+    """Returns the slice of tokens of each of `total` ticks, those of `ticks` (as in `ticks_of`) being `parts`."""
+    found = dict(zip(ticks.tolist(), parts, strict=True))
+    slices, seen = [], 0
+    for tick in range(total):
+        slices.append(found.get(tick, slice(seen, seen)))
+        seen = slices[-1].stop
+    return slices

@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from rich.progress import track
 
 from framework.backbones.base import DecoderBackbone
-from framework.backbones.loading import resolve_device
+from framework.backbones.placement import resolve_device
 from framework.bridges.arguments import overrides, place
 from framework.bridges.messages import cut_at_stop, question, video_and_text
 from framework.config.compose import compose_root
@@ -103,7 +103,7 @@ class TokenSieve(lmms):
         counts = None
         if selection is not None and isinstance(backbone, DecoderBackbone):
             prompt = backbone.chat.split(outcome.question, len(selection) > 0)
-            around = backbone.tick_text(selection.tokens.seconds)
+            around = backbone.tick_text(backbone.shown_seconds(selection))
             read = len(backbone.before_answer(selection)) + len(selection) + around + len(prompt.after)
             counts = TokenCounts(input_tokens=read, output_tokens=len(backbone.chat.literal(text)[0]))
         return GenerationResult(cut_at_stop(text, settings), counts)

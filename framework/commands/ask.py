@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,13 @@ def _answered(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     scope = build_scope(cfg)
     pipeline = build_pipeline(cfg, video)
     posed = [prompt_template(cfg).question(one.id, one.text, one.options) for one in questions]
-    about = _about(cfg, pipeline.backbone.size)
+    about = _about(cfg, {"backbone": pipeline.backbone, "prober": pipeline.prober})
     note = scope.caution(video, posed) if scope is not None else None
     ran = f"{about['preset'] or 'no preset'} · {about['backbone']['name']}"
     out, ledger = console(), Ledger()
     out.print(f"{ran}: {backbone_line(about['backbone'])}", soft_wrap=True)
+    if "prober" in about:
+        out.print(f"prober {about['prober']['name']}: {backbone_line(about['prober'])}", soft_wrap=True)
     if note is not None:
         out.print(Text(note, "yellow"), soft_wrap=True)
     with _bar(console(stderr=True)) as progress:
@@ -83,21 +85,20 @@ def _answered(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     return data
 
 
-def _about(cfg: DictConfig, size: tuple[int, int] | None) -> dict[str, Any]:
-    """What ran: the preset, the configuration, the packages, and the backbone with its size."""
+def _about(cfg: DictConfig, models: Mapping[str, Any]) -> dict[str, Any]:
+    """What ran: the preset, the configuration, the packages, and the models with their sizes."""
     choices = HydraConfig.get().runtime.choices
-    parameters, size_bytes = size or (None, None)
-    return {
-        "preset": choices.get("preset"),
-        "id": identity(cfg),
-        "versions": versions(),
-        "backbone": {
-            "name": choices.get("backbone"),
-            "checkpoint": OmegaConf.select(cfg, "backbone.adapter.checkpoint"),
-            "parameters": parameters,
-            "bytes": size_bytes,
-        },
-    }
+    found: dict[str, Any] = {"preset": choices.get("preset"), "id": identity(cfg), "versions": versions()}
+    for key, model in models.items():
+        if model is not None:
+            parameters, size_bytes = model.size or (None, None)
+            found[key] = {
+                "name": choices.get(key),
+                "checkpoint": OmegaConf.select(cfg, f"{key}.adapter.checkpoint"),
+                "parameters": parameters,
+                "bytes": size_bytes,
+            }
+    return found
 
 
 @contextmanager

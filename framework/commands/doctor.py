@@ -45,6 +45,7 @@ OPTIONAL = ("decord", "torchcodec", "flash-attn", "hydra-submitit-launcher")
 SHADES = (40, 120, 200)  # of the made film
 NEAR = 6.0  # how far a decoded grey may lie from the written one
 MARKS = {"ok": ("✓", "green"), "missing": ("–", "dim"), "bad": ("✗", "red")}  # state -> sign and its style
+PLANNED = {"frames", "budget", "preset", "device", "film"}  # keys that describe a run
 LEAST_FREE = 2 * 2**30  # bytes, for rendered videos and spools
 
 
@@ -60,9 +61,9 @@ class Finding:
 
 def run(cfg: DictConfig) -> None:
     """Prints every finding. The exit status is 1 when something needed is missing."""
-    named = any(word.startswith("backbone=") for word in HydraConfig.get().overrides.task)
+    named = any(word.startswith(("backbone=", "prober=")) for word in HydraConfig.get().overrides.task)
     if named:
-        doctor_backbone.run(cfg)
+        _backbone(cfg)
     if "benchmark" in cfg:
         from framework.commands import doctor_benchmark
 
@@ -82,6 +83,18 @@ def run(cfg: DictConfig) -> None:
     out.print(f"\nmissing, though needed: {bad}" if bad else "\nall that is needed is here")
     if bad:
         sys.exit(1)
+
+
+def _backbone(cfg: DictConfig) -> None:
+    """Whether the weights are here; where the run is described, what it needs of memory, with or without them."""
+    typed = {word.partition("=")[0].partition(".")[0] for word in HydraConfig.get().overrides.task}
+    if not typed & PLANNED:
+        doctor_backbone.run(cfg)
+        return
+    from framework.commands import doctor_memory
+
+    doctor_backbone.tell(cfg)
+    doctor_memory.run(cfg)
 
 
 def _versions(cfg: DictConfig) -> Iterator[Finding]:

@@ -39,6 +39,11 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     """Evaluates what the configuration names, and returns the summary, which is also in the run folder."""
     folder = run_folder()
     world = join(cfg.world.devices, cfg.world.num_nodes, cfg.world.accelerator, lambda: check_free(folder))
+    if world.size > 1 and OmegaConf.select(cfg, "backbone.adapter.tensor_parallel"):
+        raise UsageError(
+            f"backbone.adapter.tensor_parallel=true shows every process the same video, but sieve eval shares videos "
+            f"among {world.size} processes: set it to false, or call Pipeline.answer from processes of your own"
+        )
     with hold(folder, world):
         tracker = build(cfg.tracker, Tracker, "tracker")  # type: ignore[type-abstract]
         benchmark = build(cfg.benchmark, Benchmark, "benchmark")  # type: ignore[type-abstract]
@@ -199,4 +204,6 @@ def figures(summary: dict[str, Any]) -> dict[str, str]:
     if "seconds" in summary:
         shown["seconds"] = f"{summary['seconds']:.1f} ({summary['seconds_per_question']:.2f} per question)"
         shown["peak memory"] = f"{summary['peak_bytes'] / 2**30:.2f} GiB"
+    if apart := summary.get("operations"):
+        shown["operations"] = ", ".join(f"{model} {count:.3g}" for model, count in apart.items()) + " per question"
     return shown

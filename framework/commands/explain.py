@@ -6,19 +6,22 @@ Hydra's errors are explained, and the configuration's own. For what is not the u
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.commands.command import Command
+from framework.config.closest import meant
 from framework.core.errors import UsageError
 
 
-def explain(error: BaseException, command: Command | None) -> str | None:
-    """Explains an error in one readable message, or returns None when a traceback would say more."""
+def explain(error: BaseException, command: Command | None, words: Sequence[str] = ()) -> str | None:
+    """Explains an error in one readable message, or returns None when a traceback would say more.
+
+    `words` are those that were composed: which keys there are depends on the options among them.
+    """
     from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 
     if isinstance(error, MissingConfigException):
@@ -26,7 +29,7 @@ def explain(error: BaseException, command: Command | None) -> str | None:
     if isinstance(error, OverrideParseException):
         return _grammar(error.override)
     if isinstance(error, HydraException):
-        return _key(error, command)
+        return _key(error, command, words)
     if isinstance(error, OmegaConfBaseException):
         return str(error).splitlines()[0] + (f" (key: {error.full_key})" if error.full_key else "")
     if isinstance(error, UsageError):
@@ -60,33 +63,29 @@ def _grammar(override: str) -> str:
     )
 
 
-def _key(error: Exception, command: Command | None) -> str:
+def _key(error: Exception, command: Command | None, words: Sequence[str]) -> str:
     """A key or group that the configuration does not have, or a value that does not fit it."""
     causes = f"{error}\n{error.__cause__ or ''}"
     if (found := re.search(r"Could not override '([^']+)'", causes)) and command is not None:
         key = found.group(1)
-        known = [*_keys(_composed(command)), *command.groups]
+        known = [*_keys(_composed(command, words)), *command.groups]
         if key not in known:
             return f"{key}: there is no such key{meant(key, known)}; `sieve {command.name} --help` lists them"
     return " ".join(causes.split())
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """Asks whether the closest known name was meant. Returns an empty text where none is close."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _composed(command: Command) -> DictConfig:
-    """The command's configuration without any override."""
+def _composed(command: Command, words: Sequence[str]) -> DictConfig:
+    """The command's configuration with the options that are chosen among the words, without any other override."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from framework.config.plugins import CONF
+    from framework.config.plugins import CONF, options
 
+    split = [word.partition("=") for word in words]
+    chosen = [f"{group}={name}" for group, _, name in split if group in command.groups and name in options(group)]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(command.config)
+        return compose(command.config, chosen)
 
 
 def _keys(node: object, path: str = "") -> list[str]:

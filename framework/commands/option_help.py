@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from framework.commands.command import Command
-from framework.commands.explain import meant, no_option
+from framework.commands.explain import no_option
+from framework.config.closest import meant
 from framework.config.plugins import options
 from framework.core.errors import UsageError
 from framework.report.console import console

@@ -131,12 +131,14 @@ def _tell_evidence(out: Console, story: Story, line: Mapping[str, Any]) -> None:
 
 
 def _ran(folder: Path, about: Mapping[str, Any]) -> list[str]:
-    """Preset and backbone of a run, as far as they are known."""
+    """Preset, backbone and prober of a run, as far as they are known."""
     from omegaconf import OmegaConf
 
     chosen = folder / "hydra" / "hydra.yaml"
-    backbone = OmegaConf.select(OmegaConf.load(chosen), "hydra.runtime.choices.backbone") if chosen.is_file() else ""
-    return [str(name) for name in (about.get("preset"), backbone) if name]
+    choices = OmegaConf.select(OmegaConf.load(chosen), "hydra.runtime.choices") if chosen.is_file() else {}
+    prober = choices.get("prober")
+    probed = f"prober {prober}" if prober not in (None, "none") else ""
+    return [str(name) for name in (about.get("preset"), choices.get("backbone"), probed) if name]
 
 
 def _note(out: Console, text: str) -> None:

@@ -53,6 +53,9 @@ def sweep_of(config: DictConfig) -> Sweep | None:
 
 
 def choices_of(hydra: Any) -> dict[str, str]:
-    """Returns group -> chosen option, without Hydra's own groups and those where nothing is chosen."""
-    chosen = hydra.runtime.choices.items()
-    return {str(key): str(value) for key, value in chosen if value is not None and not str(key).startswith("hydra/")}
+    """Returns group -> chosen option, without Hydra's own groups and those where nothing is chosen.
+
+    What an option chooses of another group to stand in its place (`backbone@prober`) follows from it.
+    """
+    chosen = ((str(key), value) for key, value in hydra.runtime.choices.items() if value is not None)
+    return {key: str(value) for key, value in chosen if not key.startswith("hydra/") and "@" not in key}

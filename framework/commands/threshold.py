@@ -64,7 +64,7 @@ def run(cfg: DictConfig) -> Path:
     typed = [word for word in HydraConfig.get().overrides.task if _key(word) not in (*OWN, "preset")]
     runs = planned(list(cfg.presets), opacities, seeds, typed)
     for one in runs[: len(cfg.presets)]:  # one of each preset; the others differ in opacity and seed alone
-        check(one.cfg, (*STRATEGIES, "backbone", "reader", "benchmark"))
+        check(one.cfg, (*STRATEGIES, "backbone", "prober", "reader", "benchmark"))
     from framework.commands.threshold_runs import conduct
 
     return conduct(runs, resamples=cfg.resamples, progress=bool(cfg.progress))

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from framework.config.closest import meant
 from framework.core.errors import UsageError
 
 T = TypeVar("T")
@@ -107,7 +108,8 @@ def check_keys(given: Collection[str], taken: Mapping[str, bool], name: str, key
     Raises ConfigError for a key that it does not have, and for one that is missing.
     """
     if unknown := sorted(set(given) - set(taken)):
-        raise ConfigError(f"{key}.{unknown[0]}: {name} has no such key; it has {sorted(taken) or 'none'}")
+        near = meant(unknown[0], taken)
+        raise ConfigError(f"{key}.{unknown[0]}: {name} has no such key; it has {sorted(taken) or 'none'}{near}")
     required = {argument for argument, needed in taken.items() if needed}
     if missing := sorted(required - set(given)):
         raise ConfigError(f"{key}.{missing[0]} is missing; {name} needs {sorted(required)}")

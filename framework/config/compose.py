@@ -32,7 +32,7 @@ def compose_root(words: Sequence[str]) -> DictConfig:
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             return compose("config", list(words))
     except Exception as error:
-        message = explain(error, EVAL)
+        message = explain(error, EVAL, words)
         if message is None:
             raise
         raise UsageError(message) from error

@@ -15,6 +15,7 @@ from framework.backbones.told import TEXTS, check_text
 from framework.benchmarks.places import existing_file, existing_folder
 from framework.config.build import ConfigError, check_keys, checked_value, plain_node
 from framework.config.groups import STRATEGIES
+from framework.config.prober import check_prober, has_prober
 from framework.config.root import check_root, typed_key
 from framework.config.signature import read
 from framework.core.errors import UsageError
@@ -23,6 +24,7 @@ from framework.core.model_files import SHIPPED, locate
 PARTS = {  # node -> its group
     **{group: group for group in (*STRATEGIES, "reader", "benchmark", "tracker")},
     **{f"backbone.{part}": "backbone" for part in ("sampling", "prompt", "adapter")},
+    "prober.adapter": "prober",
 }
 CLASSES = {  # of the nodes that name none
     "backbone.sampling": "framework.video.sampling.Sampling",
@@ -38,6 +40,8 @@ def check(cfg: DictConfig, groups: Collection[str]) -> None:
     adapter that cannot be filled in.
     """
     check_root(cfg)
+    if has_prober(cfg) and "prober" not in groups:
+        raise ConfigError("prober: this command looks with one model, the backbone; leave prober out")
     nodes = [key for key, group in PARTS.items() if group in groups and OmegaConf.select(cfg, key) is not None]
     for key in nodes:
         node = plain_node(OmegaConf.select(cfg, key), key)
@@ -49,6 +53,8 @@ def check(cfg: DictConfig, groups: Collection[str]) -> None:
         checkpoint.find(str(cfg.backbone.adapter.checkpoint))
         for key in TEXTS:
             check_text(key, str(cfg.backbone.adapter.get(key, "")))
+    if "backbone" in groups:
+        check_prober(cfg)
 
 
 def _ours(node: DictConfig, home: str) -> bool:

@@ -3,4 +3,12 @@
 from __future__ import annotations
 
 STRATEGIES = ("splitter", "scheduler", "scorer", "relevance", "allocator", "refiner", "stopping", "answerer")
-NO_RESULT = ("hydra", "tracker", "progress", "world", "record", "max_failed_share")  # root keys that change no result
+NO_RESULT = (
+    "hydra",
+    "tracker",
+    "progress",
+    "world",
+    "record",
+    "max_failed_share",
+    "offload",
+)  # root keys that change no result

@@ -25,14 +25,18 @@ from framework.core.errors import UsageError
 # takes no more than its own node, so that nothing else can change a result.
 KEYS = (
     *STRATEGIES,
-    *("backbone.adapter", "backbone.sampling", "backbone.prompt", "reader", "benchmark"),
+    *("backbone.adapter", "backbone.sampling", "backbone.prompt", "prober.adapter", "reader", "benchmark"),
     *("budget", "share", "seed"),
     *("recording.id", "probed"),
 )
 LOCATIONS = ("root", "cache", "folder")  # keys, anywhere, that say where files lie and not what is in them
 LIMITS = ("max_picture_pixels", "allow_playlists")  # keys, anywhere, that refuse a file and change no answer
 # Keys, anywhere, that came later, each with the value for what was done before: a run keeps the id that it had.
-LATER = {"overshoot_of": "quota", "second_per_grid": None, "total_pixels": None, "told": "", "at": "ends"}
+LATER = {
+    **{"overshoot_of": "quota", "second_per_grid": None, "total_pixels": None, "told": "", "at": "ends"},
+    "tensor_parallel": False,
+    "empty_ticks": "drop",
+}
 PACKAGES = ("tokensieve", "torch", "transformers", "hydra-core", "numpy", "scipy", "decord", "av")
 ABOUT = "run.json"  # of a run folder: who the run is
 _log = logging.getLogger(__name__)

@@ -13,10 +13,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 ENTRY_POINTS = "tokensieve.conf"
+PROBER = "prober"  # beside `none`, its options are those of `backbone`
 CONF = Path(__file__).resolve().parents[2] / "conf"
 _log = logging.getLogger(__name__)
 
@@ -39,12 +41,13 @@ def plugin_folders() -> dict[str, Path]:
 def options(group: str) -> dict[str, Path]:
     """Returns option name -> yaml file of one configuration group: our options and those of the plug-ins.
 
-    Of several options with one name, the first on Hydra's search path counts.
+    Of several options with one name, the first on Hydra's search path counts. Every backbone may be a prober.
     """
     found: dict[str, Path] = {}
-    for folder in (CONF, *plugin_folders().values()):
-        for file in (folder / group).glob("*.yaml"):
-            found.setdefault(file.stem, file)  # as on Hydra's search path: the first one wins
+    for place in (group, "backbone") if group == PROBER else (group,):
+        for folder in (CONF, *plugin_folders().values()):
+            for file in (folder / place).glob("*.yaml"):
+                found.setdefault(file.stem, file)  # as on Hydra's search path: the first one wins
     return dict(sorted(found.items()))
 
 
@@ -64,7 +67,13 @@ class PluginSearchPath(SearchPathPlugin):
 
 
 def register() -> None:
-    """Makes Hydra see the plug-ins. Call this before composing; calling it again changes nothing."""
+    """Makes Hydra see the plug-ins, and every backbone as a prober. Call this before composing.
+
+    Calling it again changes nothing.
+    """
+    store = ConfigStore.instance()
+    for name in options("backbone"):  # the same option at another place
+        store.store(group=PROBER, name=name, node={"defaults": [{"/backbone@_here_": name}, "_self_"]})
     plugins = Plugins.instance()
     if PluginSearchPath not in plugins.discover(SearchPathPlugin):
         plugins.register(PluginSearchPath)

@@ -17,6 +17,7 @@ RULES: dict[str, tuple[Any, str]] = {  # key -> its type, and the same in words
     "budget": (Annotated[StrictInt, Field(ge=1)], "must be a whole number of tokens >= 1"),
     "seed": (StrictInt, "must be a whole number"),
     "share": (StrictBool, "must be true or false"),
+    "offload": (StrictBool, "must be true or false"),
     "progress": (StrictBool, "must be true or false"),
     "record": (StrictBool, "must be true or false"),
     "max_failed_share": (Annotated[float, Field(ge=0, le=1)], "must lie within 0..1"),
@@ -24,6 +25,9 @@ RULES: dict[str, tuple[Any, str]] = {  # key -> its type, and the same in words
     "world.num_nodes": (StrictInt, "must be a whole number of nodes"),
 }
 _INTERPOLATION = re.compile(r"\$\{(\w[\w.]*)\}")  # of one key and nothing else
+_OF_PROBER = re.compile(
+    r"\$\{oc\.select:(prober\.[\w.]+),\$\{(\w[\w.]*)\}\}"
+)  # its key where there is one, else that key
 _ABSENT = object()  # of a key that a command does not have
 
 
@@ -43,5 +47,8 @@ def typed_key(cfg: DictConfig, key: str) -> str:
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
     raw = node._get_node(name) if isinstance(node, DictConfig) else None
-    alone = _INTERPOLATION.fullmatch(str(raw._value())) if raw is not None else None
+    text = "" if raw is None else str(raw._value())
+    if either := _OF_PROBER.fullmatch(text):
+        return typed_key(cfg, either[1] if OmegaConf.select(cfg, either[1]) is not None else either[2])
+    alone = _INTERPOLATION.fullmatch(text)
     return key if alone is None else typed_key(cfg, alone[1])

@@ -199,6 +199,14 @@ class TokenRefiner(Strategy):
 
     overshoot: float  # >= 1; no default here, it would become a dataclass field's
 
+    @property
+    def remakes(self) -> bool:
+        """Says whether kept tokens get embeddings that the vision tower never made, so that places alone do not do.
+
+        By default they do not.
+        """
+        return False
+
     def wider(self, budget: int) -> int | None:
         """Returns how many candidates there are in all, where the overshoot is taken once over the budget.
 
@@ -309,6 +317,14 @@ class Backbone(ABC):
         """
         return False
 
+    def rest(self) -> None:
+        """Moves the weights to the CPU while another model works. By default they stay where they are."""
+        return None
+
+    def wake(self) -> None:
+        """Moves the weights back to where they were before `rest`. Nothing happens where they did not rest."""
+        return None
+
     @abstractmethod
     def encode_flops(self, tokens: int, per_tick: int) -> float:
         """Estimates the operations of encoding `tokens` tokens of ticks that have `per_tick`, kept or not."""
@@ -327,5 +343,9 @@ class Backbone(ABC):
     def answer_flops(self, tokens: int, question: Question, seconds: torch.Tensor | None = None) -> float:
         """Estimates the operations of an answer from `tokens` visual tokens, the question's text included.
 
-        `seconds` as in `probe_flops`.
+        `seconds` as in `probe_flops`: those of `shown_seconds`.
         """
+
+    def shown_seconds(self, selection: Selection) -> torch.Tensor:
+        """Returns the times, f64 [n], of what a final pass writes the text around: by default of the kept tokens."""
+        return selection.tokens.seconds

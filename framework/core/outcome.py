@@ -13,6 +13,9 @@ from torch import Tensor
 from framework.core.types import Answer, Layout, Question, Selection
 from framework.core.value import Value
 
+PROBED = "encode kept"  # the stage of an answer that tells of a prober
+BACKBONE = (PROBED, "answer")  # stages of the backbone's own operations where there was one
+
 
 @dataclass(frozen=True, repr=False)
 class Cost(Value):
@@ -64,6 +67,14 @@ class Trace(Value):
     peak_bytes: int
     damaged_ticks: int = 0  # of the visited groups, shown with pictures that were decoded from damaged data
     offered: Offered | None = field(default=None, compare=False)  # None: unknown
+
+    @property
+    def operations(self) -> dict[str, float]:
+        """Returns the estimated operations of prober and backbone apart. It is empty where one model did it all."""
+        if PROBED not in self.stages:
+            return {}
+        mine = sum(cost.flops for name, cost in self.stages.items() if name in BACKBONE)
+        return {"prober": sum(cost.flops for cost in self.stages.values()) - mine, "backbone": mine}
 
     @property
     def visited_share(self) -> float:

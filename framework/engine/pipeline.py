@@ -3,6 +3,8 @@
     timeline -> groups -> [next group -> decode, encode, probe -> score, relevance -> enough?]
              -> quotas -> best tokens of every group -> selection -> answer
 
+With a prober, all but the answer is its work: the backbone then sees the selected places again (`answering.py`).
+
 Many questions about one video share decoding, encoding and the visual prefix of every group; sharing changes no answer.
 This file knows no concrete strategy, no model and no benchmark.
 """
@@ -13,7 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
 
 import torch
@@ -33,8 +35,9 @@ from framework.core.interfaces import (
 )
 from framework.core.interrupt import heed
 from framework.core.outcome import Cost, Outcome
-from framework.core.types import Answer, Question, ScoredGroup, Selection
+from framework.core.types import Answer, Candidates, Question, ScoredGroup, Selection
 from framework.core.view import Needs
+from framework.engine.answering import Answering
 from framework.engine.ledger import Ledger
 from framework.engine.live import LiveSession
 from framework.engine.question_state import QuestionState
@@ -63,6 +66,13 @@ class Pipeline:
     budget: int  # visual tokens kept in total
     share: bool  # whether questions about one video share the passes over it
     open_session: OpenSession = LiveSession.open  # shows the video itself; others record it, or replay its recording
+    prober: Backbone | None = None  # looks in the backbone's place, which then only answers
+    offload: bool = False  # of prober and backbone, whichever does not work rests on the CPU
+
+    def __post_init__(self) -> None:
+        if self.prober is not None and self.prober.frames_per_tick != self.backbone.frames_per_tick:
+            ticks = self.prober.frames_per_tick, self.backbone.frames_per_tick
+            raise ValueError(f"prober: ticks of {ticks[0]} frames, and the backbone has ticks of {ticks[1]}")
 
     @property
     def needs(self) -> Needs:
@@ -74,7 +84,7 @@ class Pipeline:
     def setup(self) -> Setup:
         """Returns what a session needs of this pipeline."""
         return Setup(
-            self.backbone,
+            self.prober or self.backbone,
             self.reader,
             self.sampling,
             self.splitter,
@@ -84,6 +94,10 @@ class Pipeline:
             stops=self.stopping.stops,
             most=lambda tokens_per_tick: math.ceil(self.refiner.overshoot * self._rounded(tokens_per_tick)),
         )
+
+    def lighten(self) -> bool:
+        """Makes passes smaller after running out of memory. Returns False when they cannot be smaller."""
+        return any([model.lighten() for model in (self.prober, self.backbone) if model is not None])
 
     def answer(
         self,
@@ -103,18 +117,38 @@ class Pipeline:
         if not self.share and len(questions) > 1:
             return [outcome for question in questions for outcome in self.answer(path, [question], progress, ledger)]
         ledger = ledger or Ledger()
+        self._turn(self.prober or self.backbone, names, ledger)
         with closing(self.open_session(self.setup, path, questions, ledger)) as session:
+            second = None
+            if self.prober is not None:
+                second = Answering.open(replace(self.setup, backbone=self.backbone), session, self._rounded)
             states = [QuestionState(question, list(session.groups)) for question in questions]
-            self._visit(session, states, progress)
+            budget = self._rounded(session.tokens_per_tick) if second is None else second.budget_of_prober
+            self._visit(session, states, budget, progress)
             for state in states:
-                self._share_out(state, self._rounded(session.tokens_per_tick), ledger)
+                self._share_out(state, budget, ledger)
             session.secure(_union(states))
-            return [self._conclude(state, session) for state in states]
+            if second is None:
+                return [self._conclude(one, session) for one in states]
+            places = [second.places(*self._refined(state, session)) for state in states]
+            self._turn(self.backbone, names, ledger)
+            seen = second.selections(list(zip(names, places, strict=True)))
+            outcomes = [self._conclude(one, session, kept) for one, kept in zip(states, seen, strict=True)]
+            return [replace(outcome, trace=second.trace(outcome.trace)) for outcome in outcomes]
 
-    def _visit(self, session: Session, states: Sequence[QuestionState], progress: Progress | None) -> None:
+    def _turn(self, works: Backbone, payers: Sequence[str], ledger: Ledger) -> None:
+        """Lets one model work and the other rest, where one device has not room for both."""
+        if self.offload:
+            with ledger.stage("move", payers):
+                for model in (self.prober, self.backbone):
+                    if model is not None and model is not works:
+                        model.rest()
+                works.wake()
+
+    def _visit(self, session: Session, states: Sequence[QuestionState], budget: int, progress: Progress | None) -> None:
         """Look at groups until every question has seen enough. Equal wishes share a pass."""
         still_open = list(states)
-        wanted = partial(self._wanted, states, self._rounded(session.tokens_per_tick))
+        wanted = partial(self._wanted, states, budget)
         while still_open:
             heed()
             wishes: dict[int, list[QuestionState]] = {}
@@ -161,19 +195,25 @@ class Pipeline:
             if (wider := self.refiner.wider(sum(quotas))) is not None:
                 state.widen(self.allocator.allocate(state.visited, state.question, wider), wider, name)
 
-    def _conclude(self, state: QuestionState, session: Session) -> Outcome:
-        """Refine the candidates and answer from what is left; an answerer that votes does neither."""
+    def _refined(self, state: QuestionState, session: Session) -> tuple[Selection, Candidates]:
+        """What the refiner leaves of a question's candidates, and these."""
+        payers = [state.question.id]
+        with session.ledger.stage("refine", payers, sum(map(len, state.places.values()))):
+            candidates = state.candidates(session)
+            spent = sum(state.quotas)  # less than the budget where the allocator saves
+            selection = self.refiner.refine(candidates, state.question, spent)
+        session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
+        return selection, candidates
+
+    def _conclude(self, state: QuestionState, session: Session, seen: Selection | None = None) -> Outcome:
+        """Answer from what was `seen` again, else from what is selected now; who votes asks for neither."""
         selections: list[Selection] = []
         question, payers = state.question, [state.question.id]
 
         def final() -> Answer:
-            with session.ledger.stage("refine", payers, sum(map(len, state.places.values()))):
-                candidates = state.candidates(session)
-                spent = sum(state.quotas)  # less than the budget where the allocator saves
-                selection = self.refiner.refine(candidates, question, spent)
-            session.ledger.charge("refine", payers, Cost(flops=self.refiner.flops(candidates, spent)))
+            selection = self._refined(state, session)[0] if seen is None else seen
             selections.append(selection)
-            flops = self.backbone.answer_flops(len(selection), question, selection.tokens.seconds)
+            flops = self.backbone.answer_flops(len(selection), question, self.backbone.shown_seconds(selection))
             with session.ledger.stage("answer", payers, len(selection), flops):
                 return self.backbone.answer(selection, question)
 

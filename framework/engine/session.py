@@ -26,7 +26,7 @@ from framework.video.sampling import Sampling
 class Setup:
     """Holds what a session needs of a pipeline: all that comes before the budget is shared."""
 
-    backbone: Backbone
+    backbone: Backbone  # that looks: the prober where there is one
     reader: Reader
     sampling: Sampling
     splitter: GroupSplitter

@@ -50,6 +50,6 @@ def _answer(pipeline: Pipeline, path: str, questions: Sequence[Question]) -> lis
         except torch.OutOfMemoryError:
             gc.collect()
             torch.cuda.empty_cache()
-            if not pipeline.backbone.lighten():
+            if not pipeline.lighten():
                 raise
             _log.warning("out of memory: trying again with smaller passes (key: backbone.adapter)")

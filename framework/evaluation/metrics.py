@@ -80,6 +80,7 @@ def timing_line(item: Item, outcome: Outcome) -> dict[str, Any]:
         "stages": {name: cost.seconds for name, cost in stages.items()},
         "passes": {name: cost.passes for name, cost in stages.items()},
         "flops": sum(cost.flops for cost in stages.values()),
+        **({"flops_by_model": apart} if (apart := outcome.trace.operations) else {}),
         "frames_decoded": outcome.trace.frames_decoded,
         "peak_bytes": outcome.trace.peak_bytes,
     }
@@ -127,7 +128,17 @@ def summarise(
         "seconds_per_question": sum(timing["seconds"] for timing in timings) / max(1, len(timings)),
         "seconds_by_stage": seconds,
         "peak_bytes": max((timing["peak_bytes"] for timing in timings), default=0),
+        **_operations(timings),
     }
+
+
+def _operations(timings: Sequence[Line]) -> dict[str, dict[str, float]]:
+    """Mean operations per question of prober and backbone, and of both; nothing where there was no prober."""
+    apart = [timing["flops_by_model"] for timing in timings if "flops_by_model" in timing]
+    if not apart:
+        return {}
+    means = {model: _mean([one[model] for one in apart]) for model in apart[0]}
+    return {"operations": {**means, "total": sum(means.values())}}
 
 
 def _unless_zero(**counts: int) -> dict[str, int]:

@@ -17,6 +17,7 @@ from framework.lab.tokenizer import build_tokenizer
 from framework.lab.world import CELL, COLOURS, SHAPES, SIDE, SIZES, WIDE
 
 HIDDEN = 128
+HEAD = 32  # width of a head
 LAYERS = 7
 SLIDING_LAYERS = 2
 SLIDING_WINDOW = 8
@@ -28,19 +29,26 @@ IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
 IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    """Builds the architecture of the lab model. The ids of special tokens come from the tokenizer."""
+def build_config(tokenizer: PreTrainedTokenizerFast, width: int = HIDDEN) -> Qwen2_5_VLConfig:
+    """Builds the architecture of a lab model. The ids of special tokens come from the tokenizer.
+
+    `width` is that of the embeddings. The tower is as much narrower, heads keep their size and become fewer.
+    """
     token = tokenizer.convert_tokens_to_ids
+    heads, spread = (
+        width // HEAD,
+        0.07 * (HIDDEN / width) ** 0.5,
+    )  # about 1/sqrt(width): smaller stays at chance for long
     config = Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
-            "hidden_size": HIDDEN,
-            "intermediate_size": 2 * HIDDEN,
+            "hidden_size": width,
+            "intermediate_size": 2 * width,
             "num_hidden_layers": LAYERS,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 2,
             "max_position_embeddings": 32768,
-            "initializer_range": 0.07,  # about 1/sqrt(hidden): smaller starts stay at chance for long
+            "initializer_range": spread,
             "use_sliding_window": True,
             "sliding_window": SLIDING_WINDOW,
             "max_window_layers": 0,
@@ -57,17 +65,17 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
         },
         vision_config={
             "depth": 2,
-            "hidden_size": 96,
-            "intermediate_size": 192,
-            "num_heads": 4,
-            "out_hidden_size": HIDDEN,
+            "hidden_size": 3 * width // 4,
+            "intermediate_size": 3 * width // 2,
+            "num_heads": heads,
+            "out_hidden_size": width,
             "patch_size": PATCH,
             "temporal_patch_size": 2,
             "spatial_merge_size": MERGE,
             "window_size": 112,
             "fullatt_block_indexes": [1],
             "tokens_per_second": 2,
-            "initializer_range": 0.07,
+            "initializer_range": spread,
         },
         image_token_id=token("<|image_pad|>"),
         video_token_id=token("<|video_pad|>"),
@@ -78,13 +86,13 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     return config
 
 
-def build_model(seed: int) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+def build_model(seed: int, width: int = HIDDEN) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """Builds a fresh model and its tokenizer. The rows of object words start at unit length, nearly orthogonal."""
     tokenizer = build_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen2_5_VLForConditionalGeneration(build_config(tokenizer))
-    rows = np.random.default_rng(seed).standard_normal((len(object_words()), HIDDEN)).astype(np.float32)
+        model = Qwen2_5_VLForConditionalGeneration(build_config(tokenizer, width))
+    rows = np.random.default_rng(seed).standard_normal((len(object_words()), width)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     ids = tokenizer.convert_tokens_to_ids(list(object_words()))
     with torch.no_grad():

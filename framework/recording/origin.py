@@ -19,7 +19,15 @@ from framework.core.home import at_home
 
 RECORDED = ("splitter", "scorer", "backbone.adapter", "backbone.sampling", "frames", "benchmark")  # made the probes
 # Keys of backbone.adapter that are free: where it runs, and the ids of the final pass.
-ELSEWHERE = ("device", "device_map", "attention", "questions_per_pass", "answer_positions", "second_per_grid")
+ELSEWHERE = (
+    "device",
+    "device_map",
+    "tensor_parallel",
+    "attention",
+    "questions_per_pass",
+    "answer_positions",
+    "second_per_grid",
+)
 LEFT_OUT = (*NO_RESULT, "ablation", "launcher")  # overrides that are not taken over from the recorded run
 
 

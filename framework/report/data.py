@@ -62,6 +62,7 @@ def outcome_data(outcome: Outcome, video: str) -> dict[str, Any]:
         "peak_bytes": trace.peak_bytes,
         "seconds": sum(cost.seconds for cost in trace.stages.values()),
         "stages": {name: asdict(cost) for name, cost in trace.stages.items()},
+        **({"flops_by_model": apart} if (apart := trace.operations) else {}),
         "timeline": [asdict(group) for group in trace.groups],
         "selection": kept,
     }

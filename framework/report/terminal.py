@@ -166,7 +166,10 @@ def _stages(outcome: Outcome) -> RenderableType:
     for name, cost in trace.stages.items():
         flops = f"{cost.flops / 1e9:.2f}" if cost.flops else ""
         table.add_row(Text(name), f"{cost.seconds:.3f}", str(cost.passes or ""), str(cost.tokens or ""), flops)
-    return Group(head, table)
+    if not (apart := trace.operations):
+        return Group(head, table)
+    parts = ", ".join(f"{model} {flops / 1e9:.2f}" for model, flops in apart.items())
+    return Group(head, table, Text(f"GFLOP     {parts}, together {sum(apart.values()) / 1e9:.2f}", "dim"))
 
 
 def _plain_table() -> Table:

@@ -218,7 +218,7 @@ def check_allocator(allocator: BudgetAllocator) -> None:
 def check_refiner(refiner: TokenRefiner) -> None:
     """Checks a refiner: at most the budget, in temporal order, from the candidates; deterministic.
 
-    The order of the candidates changes nothing.
+    The order of the candidates changes nothing. Embeddings stay those of the candidates unless it `remakes` them.
     """
     _hold(refiner.overshoot >= 1.0, refiner, f"overshoot >= 1, got {refiner.overshoot}")
     for count, budget in ((1, 1), (12, 12), (22, 20), (44, 40), (30, 7)):
@@ -229,6 +229,11 @@ def check_refiner(refiner: TokenRefiner) -> None:
         _hold(math.isfinite(cost) and cost >= 0, refiner, f"operations are finite and >= 0, got {cost}")
         places = {tuple(p) for p in _places(given).tolist()}
         _hold(all(tuple(p) in places for p in _places(kept).tolist()), refiner, "every position is a candidate's")
+        if not refiner.remakes:
+            row = {tuple(place): at for at, place in enumerate(_places(given).tolist())}
+            at = [row[tuple(place)] for place in _places(kept).tolist()]
+            as_they_were = torch.equal(kept.tokens.embeddings, given.tokens.embeddings[at])
+            _hold(as_they_were, refiner, "embeddings stay as they are where `remakes` is false")
         order = torch.randperm(count, generator=torch.Generator().manual_seed(budget))
         mixed = Candidates(
             given.tokens[order], given.group[order], given.score[order], given.weight[order], given.stride_seconds

@@ -41,6 +41,19 @@ class Pooled(BudgetAllocator):
         best = np.lexsort((owner, -relevance[owner], -pool))[:budget]
         return np.bincount(owner[best], minlength=len(groups)).tolist()
 
+    def most(self, groups: Sequence[ScoredGroup], question: Question, budget: int) -> list[int]:
+        """Returns, for each group, how many of its tokens are among the best now, or as good as the last of them.
+
+        A token's place in the pool does not depend on other groups, so more of these only push tokens out.
+        """
+        values = [self._values(group) for group in groups]
+        pool = np.concatenate([*values, np.empty(0)])
+        outside = len(pool) - budget
+        if outside <= 0 or budget == 0:
+            return [min(len(one), budget) for one in values]
+        last = np.partition(pool, outside)[outside]
+        return [min(int((one >= last).sum()), budget) for one in values]
+
     def _values(self, group: ScoredGroup) -> np.ndarray:
         """f64 [usable]: the places of a group's tokens in the pool."""
         scores = group.scores[group.scores > -math.inf].double().cpu()

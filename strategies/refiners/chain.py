@@ -34,6 +34,11 @@ class Chain(TokenRefiner):
         """Returns the product of the parts' overshoots."""
         return math.prod(part.overshoot for part in self.parts.values())
 
+    @property
+    def remakes(self) -> bool:
+        """Says whether some part remakes embeddings."""
+        return any(part.remakes for part in self.parts.values())
+
     def wider(self, budget: int) -> int | None:
         """Returns ceil(overshoot x budget) where some part takes its overshoot once; None where none does."""
         once = any(part.wider(budget) is not None for part in self.parts.values())

@@ -56,6 +56,11 @@ class LocationAware(TokenRefiner):
             if getattr(self, key) is not None and not getattr(self, key) > 0:
                 raise ValueError(f"refiner.{key} must be > 0, got {getattr(self, key)}")
 
+    @property
+    def remakes(self) -> bool:
+        """Says whether similar tokens are merged into a mean."""
+        return self.operation == "merge"
+
     def wider(self, budget: int) -> int | None:
         """Returns ceil(overshoot x budget) for `overshoot_of: budget`; None for `quota`."""
         return math.ceil(round(self.overshoot * budget, 9)) if self.overshoot_of == "budget" else None

@@ -38,6 +38,11 @@ class Reencode(TokenRefiner):
         """Returns 1: as many candidates as the budget."""
         return 1.0
 
+    @property
+    def remakes(self) -> bool:
+        """Says that every embedding is new."""
+        return True
+
     @torch.no_grad()
     def refine(self, candidates: Candidates, question: Question, budget: int) -> Selection:
         """Returns the selection [K] with new embeddings."""

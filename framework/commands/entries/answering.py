@@ -20,6 +20,8 @@ video=, question= and options= are taken literally, whatever characters they hol
 has a comma in it: options="['red, or blue', green]". Without options the question is open and is answered with
 text.
 
+With prober=NAME, a backbone too, that model looks at the groups, and backbone= only answers from what it kept.
+
 Several questions, question=A question=B or questions=FILE, share one pass over the video. A line of FILE is
 {"question": "...", "options": ["...", "..."], "id": "..."}; options= serves the lines that have none of their own.
 
@@ -50,7 +52,7 @@ backbone=qwen2_5_vl_7b.""",
             "AdaptToken with two parts changed",
         ),
     ),
-    groups=("preset", *STRATEGIES, "backbone", "input", "reader"),
+    groups=("preset", *STRATEGIES, "backbone", "prober", "input", "reader"),
     texts=("video", "question", "questions"),
     lists=("options",),
     before="framework.commands.asked:words",
@@ -79,12 +81,17 @@ command continues where it was interrupted, and another configuration never mixe
             "a published benchmark",
         ),
         ("sieve eval preset=adapttoken world.devices=4", "one process per GPU"),
+        (
+            "sieve eval -m preset=adapttoken backbone=qwen2_5_vl_7b prober=none,qwen2_5_vl_3b",
+            "the 7B alone, and the 3B looking for it",
+        ),
     ),
     groups=(
         "preset",
         "ablation",
         *STRATEGIES,
         "backbone",
+        "prober",
         "input",
         "reader",
         "benchmark",

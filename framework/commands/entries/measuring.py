@@ -23,7 +23,7 @@ accuracy.csv and threshold.png into outputs/threshold.""",
         ("sieve threshold preset=flexselect,adapttoken benchmark.frames=256 budget=16 'seeds=[1,2]'", "other sizes"),
         ("sieve threshold preset=uniform,random 'opacities=[0.1,0.3,1.0]' benchmark.videos=2", "a quick look"),
     ),
-    groups=("preset", *STRATEGIES, "backbone", "reader", "benchmark"),
+    groups=("preset", *STRATEGIES, "backbone", "prober", "reader", "benchmark"),
     before="framework.commands.threshold:words",
 )
 
@@ -56,6 +56,8 @@ answers against the passes they cannot do without, for 1, 3 and 15 questions. ho
 place, without a network. decode: how long frames take to come, and how long a consumer waits for them. memory: peaks at
 several lengths. scaling: how seconds grow with frames, groups and questions.
 
+what=fit: megabytes that `sieve doctor` predicts, beside the peak of processes that run it (docs/backbones.md).
+
 what=tower: vision towers with random weights on all patches, against the same towers on the kept ones (what.towers,
 what.sizes, what.shares, what.frames, what.layers, what.rounds, what.mask, what.device, what.dtype). Columns: patch rows
 that enter the first layer, seconds, processor's seconds, and x: how many times more the whole tower has of each.
@@ -70,6 +72,7 @@ computed from those that ran; x: how many times more that is without a gaze, s x
         ("sieve bench what=tower what.layers=null what.frames=16 what.device=cuda what.dtype=bfloat16", "whole towers"),
         ("sieve bench what=gaze 'what.sizes=[224]' threads=1", "whether a gaze pays at 224 pixels"),
         ("sieve bench what=engine 'what.questions=[1,3]' threads=1", "the pipeline beside the bare passes"),
+        ("sieve bench what=fit 'what.presets=[uniform]' threads=1", "predicted memory beside measured"),
         ("sieve bench what=decode 'what.heights=[720]' what.seconds=20", "one film of 20 seconds"),
     ),
     groups=("what",),
@@ -79,11 +82,13 @@ DOCTOR = Command(
     name="doctor",
     target="framework.commands.doctor:run",
     config="doctor",
-    summary="what this machine has; with backbone= or benchmark=, what of one is there",
+    summary="what this machine has; with backbone=, prober= or benchmark=, what of one is there",
     text="""Checks what the framework stands on and says what is missing: exit status 1 if anything needed is.
 
-With backbone= it says whether the weights are on this machine, as a folder or in the Hub's cache. It asks no network
-and loads none. Exit status 1 if they are not.
+With backbone= or prober= it says whether the weights are on this machine, as a folder or in the Hub's cache, and
+whether the two can work together. It asks no network and loads none. Exit status 1 if they are not. With frames=,
+budget=, preset=, device.* or film.* it also says what such a run needs of memory, whether that fits, what would help,
+and what to know of the family; the weights need not be here. Exit status 1 if it does not fit.
 
 With benchmark= it reads the annotations, opens every video with the chosen reader, and lists missing videos, those that
 cannot be read, rows that cannot be asked, and how many videos and questions an evaluation would cover, in all and per
@@ -92,9 +97,13 @@ file with all names.""",
     examples=(
         ("sieve doctor", "versions, readers, devices, attention kernels, free space"),
         ("sieve doctor backbone=qwen2_5_vl_7b", "whether the weights are here"),
+        (
+            "sieve doctor backbone=qwen3_vl_8b frames=4096 device.memory=24",
+            "whether it fits",
+        ),
         ("sieve doctor benchmark=mvbench benchmark.root=~/data/MVBench", "what is there of MVBench"),
         ("sieve doctor benchmark=jsonl benchmark.file=mine.jsonl report=missing.json", "all names, in a file"),
     ),
-    groups=("backbone", "benchmark", "reader"),
+    groups=("backbone", "prober", "preset", "benchmark", "reader"),
     texts=("benchmark.root", "benchmark.file", "report"),
 )

@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGenera
 from framework.backbones import equal_chunk_attention, loading
 from framework.core.errors import UsageError
 from framework.lab.features import NeedleFeatures, NeedleSettings
-from framework.lab.model import SLIDING_WINDOW, build_model, save_checkpoint
+from framework.lab.model import HEAD, HIDDEN, SLIDING_WINDOW, build_model, save_checkpoint
 from framework.lab.training.batches import LanguageSettings, language_batch, vision_batch, vocabulary_of
 from framework.lab.training.clips import ClipSettings
 from framework.lab.training.language import LabLanguage, LossSettings
@@ -84,11 +84,18 @@ class Phase:
 
 @dataclass(frozen=True)
 class LabRecipe(TrainingRecipe):
-    """Trains a lab model: phases in order, from a fresh model or from the checkpoint `start`."""
+    """Trains a lab model: phases in order, from a fresh model of this `width` or from the checkpoint `start`."""
 
     name: str
     phases: Mapping[str, Phase]
     start: str | None = None
+    width: int = HIDDEN  # of a fresh model: an even number of heads of 32
+
+    def __post_init__(self) -> None:
+        if self.width < 2 * HEAD or self.width % (2 * HEAD):
+            raise ValueError(
+                f"width must be a multiple of {2 * HEAD}, an even number of heads of {HEAD}; got {self.width}"
+            )
 
     def train(self, workshop: Workshop) -> Path:
         """Runs every phase that is not finished. Returns the folder of the resulting checkpoint."""
@@ -99,9 +106,11 @@ def train(recipe: LabRecipe, seed: int, running: Running) -> Path:
     """Runs every phase that is not finished. Returns the folder of the resulting checkpoint."""
     torch.set_num_threads(running.threads)
     lightning.seed_everything(seed, verbose=False)
-    model, tokenizer = build_model(seed) if recipe.start is None else load(recipe.start)
+    model, tokenizer = build_model(seed, recipe.width) if recipe.start is None else load(recipe.start)
     model.set_attn_implementation({"vision_config": equal_chunk_attention.register()})
     so_far: dict[str, Any] = {"seed": seed, "start": recipe.start}
+    if recipe.width != HIDDEN:
+        so_far["width"] = recipe.width
     for number, (name, phase) in enumerate(recipe.phases.items()):
         so_far[name] = asdict(phase)
         own = replace(running, folder=running.folder / name)

@@ -25,6 +25,7 @@ KINDS = {  # published prefix -> ours
     "lm_head.": "lm_head.",
     "model.vision_tower.": "model.visual.",
 }
+BASE = "qwen2_5_vl"  # the model type that published checkpoints were made from
 log = logging.getLogger(__name__)
 
 
@@ -75,7 +76,10 @@ class PublishedWeights(WeightOverlay):
     checkpoint: str | None
 
     def prepare(self, base: str, local: bool) -> LayOver | None:
-        """Returns what lays them over the model at `base`. Raises ValueError where the selector has another width."""
+        """Returns what lays them over the model at `base`.
+
+        Raises ValueError where the selector has another width, or where `base` is of another family.
+        """
         about = None if self.checkpoint is None else source.describe(self.checkpoint)
         if self.checkpoint is None or about is None:
             return None
@@ -83,7 +87,15 @@ class PublishedWeights(WeightOverlay):
         width = config.get("text_config", config)["hidden_size"]
         source.check_width(self.checkpoint, about, width, f"those of {base}")
         folder = source.published_folder(self.checkpoint)
-        return None if folder is None else Overlay(folder).lay_over
+        if folder is None:
+            return None
+        overlay, found = Overlay(folder), config.get("model_type")
+        if overlay.names and found != BASE:
+            raise ValueError(
+                f"{source.KEY}: {folder} holds a language model and a tower for {BASE!r}, {base} is of type {found!r}: "
+                "choose backbone=qwen2_5_vl_3b or qwen2_5_vl_7b, or set overlay=none"
+            )
+        return overlay.lay_over
 
 
 def _renamed(name: str) -> str:

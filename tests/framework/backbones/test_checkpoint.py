@@ -11,6 +11,7 @@ from huggingface_hub import constants
 
 from framework.backbones import checkpoint
 from framework.backbones.checkpoint import cached, find, missing, model_type
+from framework.backbones.families import frames_per_tick
 from framework.core.errors import UsageError
 
 NAME = "me/tiny"
@@ -112,3 +113,11 @@ def test_neither_folder_nor_id(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^backbone\.adapter\.checkpoint: there are no shipped weights 'asset:lba'"):
         find("asset:lba")
     assert find("asset:lab") == (str(checkpoint.ASSETS / "lab"), True)
+
+
+def test_a_config_says_how_many_frames_are_encoded_together() -> None:
+    shipped = checkpoint.config(*checkpoint.find("asset:lab"))
+    assert shipped["model_type"] == "qwen2_5_vl" and frames_per_tick(shipped) == 2
+    assert frames_per_tick({"model_type": "qwen3_vl", "vision_config": {"temporal_patch_size": 4}}) == 4
+    assert frames_per_tick({"model_type": "qwen3_vl"}) == 2  # a file need not say what is usual
+    assert frames_per_tick({"model_type": "internvl", "vision_config": {"image_size": [448, 448]}}) == 1

@@ -131,10 +131,11 @@ def test_where_chunks_of_any_length_are_one_call(monkeypatch, device: str, dtype
 def test_plans_serve_where_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def serves(name: str) -> bool:
         config = SimpleNamespace(_attn_implementation=name, hidden_size=160, num_heads=2)
-        tower = SimpleNamespace(config=config, device=torch.device("cuda"), dtype=torch.float16)
+        tower = SimpleNamespace(config=config, dtype=torch.float16)
         return equal_chunk_attention.plans_serve(tower)
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(equal_chunk_attention, "home", lambda tower: torch.device("cuda"))
     monkeypatch.setattr(equal_chunk_attention, "varlen_attention", lambda: print)
     assert not serves(equal_chunk_attention.NAME) and not serves("eager")
     monkeypatch.setattr(equal_chunk_attention, "varlen_attention", lambda: None)

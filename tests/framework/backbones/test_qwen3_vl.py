@@ -23,8 +23,9 @@ from framework.core.errors import UsageError
 from framework.core.view import Needs
 from framework.recording.recording_session import Recorder
 from framework.recording.replay_session import Recordings
+from tests.framework.backbones.conformance.checks import dropped
 from tests.framework.backbones.conformance.family import QUESTIONS, Family, selected
-from tests.framework.backbones.conformance.qwen import FAMILIES
+from tests.framework.backbones.conformance.qwen import FAMILIES, Stamped
 
 BY_NAME = {family.name: family for family in FAMILIES}
 QWEN3, OUTER, HYBRID = (BY_NAME[name] for name in ("qwen3_vl", "qwen3_vl outer", "qwen3_5"))
@@ -38,6 +39,7 @@ STAMPED = [family for family in FAMILIES if family.name != "qwen2_5_vl"]
         ("attention", "magic", "must be one of sdpa, eager, flash_attention_2"),
         ("wrapper", "none", "must be one of frames, outer"),
         ("answer_positions", "sequential", "must be one of original, compact"),
+        ("empty_ticks", "vanish", "must be one of drop, keep"),
         ("min_pixels", 0, "whole number >= 1"),
         ("max_pixels", 1000, "whole number >= 1024"),
         ("total_pixels", 0, "whole number >= 1"),
@@ -158,6 +160,30 @@ def test_a_fixed_clock_is_what_the_stamps_say() -> None:
     )
 
 
+@pytest.mark.parametrize("of", [QWEN3, HYBRID], ids=["qwen3_vl", "qwen3_5"])
+def test_the_text_of_ticks_without_a_token_may_stay(of: Family) -> None:
+    """The stock language model on the whole prompt without the dropped tokens, every stamp and bracket in it."""
+    family = Stamped(of.name, of.tolerance, {"empty_ticks": "keep"})
+    assert dropped(family) <= family.tolerance
+    frames, backbone = family.film(8), family.adapter
+    few = family.encoded(frames)[torch.tensor([13, 27])]  # of ticks 2 and 4
+    clock = frames.seconds
+    prefix = backbone.prefix(few, backbone.before(few, "original", clock), "original", clock)
+    whole = family.asked(frames, QUESTIONS[0])
+    assert len(prefix.embeddings) == len(backbone.chat.before(True, 0.0)) + backbone.tick_text(clock) + 2
+    assert prefix.text_start == int(family.positions(family.stock(), whole)[0, whole.tick == 7].max()) + 1
+    kept = selected(few, clock)
+    flops = [one.answer_flops(2, QUESTIONS[0], one.shown_seconds(kept)) for one in (backbone, of.adapter)]
+    assert torch.equal(backbone.shown_seconds(kept), clock) and flops[0] > 2 * flops[1]
+    probes = [one.probe(few, QUESTIONS[:1], Needs(logits=True))[0].logits for one in (backbone, of.adapter)]
+    assert probes[0] is not None and torch.equal(*probes)  # a probe is a video of the ticks that are there
+
+
+def test_text_of_empty_ticks_needs_the_ids_of_the_whole_video() -> None:
+    with pytest.raises(ValueError, match=r"^backbone\.adapter\.empty_ticks=keep .* answer_positions=compact .*: set"):
+        QWEN3.load(QWEN3.checkpoint, empty_ticks="keep", answer_positions="compact")
+
+
 def test_without_deepstack_the_logits_are_far_off() -> None:
     """Were the features not handed over, the equalities would have to say so."""
     backbone, tokens = QWEN3.adapter, QWEN3.encoded(QWEN3.film(4))
@@ -273,6 +299,19 @@ def test_a_pipeline_answers_questions_about_a_video(
         seconds = kept.clock[kept.tokens.tick]
         assert torch.equal(seconds, kept.tokens.seconds)
         assert kept.clock[:3].tolist() == [1.0, 5.0, 9.0]  # half-way between frames at 0 and 2, 4 and 6, 8 and 10 s
+
+
+def test_a_layer_before_the_last_features_is_warned_of(
+    composed: Callable[..., DictConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = [f"backbone.adapter.checkpoint={QWEN3.checkpoint}", "backbone.adapter.dtype=float32"]
+    for layer in (3, 2):
+        build_pipeline(
+            composed("backbone=qwen3_vl_8b", "preset=adapttoken", f"backbone.reference_layer={layer}", *words)
+        )
+        said = [one.getMessage() for one in caplog.records if one.name == "framework.backbones.attended"]
+        assert len(said) == (layer < 3)
+    assert said[0].startswith("attention is asked at layer 2, but features of the tower are added until layer 2")
 
 
 def test_what_was_recorded_is_answered_from_again_with_its_deepstack_features(

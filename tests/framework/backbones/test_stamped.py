@@ -27,6 +27,13 @@ def test_ids_of_two_ticks_of_which_tokens_were_dropped() -> None:
     ]
 
 
+def test_a_tick_of_which_all_was_dropped_is_its_text_alone() -> None:
+    """The closing bracket stays where it is in the whole prompt: behind a grid of three columns."""
+    none = torch.empty(0, dtype=torch.long)
+    ids = stamped_ids(torch.tensor([10]), torch.tensor([2]), torch.tensor([0]), 3, none, none)
+    assert ids.tolist() == 3 * [[10, 11, 15]]
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(2, 3), (3, 2), (1, 1)])
 def test_whole_ticks_have_the_ids_of_transformers(rows: int, columns: int) -> None:
     opening, cells = torch.tensor([4, 5, 4]), rows * columns

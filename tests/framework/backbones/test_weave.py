@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framework.backbones.weave import ticks_of, weave
+from framework.backbones.weave import ticks_of, weave, with_empty
 from framework.core.types import Tokens
 
 
@@ -47,3 +47,10 @@ def test_the_ticks_that_hold_a_token() -> None:
     assert ticks_of(made())[1] == []
     with pytest.raises(ValueError, match="tick by tick"):
         ticks_of(made(2, 5, 2))
+
+
+def test_ticks_without_a_token_have_an_empty_slice_in_their_place() -> None:
+    ticks, parts = ticks_of(made(1, 1, 4))
+    found = with_empty(ticks, parts, 6)
+    assert found == [slice(0, 0), slice(0, 2), slice(2, 2), slice(2, 2), slice(2, 3), slice(3, 3)]
+    assert torch.equal(weave(found, made(1, 1, 4), embed)[1], torch.arange(3))

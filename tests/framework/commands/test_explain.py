@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.commands.entries.answering import ASK
-from framework.commands.explain import explain, meant
+from framework.commands.explain import explain
 from framework.config.build import ConfigError
 from framework.core.errors import UsageError
 
@@ -31,8 +31,3 @@ def test_a_missing_value_names_its_key() -> None:
 def test_a_word_that_cannot_be_read() -> None:
     said = explain(OverrideParseException(override="a=[", message="no"), ASK)
     assert said is not None and said.startswith("could not read 'a=['; expected key=value")
-
-
-def test_the_closest_name() -> None:
-    assert meant("adaptoken", ["uniform", "adapttoken"]) == "; did you mean adapttoken?"
-    assert meant("zzz", ["uniform"]) == ""

@@ -73,3 +73,13 @@ def test_a_run_is_told_of_its_sweep_when_it_begins(described: Callable[..., Swee
         assert current_sweep() is None  # the next one runs alone
     finally:
         announce(None)
+
+
+def test_a_prober_is_one_choice(described: Callable[..., Sweep | None]) -> None:
+    """What it takes its option from is no choice of its own, and without one nothing is told of it."""
+    with_one = described("preset=adapttoken", "prober=lab", "budget=8,16")
+    swept = described("preset=adapttoken", "prober=none,lab")
+    without = described("preset=adapttoken", "budget=8,16")
+    assert with_one is not None and without is not None and swept is not None
+    assert with_one.choices["prober"] == "lab" and not [key for key in with_one.choices if "@" in key]
+    assert "prober" not in without.choices and with_one.id != without.id and swept.keys == ("prober",)

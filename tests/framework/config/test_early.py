@@ -30,8 +30,9 @@ def test_no_option_is_refused(composed: Compose, group: str, tmp_path: Path) -> 
             cfg.benchmark.file = str(tmp_path / "mine.jsonl")
         elif "root" in cfg.benchmark:
             cfg.benchmark.root = str(tmp_path)
-        if "/" in str(cfg.backbone.adapter.checkpoint):
-            cfg.backbone.adapter.checkpoint = "asset:lab"  # a Hub id: no network
+        for model in (cfg.backbone, cfg.get("prober")):
+            if model is not None and "/" in str(model.adapter.checkpoint):
+                model.adapter.checkpoint = "asset:lab"  # a Hub id: no network
         check(cfg, EVAL.groups)
 
 

@@ -66,3 +66,13 @@ def test_the_image_processor_keeps_the_size_of_a_frame(tmp_path: Path) -> None:
     for side, patches in ((56, 4), (196, 14)):
         made = processor(images=[torch.zeros(3, side, side, dtype=torch.uint8).numpy()], return_tensors="pt")
         assert made["image_grid_thw"].tolist() == [[1, patches, patches]]
+
+
+def test_a_narrower_model_keeps_its_heads_and_gets_fewer() -> None:
+    small = build_model(seed=0, width=64)[0]
+    text, vision = small.config.text_config, small.config.vision_config
+    assert (text.hidden_size, text.intermediate_size, vision.hidden_size, vision.out_hidden_size) == (64, 128, 48, 64)
+    assert (text.num_attention_heads, text.num_key_value_heads, vision.num_heads) == (2, 1, 2)
+    same = build_model(seed=0, width=128)[0]
+    assert torch.equal(same.lm_head.weight, build_model(seed=0)[0].lm_head.weight)
+    assert sum(p.numel() for p in same.parameters()) == 1_579_168

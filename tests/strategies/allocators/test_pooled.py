@@ -71,6 +71,19 @@ def test_the_quotas_count_the_best_of_the_pool(scores: list[list[int]], budget: 
     assert quotas == [sum(g == i for _, g in pool) for i in range(len(scores))]
 
 
+def test_most_is_what_is_among_the_best_now() -> None:
+    groups = _groups([[9.0, 1.0, -math.inf], [8.0, 7.0, 6.0], [6.0, 0.4, 0.3]], [-3.0, -2.0, -0.1], comparable=True)
+    pooled = Pooled(0.15, 0.1)
+    assert [pooled.most(groups, toys.QUESTION, k) for k in (0, 1, 3, 4, 6, 99)] == [
+        [0, 0, 0],
+        [1, 0, 0],
+        [1, 2, 0],
+        [1, 3, 1],  # two tokens are as good as the fourth
+        [2, 3, 1],
+        [2, 3, 3],
+    ]
+
+
 def test_nothing_usable() -> None:
     groups = _groups([[-math.inf], [-math.inf, -math.inf]], [-0.5, -0.1], comparable=False)
     assert Pooled(1.0, 1.0).allocate(groups, toys.QUESTION, 3) == [0, 0]

@@ -24,6 +24,10 @@ class Best(TokenRefiner):
     seen: list[tuple[int, int]] = field(default_factory=list)
 
     @property
+    def remakes(self) -> bool:
+        return self.factor != 1.0
+
+    @property
     def needs(self) -> Needs:
         return Needs(query=self.factor != 1.0, logits=self.factor == 1.0)
 
@@ -37,8 +41,21 @@ class Best(TokenRefiner):
         return self.factor * budget
 
 
+class Hiding(Best):
+    """Changes embeddings without a word."""
+
+    remakes = False
+
+
 def test_contract() -> None:
     check_refiner(Chain({"a": Best(1.5), "b": Best(1.2)}))
+
+
+def test_a_chain_remakes_embeddings_where_a_part_does() -> None:
+    assert not Chain({"a": Best(1.5), "b": Best(1.2)}).remakes
+    assert Chain({"a": Best(1.5), "b": Best(1.2, factor=2.0)}).remakes
+    with pytest.raises(AssertionError, match="embeddings stay as they are where `remakes` is false"):
+        check_refiner(Hiding(1.5, factor=2.0))
 
 
 def test_every_part_gets_its_own_overshoot() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from framework.backbones.language_pass import cache_argument
 from strategies.learned.autogaze.gaze.cache import growing
 from strategies.learned.autogaze.gaze.control import Control
 from strategies.learned.autogaze.gaze.forcing import teacher_forced
@@ -133,8 +134,8 @@ class Stream:
             inputs_embeds=embeddings,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=self._cache,
             use_cache=True,
+            **{cache_argument(type(self.gaze.decoder).forward): self._cache},
         )
         return states.last_hidden_state[:, -1]
 

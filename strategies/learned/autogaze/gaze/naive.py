@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from framework.backbones.language_pass import cache_argument
 from strategies.learned.autogaze.gaze.control import Control
 from strategies.learned.autogaze.gaze.model import Gaze
 from strategies.learned.autogaze.gaze.picks import Picks
@@ -50,8 +51,8 @@ def naive_clip(
                 inputs_embeds=history[:, fed:],
                 attention_mask=mask.long(),
                 position_ids=positions,
-                past_key_values=cache,
                 use_cache=True,
+                **{cache_argument(type(gaze.decoder).forward): cache},
             ).last_hidden_state
             fed = history.shape[1]
             length = min(gaze.config.heads_ahead, int(counts[:, frame].max()) - done)

@@ -31,6 +31,7 @@ ADAPTER = {
     "dtype": "float32",
     "device": "cpu",
     "device_map": None,
+    "tensor_parallel": False,
     "attention": "sdpa",
     "system": None,
     "template": {},

@@ -174,6 +174,14 @@ class Stamped(Qwen):
         inside = "<|vision_start|>" + "<|video_pad|>" * self.cells() + "<|vision_end|>"
         return head, [f"<{second:.1f} seconds>{inside}" for second in frames.seconds.tolist()], tail
 
+    def stays(self, asked: Stock, keep: Tensor) -> Tensor:
+        """With `empty_ticks: keep` all text stays."""
+        if self.changes.get("empty_ticks") != "keep":
+            return super().stays(asked, keep)
+        stay = ~asked.visual
+        stay[asked.visual] = keep.flatten()
+        return stay
+
     def language(self, visual: Tensor, extra: dict[str, Tensor]) -> dict[str, Any]:
         if "deepstack" not in extra:
             return {}

@@ -171,3 +171,18 @@ def test_a_start_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^recipe\.start: .* lacks 1 weights"):
         train(recipe, 0, running)
     assert not running.folder.exists()
+
+
+@pytest.mark.parametrize("width", [0, 32, 96, -64])
+def test_a_width_without_an_even_number_of_heads_is_refused(width: int) -> None:
+    with pytest.raises(UsageError, match=rf"recipe\.width must be a multiple of 64.*got {width}"):
+        built({**shipped("lab"), "width": width})
+
+
+def test_a_width_of_its_own_is_part_of_what_a_folder_holds(tmp_path: Path) -> None:
+    recipe = replace(tiny("lab", 1), phases={"vision": tiny("lab", 1).phases["vision"]})
+    running = Running(tmp_path, 1, 0, "cpu", False, 1, 1, 1, LOGGERS["csv"], tmp_path / "cache")
+    small = json.loads((train(replace(recipe, width=64), 0, running) / "config.json").read_text())
+    assert small["text_config"]["hidden_size"] == 64
+    written = (tmp_path / "vision" / "recipe.yaml").read_text()
+    assert "width: 64" in written

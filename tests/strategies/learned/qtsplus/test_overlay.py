@@ -211,6 +211,18 @@ def test_another_width_is_named_before_the_model_is_loaded(make, monkeypatch, tm
         make(overlay=PublishedWeights(str(tmp_path / "wide")))
 
 
+def test_a_base_of_another_family_is_named_before_the_model_is_loaded(checkpoint: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "published", {**selector_tensors(), **published(checkpoint, 0.0)})
+    base = tmp_path / "base"
+    base.mkdir()
+    config = json.loads((Path(checkpoint) / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "model_type": "qwen3_vl"}))
+    with pytest.raises(ValueError, match=r"for 'qwen2_5_vl', .* is of type 'qwen3_vl': choose .* or set overlay=none"):
+        PublishedWeights(folder).prepare(str(base), local=True)
+    alone = write(tmp_path / "alone", selector_tensors())
+    assert PublishedWeights(alone).prepare(str(base), local=True) is not None  # it brings nothing of a family
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
