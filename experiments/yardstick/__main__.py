@@ -7,7 +7,8 @@
 Every method tries the same number of settings on calibration videos; the best is frozen in experiments/yardstick/tuned
 before any test video is rendered. Then all answer the same questions with the same number of tokens. A run that is
 there already is not run again, so the same command goes on after a kill. A new method is one file in
-experiments/yardstick/methods; what was measured of other methods and lengths stays in the results. `report` needs what
+experiments/yardstick/methods; what was measured of other methods and lengths stays in the results. Name adapttoken
+beside it: all rows are paired with it. `report` needs what
 the other parts made; it writes docs/results/yardstick*.
 """
 
@@ -25,7 +26,7 @@ from experiments.yardstick.cost import cost
 from experiments.yardstick.method import METHODS, TUNED, methods
 from experiments.yardstick.protocol import OTHER_SPLITS, Protocol, rows, taken_away
 from experiments.yardstick.report import report
-from experiments.yardstick.tables import REFERENCE, add, split_rows, threshold_rows
+from experiments.yardstick.tables import REFERENCE, add, check_paired, split_rows, threshold_rows
 from experiments.yardstick.tuning import Calibration, apart, tune, tuned
 from framework.commands.threshold import checked_opacities
 from framework.core.errors import UsageError
@@ -96,6 +97,8 @@ def _run(chosen: Mapping[str, str]) -> None:
         if set(asked) == {"tune"}:
             return
         words = rows(compared, protocol.calibration, folder)
+        for part in {"thresholds", "splits"} & set(asked):
+            check_paired(results / f"yardstick_{part}.csv", words)
         if "thresholds" in asked:
             add(results / "yardstick_thresholds.csv", threshold_rows(protocol, words, protocol.budgets))
         if "splits" in asked:

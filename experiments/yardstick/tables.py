@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,21 @@ def split_rows(protocol: Protocol, words: Words, splits: Sequence[str], budget: 
                     }
                 )
     return found
+
+
+def check_paired(path: Path, names: Collection[str]) -> None:
+    """Checks that rows of methods `names` are paired with the reference, as those are that stay in a CSV file.
+
+    Raises UsageError where they are not: ratios to different methods would stand under one title.
+    """
+    there = {row["method"] for row in read(path)} if path.is_file() else set()
+    if there <= set(names) or (REFERENCE in names and REFERENCE in there):
+        return
+    missing = f"methods= does not name {REFERENCE}" if REFERENCE in there else f"{path} has no row of {REFERENCE}"
+    raise UsageError(
+        f"{path}: its rows and new ones would be paired with different methods, for {missing}: name it in methods=, "
+        "or write to another folder with results="
+    )
 
 
 def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

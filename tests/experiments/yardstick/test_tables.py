@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.common import read
-from experiments.yardstick.tables import add
+from experiments.yardstick.tables import add, check_paired
 from framework.core.errors import UsageError
 
 
@@ -35,6 +35,20 @@ def test_rows_with_other_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"thresholds\.csv was measured otherwise \(accuracy_0\.1, accuracy_0\.2\)"):
         add(file, [{"frames": 1024, "method": "vote", "accuracy_0.2": 0.5}])
     assert [row["frames"] for row in read(file)] == [256]
+
+
+def test_rows_that_would_be_paired_with_another_method_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "splits.csv"
+    check_paired(file, ["vote"])
+    add(file, [_row(1024, "adapttoken", None), _row(1024, "vote", 0.01)])
+    check_paired(file, ["adapttoken", "uniform"])
+    with pytest.raises(UsageError, match=r"methods= does not name adapttoken: name it in methods=, or .* results="):
+        check_paired(file, ["uniform", "vote"])
+    alone = tmp_path / "alone.csv"
+    add(alone, [_row(1024, "vote", None)])
+    check_paired(alone, ["vote", "uniform"])
+    with pytest.raises(UsageError, match=r"alone\.csv has no row of adapttoken"):
+        check_paired(alone, ["adapttoken"])
 
 
 def test_a_reference_that_changed_is_refused(tmp_path: Path) -> None:
