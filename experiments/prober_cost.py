@@ -1,8 +1,8 @@
 """What a small model saves that probes for a large one: operations of a question, computed by the ledger's formulas.
 
-No weight is allocated: both models are built from their sizes on torch's meta device, and asked what `sieve eval`
-books. AdaptToken looks at every group. What the large model sees again depends on how many ticks hold a kept token: at
-least as many as the budget fills, at most one for each token. Ticks are encoded whole.
+No weight is allocated: both models are built from their published sizes on torch's meta device, and asked what `sieve
+eval` books. AdaptToken looks at every group. What the large model sees again depends on how many ticks hold a kept
+token: at least as many as the budget fills, at most one for each token. Ticks are encoded whole.
 """
 
 from __future__ import annotations
@@ -16,22 +16,19 @@ import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from experiments.common import RESULTS, Row, arguments, compose_root, composing, markdown, write
+from framework.backbones.published import configuration
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.backbones.text import ChatText
 from framework.config.parts import prompt_template
+from framework.config.plugins import options
 from framework.core.types import Question
 from framework.core.view import Needs
 from framework.lab.tokenizer import build_tokenizer
 from framework.profiling.noise import questions
-from framework.profiling.random_model import SEVEN_B, Sizes
 
 NAME = "prober_cost"
-SIZES = {  # of the published configurations
-    "3b": Sizes(36, 2048, 16, 2, 11008, 32, 1280, 16, 3420, 151936),
-    "7b": SEVEN_B,
-    "32b": Sizes(64, 5120, 40, 8, 27648, 32, 1280, 16, 3456, 152064),
-    "72b": Sizes(80, 8192, 64, 8, 29568, 32, 1280, 16, 3456, 152064),
-}
+FAMILY = "qwen2_5_vl_"  # of options of conf/backbone
+SIZES = tuple(name.removeprefix(FAMILY) for name in options("backbone") if name.startswith(FAMILY))
 TICK = 209  # tokens: 11 x 19 cells of a 16:9 frame within 172,480 pixels
 WORDS = 60  # of a question
 DEFAULTS = {"prober": "3b", "backbone": "72b", "frames": "4096", "budget": "7040", "results": str(RESULTS)}
@@ -46,11 +43,11 @@ MEANINGS = {
 class Weightless(Qwen25VL):
     """Holds a Qwen2.5-VL of some size without weights: it only says what its passes would cost."""
 
-    def __init__(self, sizes: Sizes, probe_tokens: int) -> None:
+    def __init__(self, checkpoint: str, probe_tokens: int) -> None:
         self.tokenizer = build_tokenizer()
         self.chat = ChatText(self.tokenizer, "<|video_pad|>", "")
         with torch.device("meta"):
-            self.model = Qwen2_5_VLForConditionalGeneration(sizes.config())
+            self.model = Qwen2_5_VLForConditionalGeneration(configuration(checkpoint))
         self.decoder, self.tower = self.model.model.language_model, self.model.model.visual
         vision = self.model.config.vision_config
         self.patch, self.merge, self.probe_tokens = vision.patch_size, vision.spatial_merge_size, probe_tokens
@@ -87,15 +84,16 @@ def table(rows: Sequence[Row]) -> str:
 def rows(prober: str, backbone: str, frames: int, budget: int) -> list[dict[str, object]]:
     """Computes one row for each way to answer: the backbone alone, and with a prober at the two extremes."""
     with composing():
-        options = {
-            name: compose_root(["preset=adapttoken", f"backbone=qwen2_5_vl_{name}"]) for name in (prober, backbone)
+        composed = {
+            name: compose_root(["preset=adapttoken", f"backbone={FAMILY}{name}"]) for name in (prober, backbone)
         }
-    cfg = options[backbone]
+    cfg = composed[backbone]
     (question,) = questions(1, WORDS, prompt_template(cfg))
-    models = {name: Weightless(SIZES[name], one.backbone.adapter.probe_tokens) for name, one in options.items()}
+    adapters = {name: one.backbone.adapter for name, one in composed.items()}
+    models = {name: Weightless(adapter.checkpoint, adapter.probe_tokens) for name, adapter in adapters.items()}
     films = {
         name: Film(frames // 2, one.backbone.group_ticks, question, one.backbone.reference_layer)
-        for name, one in options.items()
+        for name, one in composed.items()
     }
     large, answer = models[backbone], models[backbone].answer_flops(budget, question)
     few, most = -(-budget // TICK), min(budget, frames // 2)

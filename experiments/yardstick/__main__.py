@@ -8,8 +8,7 @@ Every method tries the same number of settings on calibration videos; the best i
 before any test video is rendered. Then all answer the same questions with the same number of tokens. A run that is
 there already is not run again, so the same command goes on after a kill. A new method is one file in
 experiments/yardstick/methods; what was measured of other methods and lengths stays in the results. Name adapttoken
-beside it: all rows are paired with it. `report` needs what
-the other parts made; it writes docs/results/yardstick*.
+beside it: all rows are paired with it. `report` needs what the other parts made; it writes docs/results/yardstick*.
 """
 
 from __future__ import annotations
