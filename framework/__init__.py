@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from framework.api import ask, load
+    from framework.core.backbone import Backbone
     from framework.core.errors import UsageError
     from framework.core.interfaces import (
         Answerer,
-        Backbone,
         BudgetAllocator,
         GroupScheduler,
         GroupSplitter,

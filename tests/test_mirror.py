@@ -21,6 +21,7 @@ COVERED = {
     "framework/commands/doctor.py": "tests/framework/commands/test_doctor_benchmark.py",
     "framework/commands/help.py": "tests/framework/commands/test_cli.py",
     "framework/commands/probe_layers.py": "tests/framework/commands/test_cli.py",
+    "framework/core/backbone.py": "tests/framework/backbones/test_base.py",
     "framework/core/interfaces.py": "tests/framework/testing/test_contracts.py",
     "framework/core/outcome.py": "tests/framework/engine/test_ledger.py",
     "framework/core/view.py": "tests/framework/engine/test_session.py",

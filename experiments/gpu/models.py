@@ -15,7 +15,7 @@ from framework.backbones.base import DecoderBackbone
 from framework.backbones.loading import DTYPES
 from framework.config.build import build
 from framework.config.parts import prompt_template
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.types import Question
 from framework.engine.pipeline import Pipeline
 from framework.profiling.noise import NoiseReader, questions

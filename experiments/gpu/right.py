@@ -17,7 +17,7 @@ from framework.backbones.base import DecoderBackbone
 from framework.config.build import build
 from framework.config.compose import compose_root, words_of
 from framework.config.parts import build_pipeline
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.outcome import Outcome
 from framework.core.types import Selection, Tokens
 from framework.core.view import Needs, Probe

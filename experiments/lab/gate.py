@@ -22,7 +22,7 @@ from scipy.special import entr
 
 from experiments.common import arguments, compose_root, composing, markdown, numbers
 from framework.config.parts import build_backbone, prompt_template
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.prompts import PromptTemplate
 from framework.core.types import Answer, Frames, Selection
 from framework.evaluation.statistics import mean_interval

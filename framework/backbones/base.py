@@ -25,7 +25,7 @@ from framework.backbones.devices import home
 from framework.backbones.positions import on_clock
 from framework.backbones.tensor_parallel import gather_heads
 from framework.backbones.text import ChatText, Prompt
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.types import Answer, Question, Selection, Tokens
 from framework.core.view import Needs, Probe
 from framework.ops.certainty import certainty, entropy, probabilities

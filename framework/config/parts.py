@@ -20,7 +20,8 @@ from framework.config.build import ConfigError, build, build_plain
 from framework.config.groups import STRATEGIES
 from framework.config.prober import about_prober, check_carried, check_prober, has_prober
 from framework.config.root import check_root
-from framework.core.interfaces import Backbone, Strategy
+from framework.core.backbone import Backbone
+from framework.core.interfaces import Strategy
 from framework.core.prompts import PromptTemplate
 from framework.core.view import Needs
 from framework.engine.pipeline import Pipeline

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.outcome import PROBED, Offered, Trace
 from framework.core.types import Candidates, Group, Layout, Selection, Timeline, Tokens
 from framework.engine.carrying import Places, budget_on, carried, scores_of

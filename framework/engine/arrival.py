@@ -15,7 +15,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.interrupt import heed
 from framework.core.types import Group, Tokens
 from framework.engine.session import Setup

@@ -21,9 +21,9 @@ from functools import partial, reduce
 import torch
 from torch import Tensor
 
+from framework.core.backbone import Backbone
 from framework.core.interfaces import (
     Answerer,
-    Backbone,
     BudgetAllocator,
     GroupScheduler,
     GroupSplitter,

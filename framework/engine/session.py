@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from framework.core.interfaces import Backbone, GroupSplitter, RelevanceEstimator, TokenScorer
+from framework.core.backbone import Backbone
+from framework.core.interfaces import GroupSplitter, RelevanceEstimator, TokenScorer
 from framework.core.types import Frames, Group, Layout, Question, ScoredGroup, Scores, Timeline, Tokens
 from framework.core.view import GroupView, Needs, Probe, shown_to
 from framework.engine.ledger import Ledger

@@ -23,8 +23,8 @@ from framework.backbones.loading import DTYPES
 from framework.config.build import build
 from framework.config.parts import prompt_template
 from framework.config.plugins import options
+from framework.core.backbone import Backbone
 from framework.core.errors import UsageError
-from framework.core.interfaces import Backbone
 from framework.core.types import Question, Selection
 from framework.engine.pipeline import Pipeline
 from framework.profiling import checks

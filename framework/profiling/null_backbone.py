@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from framework.backbones.loading import DTYPES
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.types import Answer, Frames, Layout, Question, Selection, Tokens
 from framework.core.view import Needs, Probe
 from framework.ops.certainty import certainty

@@ -12,7 +12,7 @@ from framework.benchmarks.base import Benchmark
 from framework.config.build import build, plain_node
 from framework.config.compose import compose_root, words_of
 from framework.config.parts import build_strategies
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.types import Frames, Group, Question
 from framework.engine.pipeline import Pipeline
 from framework.profiling.noise import NoiseReader

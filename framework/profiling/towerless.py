@@ -12,7 +12,7 @@ from torch import Tensor
 
 from framework.backbones.qwen2_5_vl import Qwen25VL
 from framework.config.build import build
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.types import Frames, Group
 from framework.profiling.random_model import Sizes, write
 from framework.profiling.setting import compose

@@ -11,7 +11,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from framework.config.build import build, build_plain
-from framework.core.interfaces import Backbone
+from framework.core.backbone import Backbone
 from framework.core.prompts import PromptTemplate
 from framework.training.running import Running
 from framework.video.readers.base import Reader
