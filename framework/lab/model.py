@@ -35,10 +35,8 @@ def build_config(tokenizer: PreTrainedTokenizerFast, width: int = HIDDEN) -> Qwe
     `width` is that of the embeddings. The tower is as much narrower, heads keep their size and become fewer.
     """
     token = tokenizer.convert_tokens_to_ids
-    heads, spread = (
-        width // HEAD,
-        0.07 * (HIDDEN / width) ** 0.5,
-    )  # about 1/sqrt(width): smaller stays at chance for long
+    heads = width // HEAD
+    spread = 0.07 * (HIDDEN / width) ** 0.5  # about 1/sqrt(width): smaller starts stay at chance for long
     config = Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
