@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "framework.api": ("ask", "load"),
+    "framework.core.backbone": ("Backbone",),
     "framework.core.errors": ("UsageError",),
     "framework.core.interfaces": (
         "Answerer",
-        "Backbone",
         "BudgetAllocator",
         "GroupScheduler",
         "GroupSplitter",
