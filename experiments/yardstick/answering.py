@@ -2,6 +2,7 @@
 
 What a method sees of a group does not depend on what it decides afterwards. So all that look alike share one recording,
 made once with every group visited and every token kept that any budget may want. Recordings share encoded videos.
+Where another model looks, nothing is shared: a recording holds what one model saw.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from experiments.common import OUTPUTS, compose_root, replay, run
 from experiments.yardstick.encodings import Encodings
 from framework.config.parts import build_strategies
+from framework.config.prober import has_prober
 
 CANONICAL = ("preset=adapttoken", "stopping=never")  # visits every group, and reads logits as every relevance does
 LOOK = ("splitter", "scorer", "backbone", "qtsplus", "autogaze", "overlay")  # what says how groups are looked at
@@ -42,6 +44,8 @@ class Cell:
         """Answers every question by one method with `budget` tokens; returns the folder of its run."""
         cfg = self.composed(words, budget)
         title = f"{self.title}  {name}  {budget}"
+        if has_prober(cfg):
+            return run(words, title, composed=cfg)
         if all(part.needs.nothing for part in build_strategies(cfg).values()):
             return run(words, title, composed=cfg, around=ENCODINGS.around)
         return replay(self._looked(cfg, title), words, title, composed=cfg)

@@ -22,8 +22,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def run(words: Sequence[str], title: str, record: bool = False, composed: Any = None, around: Any = None) -> Path:
-        assert around is not None
-        seen.append(("recorded " if record else "live ") + identity(composed))
+        how = "recorded" if record else "live" if around else "nothing shared"
+        seen.append(f"{how} {identity(composed)}")
         return Path("look")
 
     monkeypatch.setattr(answering, "run", run)
@@ -59,3 +59,8 @@ def test_who_looks_at_nothing_runs_live(looks: list[str]) -> None:
 @pytest.mark.parametrize("preset", ["autogaze", "high_entropy"])
 def test_who_looks_at_pixels_or_tokens_alone_is_recorded_too(preset: str, looks: list[str]) -> None:
     assert CELL.answered("m", [f"preset={preset}"], 16) == Path("replayed") and looks[0].startswith("recorded ")
+
+
+def test_another_model_that_looks_shares_nothing(looks: list[str]) -> None:
+    assert CELL.answered("m", ["preset=adapttoken", "prober=lab"], 16) == Path("look")
+    assert looks[0].startswith("nothing shared ")
