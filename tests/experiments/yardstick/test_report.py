@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from experiments.common import RESULTS, write
-from experiments.yardstick.method import TUNED
+from experiments.yardstick.method import METHODS, TUNED
 from experiments.yardstick.report import report, sections
 
 ENDS = ("least", "most", "low", "high")
@@ -66,12 +68,18 @@ def test_the_frontier_needs_thresholds_and_costs(tmp_path: Path) -> None:
     assert (tmp_path / "yardstick.png").stat().st_size > 5_000
 
 
-def test_the_page_shows_the_numbers_on_disk() -> None:
+@pytest.mark.parametrize(
+    ("page", "folder", "settings"),
+    [
+        ("yardstick.md", RESULTS, TUNED),
+        ("yardstick.md", RESULTS / "yardstick_both_seeds", TUNED),
+        ("prober.md", RESULTS / "prober", METHODS.parent / "probers" / "tuned"),
+    ],
+)
+def test_the_page_shows_the_numbers_on_disk(page: str, folder: Path, settings: Path) -> None:
     root = Path(__file__).parents[3]
-    page = (root / RESULTS / "yardstick.md").read_text(encoding="utf-8")
-    found = sections(root / RESULTS, TUNED)
+    text = (root / RESULTS / page).read_text(encoding="utf-8")
+    found = sections(root / folder, settings)
     assert len(found) > 3
-    both = sections(root / RESULTS / "yardstick_both_seeds", TUNED)
-    assert len(both) > 3
-    for title, table in [*found.items(), *both.items()]:
-        assert table in page, f"yardstick.md: not the table of {title}"
+    for title, table in found.items():
+        assert table in text, f"{page}: not the table of {title}"
