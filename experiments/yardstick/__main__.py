@@ -53,7 +53,7 @@ DEFAULTS = {
 MEANINGS = {
     "parts": f"what is done, in this order: {', '.join(ALL)}",
     "methods": "names of files in the source; empty: all",
-    "source": "folder of the methods: a file each; experiments/yardstick/ideas has what was tried",
+    "source": "folder of the methods: a file each; beside it ideas/ has what was tried, and probers/ two models",
     "frames": "lengths of the videos",
     "budgets": "visual tokens kept in total; the tables of splits, parts and cost take the middle one",
     "opacities": "opacities of the needles, at least 3, ascending",
