@@ -6,8 +6,8 @@
       backbone.group_ticks: [8, 16, 32, 64]
     control: false                   # a control has one row, as `published` says, and nothing to tune
 
-A new method is a new file there. Beside them stand `ideas/`, what was tried for a preset of our own, and `probers/`, where
-a small model looks for the lab model.
+A new method is a new file there. Beside them stand `ideas/`, what was tried for a preset of our own, and `probers/`,
+where a small model looks for the lab model.
 """
 
 from __future__ import annotations
