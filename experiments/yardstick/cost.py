@@ -16,7 +16,7 @@ VIDEOS = 1  # of 5 questions each: operations hardly differ between videos, and 
 class Cost:
     """Holds means over questions that were asked one by one, live."""
 
-    operations: float  # floating point operations of the backbone and of the method's own networks, estimated
+    operations: float  # floating point operations of all models and of the method's own networks, estimated
     seconds: float
     passes: float  # of the language model over a group
 

@@ -36,6 +36,7 @@ class Method:
     published: tuple[str, ...] = ()
     settings: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     control: bool = False
+    folder: Path = METHODS  # that its file is in
 
     def __post_init__(self) -> None:
         tries = len(self.candidates())
@@ -73,4 +74,4 @@ def _read(path: Path) -> Method:
         raise UsageError(
             f"{path}: got keys {', '.join(map(str, given))}, expected preset and some of {', '.join(keys)}"
         )
-    return Method(path.stem, **{**given, "published": tuple(given.get("published", ()))})
+    return Method(path.stem, **{**given, "published": tuple(given.get("published", ())), "folder": path.parent})

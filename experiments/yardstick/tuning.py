@@ -13,9 +13,10 @@ from omegaconf import OmegaConf
 from experiments.common import commits, compose_root, lines
 from experiments.yardstick.answering import Cell
 from experiments.yardstick.cost import cost
-from experiments.yardstick.method import TUNED, Method
+from experiments.yardstick.method import METHODS, TUNED, Method
 from framework.backbones.loading import locate_checkpoint
 from framework.config.identity import whole
+from framework.config.prober import has_prober
 from framework.core.errors import UsageError
 
 CONDITIONS = ("weights", "benchmark", "seeds", "frames", "opacities", "budgets")  # which a comparison must share
@@ -74,20 +75,31 @@ def tune(method: Method, calibration: Calibration, folder: Path = TUNED) -> tupl
         "accuracy": round(best, 4),
         "operations": float(f"{operations:.4g}"),
         "tried": len(found),
-        **_conditions(calibration),
+        **_conditions(calibration, method.words(setting)),
         "commit": commits(found[0][2]),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    about = f"# {method.name}, tuned: python -m experiments.yardstick parts=tune methods={method.name}\n"
+    about = f"# {method.name}, tuned: {_command(method, folder)}\n"
     whole(file, about + OmegaConf.to_yaml(OmegaConf.create(table)))
     return setting
 
 
-def _conditions(calibration: Calibration) -> dict[str, Any]:
-    """What a setting was tuned on, and for which model."""
-    cfg = compose_root(calibration.common)
-    place, _ = locate_checkpoint(cfg.backbone.adapter.checkpoint, "qwen2_5_vl")
-    weights = b"".join(file.read_bytes() for file in sorted(Path(place).glob("*.safetensors")))
+def _command(method: Method, folder: Path) -> str:
+    """What to type to tune a method whose setting is frozen in `folder`."""
+    places = {"source": (method.folder, METHODS), "tuned": (folder, TUNED)}
+    others = [f" {key}={mine}" for key, (mine, usual) in places.items() if mine.resolve() != usual.resolve()]
+    return f"python -m experiments.yardstick parts=tune methods={method.name}{''.join(others)}"
+
+
+def _conditions(calibration: Calibration, words: Sequence[str]) -> dict[str, Any]:
+    """What a setting, as `words`, was tuned on, and for which models: a method may bring its own."""
+    cfg = compose_root([*words, *calibration.common])
+    models = [cfg.backbone, *([cfg.prober] if has_prober(cfg) else [])]
+    try:
+        places = [locate_checkpoint(model.adapter.checkpoint, "qwen2_5_vl")[0] for model in models]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    weights = b"".join(file.read_bytes() for place in places for file in sorted(Path(place).glob("*.safetensors")))
     return {
         "weights": hashlib.sha256(weights).hexdigest()[:12],
         "benchmark": f"{cfg.benchmark.name} {cfg.benchmark.split}, {calibration.videos} videos",
@@ -101,18 +113,16 @@ def _conditions(calibration: Calibration) -> dict[str, Any]:
 def tuned(method: Method, calibration: Calibration, folder: Path = TUNED) -> tuple[str, ...]:
     """Returns the frozen setting of a method.
 
-    Raises UsageError where there is none, or where it was tuned on something else than `calibration`.
+    Raises UsageError where there is none, where it was tuned on something else than `calibration` or for another model,
+    and where that model is not there.
     """
     file = folder / f"{method.name}.yaml"
     if not file.is_file():
-        raise UsageError(
-            f"{file}: {method.name} has no recorded setting; tune it first: python -m experiments.yardstick parts=tune "
-            f"methods={method.name}"
-        )
+        raise UsageError(f"{file}: {method.name} has no recorded setting; tune it first: {_command(method, folder)}")
     given: Any = OmegaConf.to_container(OmegaConf.load(file))
     if not isinstance(given, dict) or set(given) != KEYS:
         raise UsageError(f"{file}: expected the keys {', '.join(sorted(KEYS))}; delete the file and tune again")
-    for key, wanted in _conditions(calibration).items():
+    for key, wanted in _conditions(calibration, method.words(given["words"])).items():
         if given[key] != wanted:
             raise UsageError(
                 f"{file}: tuned with {key}={given[key]}, but this comparison has {key}={wanted}; delete the file and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -81,6 +82,32 @@ def test_what_was_tuned_on_other_weights_is_refused(tmp_path: Path) -> None:
     other = replace(CALIBRATION, common=(f"backbone.adapter.checkpoint={weights.parent}", *CALIBRATION.common))
     with pytest.raises(UsageError, match="tuned with weights="):
         tuned(METHOD, other, tmp_path)
+
+
+def test_a_method_that_brings_its_own_model_is_tuned_for_that(tmp_path: Path) -> None:
+    shutil.copytree(ASSETS / "lab", tmp_path / "small")
+    for key in ("backbone", "prober"):
+        bring = {f"{key}.adapter.checkpoint": [str(tmp_path / "small")], "backbone.group_ticks": [8]}
+        mine = Method("mine", "flexselect", settings={**({"prober": ["lab"]} if key == "prober" else {}), **bring})
+        folder = tmp_path / key
+        assert tune(mine, CALIBRATION, folder) == tuned(mine, CALIBRATION, folder)
+    weights = tmp_path / "small" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    for key in ("backbone", "prober"):
+        with pytest.raises(UsageError, match="tuned with weights="):
+            tuned(replace(mine, settings={}), CALIBRATION, tmp_path / key)
+    shutil.rmtree(tmp_path / "small")
+    with pytest.raises(UsageError, match=r"checkpoint: .*small"):
+        tuned(mine, CALIBRATION, tmp_path / "backbone")
+
+
+def test_the_command_that_tunes_is_told_where_the_method_is(tmp_path: Path) -> None:
+    place = Path("experiments/yardstick/ideas")
+    typed = rf"methods=m source={place} tuned={tmp_path}$"
+    with pytest.raises(UsageError, match=typed):
+        tuned(replace(METHOD, folder=place), CALIBRATION, tmp_path)
+    tune(replace(METHOD, folder=place), CALIBRATION, tmp_path)
+    assert re.search(typed, (tmp_path / "m.yaml").read_text().splitlines()[0])
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
