@@ -72,7 +72,6 @@ def test_the_frontier_needs_thresholds_and_costs(tmp_path: Path) -> None:
     ("page", "folder", "settings"),
     [
         ("yardstick.md", RESULTS, TUNED),
-        ("yardstick.md", RESULTS / "yardstick_both_seeds", TUNED),
         ("prober.md", RESULTS / "prober", METHODS.parent / "probers" / "tuned"),
     ],
 )
