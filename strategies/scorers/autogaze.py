@@ -88,7 +88,7 @@ class AutoGaze(TokenScorer):
         """
         layout, pixels = view.layout, view.frames.pixels
         canvas, look = self._canvas(view), (self.control, self.most, self.eta, self.tiles)
-        seen = [canvas.look(self.source.gaze, clip, *look) for clip in pixels.flatten(0, 1).split(self.frames)]
+        seen = [one for clips in self._clips(pixels) for one in canvas.look(self.source.gaze, clips, *look)]
         slot = torch.searchsorted(view.group.ticks.cpu(), layout.tick.cpu())
 
         def per_token(frames: list[Tensor]) -> Tensor:
@@ -110,6 +110,13 @@ class AutoGaze(TokenScorer):
         rows, columns = self._canvas(view).tiles
         clips = view.frames.pixels.flatten(0, 1).split(self.frames)
         return rows * columns * sum(flops(self.source.about.config, len(clip), self.most) for clip in clips)
+
+    def _clips(self, pixels: Tensor) -> list[Tensor]:
+        """Clips of equal length, which a batch may hold together: u8 [clips, T, 3, H, W], what is left apart."""
+        frames = pixels.flatten(0, 1)
+        whole = len(frames) - len(frames) % self.frames
+        parts = frames[:whole].unflatten(0, (whole // self.frames, self.frames)), frames[None, whole:]
+        return [part for part in parts if part.numel()]
 
     def _canvas(self, view: GroupView) -> Canvas:
         pixels, cell = view.frames.pixels, view.layout.cell_pixels

@@ -135,8 +135,8 @@ def _cells(gaze: Gaze, clip: Tensor, share: float, tiles: int) -> Tensor:
     """The tokens that the gaze thinks most of, in u8 [T, 3, S, S]: bool [T / 2 * (S / 28)^2]."""
     side, picks = clip.shape[-1] // CELL, _picks(gaze, share)
     canvas = Canvas((side, side), (CELL, CELL), gaze.vocabulary.grids[-1])
-    scores = canvas.look(gaze, clip, Control(picks), picks, ETA, tiles).scores.unflatten(0, (-1, PER_TICK))
-    best = scores.amax(1).flatten()
+    (seen,) = canvas.look(gaze, clip[None], Control(picks), picks, ETA, tiles)
+    best = seen.scores.unflatten(0, (-1, PER_TICK)).amax(1).flatten()
     return torch.zeros_like(best, dtype=torch.bool).scatter(
         0, best.topk(max(1, round(share * len(best)))).indices, True
     )

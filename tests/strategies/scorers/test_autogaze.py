@@ -87,6 +87,15 @@ def test_budget_mode_by_loops(lab: tuple[str, Gaze]) -> None:
     assert found.signals == {"gazed_ids": 6 * 20.0, "merged_tokens": float((expected > 0).sum())}
 
 
+def test_a_shorter_last_clip(lab: tuple[str, Gaze]) -> None:
+    """Five frames in clips of two, and fewer frames than a clip."""
+    pixels = noise(5, 1, 3, 196, 196)
+    for frames in (2, 8):
+        found = scorer(checkpoint=lab[0], frames=frames, tiles=2).score(view(pixels))
+        expected = torch.cat([by_loops(lab[1], c, Control(20), 20)[0] for c in pixels.flatten(0, 1).split(frames)])
+        assert torch.allclose(found.values.view(5, 7, 7), expected, atol=1e-6)
+
+
 def test_a_threshold_keeps_what_is_half_covered_in_either_frame(lab: tuple[str, Gaze]) -> None:
     pixels = noise(4, 2, 3, 196, 196)
     found = scorer(checkpoint=lab[0], loss_threshold=-4.0).score(view(pixels))

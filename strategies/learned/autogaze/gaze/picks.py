@@ -74,6 +74,11 @@ class Picks:
             whole[name] = torch.cat(padded) if len(padded) == len(parts) else None
         return cls(**whole)  # type: ignore[arg-type]
 
+    def split(self, size: int) -> list[Picks]:
+        """Returns the picks of `size` videos after another, with as many slots each."""
+        own = {name: value.split(size) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return [Picks(**dict(zip(own, part, strict=True))) for part in zip(*own.values(), strict=True)]
+
     @property
     def counts(self) -> Tensor:
         """Returns i64 [B, T]: the number of picks of each frame."""

@@ -71,24 +71,46 @@ def gaze_tiles(
 ) -> Tiled:
     """Picks patches of a clip u8 [T, 3, H, W] or [T, H, W, 3], `batch` tiles of `side` pixels at a time.
 
-    `predictions` adds the loss predicted after each pick. In the contiguous mode the picks do not depend on `batch`,
-    unless they are drawn at random. Raises ValueError where tiles do not fit the frames exactly, or `batch` is below 1.
+    `predictions` adds the loss predicted after each pick. Otherwise see `gaze_clips`, as for errors.
     """
-    frames = channels_first(frames)
-    if frames.ndim != 4 or batch < 1:
+    if frames.ndim != 4:
+        raise ValueError(f"one clip [frames, 3, height, width] is needed, got {list(frames.shape)}")
+    return gaze_clips(gaze, frames[None], control, side, batch, predictions, generator)[0]
+
+
+def gaze_clips(
+    gaze: Gaze,
+    clips: Tensor,
+    control: Control,
+    side: int,
+    batch: int,
+    predictions: bool = False,
+    generator: torch.Generator | None = None,
+) -> list[Tiled]:
+    """Picks patches of clips u8 [C, T, 3, H, W] or [C, T, H, W, 3], `batch` tiles at a time; one result per clip.
+
+    A tile of a clip is a video of `control`, clip by clip. In the contiguous mode the picks do not depend on `batch`,
+    unless they are drawn at random. In the official mode they do, so clips are not mixed there. Raises ValueError where
+    tiles do not fit the frames exactly, or `batch` is below 1.
+    """
+    clips = channels_first(clips)
+    if clips.ndim != 5 or batch < 1:
         raise ValueError(
-            f"one clip [frames, 3, height, width] and batches of at least one tile are needed, got "
-            f"{list(frames.shape)} and {batch}"
+            f"clips [clips, frames, 3, height, width] and batches of at least one tile are needed, got "
+            f"{list(clips.shape)} and {batch}"
         )
-    rows, columns = tiles(frames, side)
+    rows, columns = tiles(clips[0], side)
+    each = rows * columns
+    whole = each if control.rope_mode == "official" else each * len(clips)  # videos that may be batched
     found = []
-    for first in range(0, rows * columns, batch):
-        places = range(first, min(first + batch, rows * columns))
-        some = [_tile(frames, place // columns, place % columns, side) for place in places]
-        pixels = torch.stack([prepare(tile.to(gaze.device), gaze.config.side) for tile in some])
-        picks = gaze_clip(gaze, pixels, control.of(slice(first, first + len(some))), generator)
-        found.append(score_picks(gaze, pixels, picks, control.sampling) if predictions else picks)
-    return Tiled(Picks.joined(found, gaze.vocabulary), rows, columns)
+    for start in range(0, each * len(clips), whole):
+        for first in range(start, start + whole, batch):
+            last = min(first + batch, start + whole)
+            some = [_tile(clips[n // each], n % each // columns, n % columns, side) for n in range(first, last)]
+            pixels = torch.stack([prepare(tile.to(gaze.device), gaze.config.side) for tile in some])
+            picks = gaze_clip(gaze, pixels, control.of(slice(first, last)), generator)
+            found.append(score_picks(gaze, pixels, picks, control.sampling) if predictions else picks)
+    return [Tiled(picks, rows, columns) for picks in Picks.joined(found, gaze.vocabulary).split(each)]
 
 
 def _tile(frames: Tensor, row: int, column: int, side: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from strategies.learned.autogaze.gaze.control import Control
 from strategies.learned.autogaze.gaze.model import Gaze
 from strategies.learned.autogaze.gaze.pixels import resize
-from strategies.learned.autogaze.gaze.tiling import Tiled, gaze_tiles
+from strategies.learned.autogaze.gaze.tiling import Tiled, gaze_clips
 from strategies.learned.autogaze.gaze.vocabulary import Vocabulary, shares
 
 
@@ -92,17 +92,19 @@ class Canvas:
         """Returns rows and columns of tiles: the nearest whole numbers, to which frames are resized."""
         return max(1, round(self.cells[0] / self.grid)), max(1, round(self.cells[1] / self.grid))
 
-    def look(self, gaze: Gaze, clip: Tensor, control: Control, most: int, eta: float, batch: int) -> Seen:
-        """Picks patches of a clip u8 [T, 3, H, W], `batch` tiles at a time, and returns what was seen on the cells.
+    def look(self, gaze: Gaze, clips: Tensor, control: Control, most: int, eta: float, batch: int) -> list[Seen]:
+        """Picks patches of clips u8 [C, T, 3, H, W], `batch` tiles at a time; returns what was seen of each.
 
         See `scores` for `most` and `eta`. Pixels beyond the last whole cell are left out.
         """
-        clip = clip[..., : self.cells[0] * self.pixels[0], : self.cells[1] * self.pixels[1]]
+        clips = clips[..., : self.cells[0] * self.pixels[0], : self.cells[1] * self.pixels[1]]
         side = self.grid * max(self.pixels)
         rows, columns = self.tiles
-        tiled = gaze_tiles(gaze, resize(clip, rows * side, columns * side), control, side, batch)
-        return Seen(
-            scores(tiled, gaze.vocabulary, *self.cells, most, eta),
-            coverage(tiled, gaze.vocabulary, *self.cells),
-            int(tiled.picks.valid.sum()),
-        )
+        return [
+            Seen(
+                scores(tiled, gaze.vocabulary, *self.cells, most, eta),
+                coverage(tiled, gaze.vocabulary, *self.cells),
+                int(tiled.picks.valid.sum()),
+            )
+            for tiled in gaze_clips(gaze, resize(clips, rows * side, columns * side), control, side, batch)
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from strategies.learned.autogaze.gaze.decoding import Control, gaze_clip, score_picks
 from strategies.learned.autogaze.gaze.model import Gaze
 from strategies.learned.autogaze.gaze.pixels import prepare
-from strategies.learned.autogaze.gaze.tiling import cut, gaze_tiles
+from strategies.learned.autogaze.gaze.tiling import cut, gaze_clips, gaze_tiles
 
 
 def bytes_of(*shape: int) -> Tensor:
@@ -44,6 +45,28 @@ def test_each_tile_is_as_if_alone(small: Callable[..., Gaze], rows: int, columns
             assert torch.equal(mask[:, row * grid : (row + 1) * grid, column * grid : (column + 1) * grid], own[0])
 
 
+@pytest.mark.parametrize("mode", ["contiguous", "official"])
+@pytest.mark.parametrize("batch", [1, 4, 16])
+def test_clips_are_as_if_alone(small: Callable[..., Gaze], mode: Literal["contiguous", "official"], batch: int) -> None:
+    """In the official mode a tile depends on those that it is batched with, which are of its own clip only."""
+    gaze, clips = small(2), bytes_of(3, 2, 3, 28, 56)
+    control = Control(6, -0.5, mode)
+    found = gaze_clips(gaze, clips, control, 28, batch, predictions=True)
+    alone = [gaze_tiles(gaze, clip, control, 28, batch, predictions=True) for clip in clips]
+    assert [one.picks.lists() for one in found] == [one.picks.lists() for one in alone]
+    assert len({len(frame) for one in alone for video in one.picks.lists() for frame in video}) > 1
+    for ours, own in zip(found, alone, strict=True):
+        slots = own.picks.ids.shape[2]
+        assert (ours.rows, ours.columns) == (own.rows, own.columns) == (1, 2)
+        assert torch.allclose(ours.picks.predicted[..., :slots], own.picks.predicted, atol=1e-4)
+
+
+def test_clips_take_numbers_of_their_own(small: Callable[..., Gaze]) -> None:
+    budget = torch.arange(12).view(6, 2) % 5 + 1  # of three clips of two tiles, frame by frame
+    found = gaze_clips(small(), bytes_of(3, 2, 3, 28, 56), Control(budget), 28, 4)
+    assert torch.equal(torch.cat([one.picks.counts for one in found]), budget)
+
+
 def test_both_layouts(small: Callable[..., Gaze]) -> None:
     frames = bytes_of(1, 3, 28, 56)
     one = gaze_tiles(small(), frames, Control(3), 28, 2)
@@ -67,5 +90,7 @@ def test_frames_that_are_no_whole_number_of_tiles_are_refused(
 def test_more_than_one_clip_is_refused(small: Callable[..., Gaze]) -> None:
     with pytest.raises(ValueError, match="one clip"):
         gaze_tiles(small(), bytes_of(2, 1, 3, 28, 28), Control(1), 28, 2)
+    with pytest.raises(ValueError, match=r"clips \[clips, frames, 3, height, width\]"):
+        gaze_clips(small(), bytes_of(2, 3, 28, 28), Control(1), 28, 2)
     with pytest.raises(ValueError, match="at least one tile"):
         gaze_tiles(small(), bytes_of(1, 3, 28, 28), Control(1), 28, 0)

@@ -97,13 +97,13 @@ def test_a_canvas_is_the_nearest_whole_number_of_tiles(
 
 def test_a_canvas_looks_at_its_tiles(small: Callable[..., Gaze]) -> None:
     gaze = small(1)
-    frames = torch.randint(0, 256, (3, 3, 6 * 28 + 5, 3 * 28 + 1), dtype=torch.uint8)  # some pixels beyond the cells
+    clips = torch.randint(0, 256, (2, 3, 3, 6 * 28 + 5, 3 * 28 + 1), dtype=torch.uint8)  # some pixels beyond the cells
     control = Control(4, -1.0)
-    seen = Canvas((6, 3), (28, 28), 3).look(gaze, frames, control, 4, 0.5, 1)
-    expected = gaze_tiles(gaze, frames[..., : 6 * 28, : 3 * 28], control, 84, 2)
-    assert torch.equal(seen.scores, scores(expected, gaze.vocabulary, 6, 3, 4, 0.5))
-    assert torch.equal(seen.coverage, coverage(expected, gaze.vocabulary, 6, 3))
-    assert seen.picks == int(expected.picks.counts.sum())
+    for clip, seen in zip(clips, Canvas((6, 3), (28, 28), 3).look(gaze, clips, control, 4, 0.5, 3), strict=True):
+        expected = gaze_tiles(gaze, clip[..., : 6 * 28, : 3 * 28], control, 84, 2)
+        assert torch.equal(seen.scores, scores(expected, gaze.vocabulary, 6, 3, 4, 0.5))
+        assert torch.equal(seen.coverage, coverage(expected, gaze.vocabulary, 6, 3))
+        assert seen.picks == int(expected.picks.counts.sum())
 
 
 def test_a_static_picture_of_masks() -> None:
