@@ -75,7 +75,7 @@ class Picks:
         return cls(**whole)  # type: ignore[arg-type]
 
     def split(self, size: int) -> list[Picks]:
-        """Returns the picks of `size` videos after another, with as many slots each."""
+        """Returns the picks of each `size` videos in turn, all with as many slots as the whole."""
         own = {name: value.split(size) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return [Picks(**dict(zip(own, part, strict=True))) for part in zip(*own.values(), strict=True)]
 

@@ -67,7 +67,6 @@ def gaze_tiles(
     side: int,
     batch: int,
     predictions: bool = False,
-    generator: torch.Generator | None = None,
 ) -> Tiled:
     """Picks patches of a clip u8 [T, 3, H, W] or [T, H, W, 3], `batch` tiles of `side` pixels at a time.
 
@@ -75,7 +74,7 @@ def gaze_tiles(
     """
     if frames.ndim != 4:
         raise ValueError(f"one clip [frames, 3, height, width] is needed, got {list(frames.shape)}")
-    return gaze_clips(gaze, frames[None], control, side, batch, predictions, generator)[0]
+    return gaze_clips(gaze, frames[None], control, side, batch, predictions)[0]
 
 
 def gaze_clips(
@@ -85,12 +84,11 @@ def gaze_clips(
     side: int,
     batch: int,
     predictions: bool = False,
-    generator: torch.Generator | None = None,
 ) -> list[Tiled]:
     """Picks patches of clips u8 [C, T, 3, H, W] or [C, T, H, W, 3], `batch` tiles at a time; one result per clip.
 
     A tile of a clip is a video of `control`, clip by clip. In the contiguous mode the picks do not depend on `batch`,
-    unless they are drawn at random. In the official mode they do, so clips are not mixed there. Raises ValueError where
+    unless they are drawn at random. In the official mode they do, so clips are never mixed. Raises ValueError where
     tiles do not fit the frames exactly, or `batch` is below 1.
     """
     clips = channels_first(clips)
@@ -108,7 +106,7 @@ def gaze_clips(
             last = min(first + batch, start + whole)
             some = [_tile(clips[n // each], n % each // columns, n % columns, side) for n in range(first, last)]
             pixels = torch.stack([prepare(tile.to(gaze.device), gaze.config.side) for tile in some])
-            picks = gaze_clip(gaze, pixels, control.of(slice(first, last)), generator)
+            picks = gaze_clip(gaze, pixels, control.of(slice(first, last)))
             found.append(score_picks(gaze, pixels, picks, control.sampling) if predictions else picks)
     return [Tiled(picks, rows, columns) for picks in Picks.joined(found, gaze.vocabulary).split(each)]
 

@@ -100,11 +100,13 @@ class Canvas:
         clips = clips[..., : self.cells[0] * self.pixels[0], : self.cells[1] * self.pixels[1]]
         side = self.grid * max(self.pixels)
         rows, columns = self.tiles
+        together = max(1, batch // (rows * columns))  # clips: large ones are never resized all at once
         return [
             Seen(
                 scores(tiled, gaze.vocabulary, *self.cells, most, eta),
                 coverage(tiled, gaze.vocabulary, *self.cells),
                 int(tiled.picks.valid.sum()),
             )
-            for tiled in gaze_clips(gaze, resize(clips, rows * side, columns * side), control, side, batch)
+            for some in clips.split(together)
+            for tiled in gaze_clips(gaze, resize(some, rows * side, columns * side), control, side, batch)
         ]

@@ -95,11 +95,12 @@ def test_a_canvas_is_the_nearest_whole_number_of_tiles(
     assert Canvas(cells, (28, 28), grid).tiles == tiles
 
 
-def test_a_canvas_looks_at_its_tiles(small: Callable[..., Gaze]) -> None:
+@pytest.mark.parametrize("batch", [1, 3, 4, 16])  # of tiles, of which a clip has two
+def test_a_canvas_looks_at_its_tiles(small: Callable[..., Gaze], batch: int) -> None:
     gaze = small(1)
-    clips = torch.randint(0, 256, (2, 3, 3, 6 * 28 + 5, 3 * 28 + 1), dtype=torch.uint8)  # some pixels beyond the cells
+    clips = torch.randint(0, 256, (3, 3, 3, 6 * 28 + 5, 3 * 28 + 1), dtype=torch.uint8)  # some pixels beyond the cells
     control = Control(4, -1.0)
-    for clip, seen in zip(clips, Canvas((6, 3), (28, 28), 3).look(gaze, clips, control, 4, 0.5, 3), strict=True):
+    for clip, seen in zip(clips, Canvas((6, 3), (28, 28), 3).look(gaze, clips, control, 4, 0.5, batch), strict=True):
         expected = gaze_tiles(gaze, clip[..., : 6 * 28, : 3 * 28], control, 84, 2)
         assert torch.equal(seen.scores, scores(expected, gaze.vocabulary, 6, 3, 4, 0.5))
         assert torch.equal(seen.coverage, coverage(expected, gaze.vocabulary, 6, 3))
