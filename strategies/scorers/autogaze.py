@@ -112,7 +112,7 @@ class AutoGaze(TokenScorer):
         return rows * columns * sum(flops(self.source.about.config, len(clip), self.most) for clip in clips)
 
     def _clips(self, pixels: Tensor) -> list[Tensor]:
-        """u8 [clips, T, 3, H, W]: whole clips, which are looked at together; and the shorter last one, where there is one."""
+        """u8 [clips, T, 3, H, W]: whole clips, to be looked at together, and a shorter last one apart."""
         frames = pixels.flatten(0, 1)
         whole = len(frames) - len(frames) % self.frames
         parts = frames[:whole].unflatten(0, (whole // self.frames, self.frames)), frames[None, whole:]
