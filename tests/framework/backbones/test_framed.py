@@ -207,9 +207,12 @@ def test_names_of_the_class_itself_are_read_too(family: Framed, tmp_path: Any) -
         if file.suffix != ".safetensors":
             (tmp_path / file.name).write_bytes(file.read_bytes())
     save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
-    backbone = family.load(str(tmp_path), **family.changes)
+    backbones = family.load(str(tmp_path), **family.changes), again(family)
+    for backbone in backbones:
+        for weight in backbone.model.parameters():  # where a file puts a weight in memory changes how products round
+            weight.data = weight.data.clone()
     tokens = family.encoded(family.film(2))
-    (one,), (other,) = (b.probe(tokens, QUESTIONS[:1], Needs(logits=True)) for b in (backbone, family.adapter))
+    (one,), (other,) = (backbone.probe(tokens, QUESTIONS[:1], Needs(logits=True)) for backbone in backbones)
     assert torch.equal(one.logits, other.logits)
 
 
