@@ -25,6 +25,8 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     } <= {path.name for path in folder.iterdir()}
     assert (folder / "model.safetensors").stat().st_size < 8_000_000
     loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder).eval()
+    for weight in loaded.parameters():  # where a file puts a weight in memory changes how products round
+        weight.data = weight.data.clone()
     ids = torch.tensor([AutoTokenizer.from_pretrained(folder).encode("what color is the star ?")])
     with torch.no_grad():
         assert torch.equal(loaded(input_ids=ids).logits, model(input_ids=ids).logits)
